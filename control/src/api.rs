@@ -1,0 +1,114 @@
+//! Requests and replies of the control socket: JSON bodies of `POST /v1/<verb>`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything a user may ask an agent to do. Each has a command line and a console equivalent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// `trefoil inject TORUS DST --payload P`: put events into a torus through its injection ring.
+    Inject {
+        /// Torus name, as in the configuration.
+        torus: String,
+        /// Destination cell, 0..32767.
+        dst: u32,
+        /// Source cell the event shall carry, 0..32767.
+        #[serde(default)]
+        src: u32,
+        /// Payload (the relay reads it as a signed 32-bit number).
+        #[serde(default)]
+        payload: i64,
+        /// How many equal events.
+        #[serde(default = "one")]
+        count: u32,
+    },
+    /// `trefoil torus pause TORUS`.
+    Pause {
+        /// Torus name.
+        torus: String,
+    },
+    /// `trefoil torus resume TORUS`.
+    Resume {
+        /// Torus name.
+        torus: String,
+    },
+    /// `trefoil torus step TORUS [--count N]`: execute N events of a paused torus.
+    Step {
+        /// Torus name.
+        torus: String,
+        /// How many events.
+        #[serde(default = "one")]
+        count: u32,
+    },
+    /// `trefoil torus interval TORUS TICKS`: set the braid interval; `adaptive` hands it back to the rule.
+    Interval {
+        /// Torus name.
+        torus: String,
+        /// Ticks between exchanges, 100..10000; `None` returns to the adaptive rule.
+        ticks: Option<u32>,
+    },
+    /// `trefoil torus mode rotate|ring`: change which projections every torus of the node applies.
+    Mode {
+        /// `rotate` or `ring`.
+        mode: String,
+    },
+    /// `trefoil stop`: bounded, clean stop of the node.
+    Stop,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Request {
+    /// The command line that does the same, for the console's confirmation dialogue (`console` law: people learn it).
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        match self {
+            Self::Inject { torus, dst, src, payload, count } => {
+                format!("trefoil inject {torus} {dst} --src {src} --payload {payload} --count {count}")
+            }
+            Self::Pause { torus } => format!("trefoil torus pause {torus}"),
+            Self::Resume { torus } => format!("trefoil torus resume {torus}"),
+            Self::Step { torus, count } => format!("trefoil torus step {torus} --count {count}"),
+            Self::Interval { torus, ticks: Some(ticks) } => format!("trefoil torus interval {torus} {ticks}"),
+            Self::Interval { torus, ticks: None } => format!("trefoil torus interval {torus} adaptive"),
+            Self::Mode { mode } => format!("trefoil torus mode {mode}"),
+            Self::Stop => "trefoil stop".to_owned(),
+        }
+    }
+
+    /// The torus the request is about, if it is about one.
+    #[must_use]
+    pub fn torus(&self) -> Option<&str> {
+        match self {
+            Self::Inject { torus, .. }
+            | Self::Pause { torus }
+            | Self::Resume { torus }
+            | Self::Step { torus, .. }
+            | Self::Interval { torus, .. } => Some(torus),
+            Self::Mode { .. } | Self::Stop => None,
+        }
+    }
+}
+
+/// What the agent answers to a request it carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reply {
+    /// One line for a person: what was done.
+    pub message: String,
+    /// How many events a request moved (inject, step), if it moved any.
+    #[serde(default)]
+    pub count: u64,
+}
+
+/// What the agent answers to a request it did not carry out. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Refusal {
+    /// What was wrong, with the value, what was expected and the remedy.
+    pub error: String,
+    /// True when the caller's identity is the reason: reading is allowed, changing is not.
+    #[serde(default)]
+    pub read_only: bool,
+}

@@ -1,0 +1,526 @@
+//! What torus threads report, and how it becomes a line a person reads.
+//!
+//! A torus thread sends a [`Notice`], a plain value, into a bounded channel: no text, no allocation, never waiting; a full
+//! channel is counted. The control thread makes the text with its reason, folds repetitions into one line a second, limits
+//! the rate, and writes the [`EventsPage`] and the log.
+
+use std::fmt::Write as _;
+
+use control::page::{EVENTS, EventRecord, EventsPage, Text};
+use zerocopy::FromZeros;
+
+/// State of a peer in the eyes of a torus; the codes of `control::page::PeerPage::state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Never seen.
+    Absent,
+    /// Its heartbeat moves.
+    Alive,
+    /// Silent for too long.
+    Suspect,
+    /// Silent, and a majority of live peers agrees.
+    Failed,
+    /// Back under a new boot id.
+    Returning,
+}
+
+/// Why the interval changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntervalReason {
+    /// The violation rate is above the upper threshold.
+    Above,
+    /// The violation rate is below the lower threshold.
+    Below,
+    /// Someone set it by hand.
+    ByHand,
+}
+
+/// Something that happened on a torus thread. Plain numbers; the text is made by the control thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// Work went to another torus.
+    HandedOver {
+        /// To.
+        to: u8,
+        /// Events.
+        count: u32,
+        /// Own load when it was decided.
+        own: u64,
+        /// The peer's load when it was decided.
+        peer: u64,
+    },
+    /// The braid interval changed.
+    Interval {
+        /// Before, ticks.
+        before: u32,
+        /// Now, ticks.
+        after: u32,
+        /// Violations per evaluated constraint, parts per million.
+        rate_ppm: u32,
+        /// Threshold that was crossed, parts per million.
+        threshold_ppm: u32,
+        /// Why.
+        reason: IntervalReason,
+    },
+    /// A peer is seen in another state than before.
+    Peer {
+        /// Who.
+        peer: u8,
+        /// State before.
+        from: Seen,
+        /// State now.
+        to: Seen,
+        /// Its boot id.
+        boot: u64,
+        /// How long its heartbeat has been still, ns.
+        age_ns: u64,
+    },
+    /// No live peer is left; a lone torus decides nothing about the others.
+    Alone,
+    /// There are live peers again.
+    Company,
+    /// Messages of a pair do not add up.
+    Conservation {
+        /// With whom.
+        peer: u8,
+        /// It says it sent.
+        sent: u64,
+        /// Received here.
+        received: u64,
+        /// Most that can be under way.
+        capacity: u64,
+    },
+    /// Events were refused because something was full.
+    Rejected {
+        /// Since the last notice.
+        more: u64,
+        /// Since boot.
+        total: u64,
+    },
+    /// Events are gone with a dead boot.
+    Lost {
+        /// Whose.
+        peer: u8,
+        /// Events.
+        count: u64,
+    },
+    /// Projections of a peer were refused by integrity or parsing.
+    Refused {
+        /// Whose.
+        peer: u8,
+        /// Since the last notice.
+        more: u64,
+    },
+    /// Ring records of a peer did not parse.
+    BadMessage {
+        /// Whose.
+        peer: u8,
+        /// Since the last notice.
+        more: u64,
+    },
+    /// Paused by hand.
+    Paused,
+    /// Goes on.
+    Resumed,
+    /// The torus stopped executing because its queue overflowed and its policy says stop.
+    Overflow,
+    /// Messages an earlier boot left in its rings were taken over.
+    Drained {
+        /// From whom.
+        peer: u8,
+        /// Messages.
+        count: u64,
+    },
+    /// The recorder could not keep up and the recording is no longer whole.
+    RecordingBroken,
+    /// The loop itself was held up for longer than the liveness deadline.
+    Stalled {
+        /// For how long, ns.
+        for_ns: u64,
+    },
+}
+
+/// A happening with its place and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// Torus id.
+    pub torus: u8,
+    /// Unix time, ns.
+    pub at_unix_ns: u64,
+    /// What.
+    pub what: Happening,
+}
+
+/// Severity of a line; the codes of `control::page::EventRecord::severity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// As it should be.
+    Info = 0,
+    /// Worth a look.
+    Notice = 1,
+    /// Degraded.
+    Warning = 2,
+    /// Failed.
+    Error = 3,
+}
+
+impl Happening {
+    /// How bad it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::HandedOver { .. } | Self::Interval { .. } | Self::Company => Severity::Info,
+            Self::Peer { to: Seen::Alive, .. } | Self::Paused | Self::Resumed | Self::Drained { .. } => Severity::Notice,
+            Self::Peer { to: Seen::Returning | Seen::Absent, .. } => Severity::Notice,
+            Self::Conservation { .. } | Self::Overflow | Self::RecordingBroken => Severity::Error,
+            Self::Peer { to: Seen::Failed, .. } => Severity::Error,
+            Self::Peer { to: Seen::Suspect, .. } | Self::Alone | Self::Rejected { .. } | Self::Lost { .. } => {
+                Severity::Warning
+            }
+            Self::Refused { .. } | Self::BadMessage { .. } | Self::Stalled { .. } => Severity::Warning,
+        }
+    }
+
+    /// Notices of one kind about one thing share a line when they come faster than one a second.
+    fn folds_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::HandedOver { to, .. }, Self::HandedOver { to: other, .. }) => to == other,
+            (Self::Refused { peer, .. }, Self::Refused { peer: other, .. })
+            | (Self::BadMessage { peer, .. }, Self::BadMessage { peer: other, .. })
+            | (Self::Lost { peer, .. }, Self::Lost { peer: other, .. })
+            | (Self::Conservation { peer, .. }, Self::Conservation { peer: other, .. }) => peer == other,
+            (Self::Rejected { .. }, Self::Rejected { .. })
+            | (Self::Stalled { .. }, Self::Stalled { .. })
+            | (Self::Interval { .. }, Self::Interval { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// Adds a later one of the same kind: amounts add up, levels are the newest.
+    fn fold(&mut self, later: Self) {
+        match (self, later) {
+            (Self::HandedOver { count, own, peer, .. }, Self::HandedOver { count: more, own: o, peer: p, .. }) => {
+                (*count, *own, *peer) = (count.saturating_add(more), o, p);
+            }
+            (Self::Refused { more, .. }, Self::Refused { more: again, .. })
+            | (Self::BadMessage { more, .. }, Self::BadMessage { more: again, .. })
+            | (Self::Lost { count: more, .. }, Self::Lost { count: again, .. }) => *more = more.saturating_add(again),
+            (Self::Rejected { more, total }, Self::Rejected { more: again, total: now }) => {
+                (*more, *total) = (more.saturating_add(again), now);
+            }
+            (
+                Self::Interval { after, rate_ppm, threshold_ppm, reason, .. },
+                Self::Interval { after: a, rate_ppm: r, threshold_ppm: t, reason: why, .. },
+            ) => (*after, *rate_ppm, *threshold_ppm, *reason) = (a, r, t, why),
+            (this, later) => *this = later,
+        }
+    }
+}
+
+/// Lines kept for one second to fold repetitions into.
+const OPEN: usize = 64;
+/// How long a line stays open, ns.
+const FOLD_NS: u64 = 1_000_000_000;
+/// Lines a second, and in a burst, that one torus may write; the rest is counted. Errors are never kept out.
+const RATE_PER_S: u32 = 20;
+
+#[derive(Debug)]
+struct Open {
+    first: Notice,
+    folded: u32,
+}
+
+/// The event log of the control thread.
+#[derive(Debug)]
+pub struct EventLog {
+    page: Box<EventsPage>,
+    names: Vec<String>,
+    open: Vec<Open>,
+    second: u64,
+    lines: u32,
+}
+
+impl EventLog {
+    /// `names[id]` is what torus `id` is called.
+    ///
+    /// # Panics
+    /// When 64 KiB cannot be had.
+    #[must_use]
+    pub fn new(names: Vec<String>) -> Self {
+        let page = EventsPage::new_box_zeroed().expect("the page is 64 KiB; without that no thread starts either");
+        Self { page, names, open: Vec::with_capacity(OPEN), second: 0, lines: 0 }
+    }
+
+    /// The page as it is now.
+    #[must_use]
+    pub fn page(&self) -> &EventsPage {
+        &self.page
+    }
+
+    /// Takes a notice: folds it into an open line, or opens one. `now_ns` is any clock that moves with `at_unix_ns`.
+    pub fn take(&mut self, notice: Notice) {
+        let same = |open: &&mut Open| open.first.torus == notice.torus && open.first.what.folds_with(&notice.what);
+        if let Some(open) = self.open.iter_mut().find(same) {
+            open.first.what.fold(notice.what);
+            open.folded += 1;
+            return;
+        }
+        // The first of a kind is shown at once; what follows within the second becomes the next line.
+        self.line(&notice, 0);
+        if notice.what.folds_with(&notice.what) && self.open.len() < OPEN {
+            let mut empty = notice;
+            empty.what = emptied(notice.what);
+            self.open.push(Open { first: empty, folded: 0 });
+        }
+    }
+
+    /// Closes the lines that were open for a second. Returns whether the page changed.
+    pub fn tick(&mut self, now_unix_ns: u64) -> bool {
+        let before = (self.page.newest, self.page.suppressed);
+        let mut at = 0;
+        while at < self.open.len() {
+            if now_unix_ns.saturating_sub(self.open[at].first.at_unix_ns) < FOLD_NS {
+                at += 1;
+                continue;
+            }
+            if self.open[at].folded == 0 {
+                self.open.swap_remove(at);
+                continue;
+            }
+            let open = &mut self.open[at];
+            let (mut notice, folded) = (open.first, open.folded);
+            notice.at_unix_ns = now_unix_ns;
+            open.first.at_unix_ns = now_unix_ns;
+            open.first.what = emptied(notice.what);
+            open.folded = 0;
+            self.line(&notice, folded);
+            at += 1;
+        }
+        before != (self.page.newest, self.page.suppressed)
+    }
+
+    /// Counts notices that found the channel full.
+    pub fn suppressed(&mut self, more: u64) {
+        self.page.suppressed = self.page.suppressed.saturating_add(more);
+    }
+
+    /// A line about the node itself; never rate-limited, there are few.
+    pub fn node(&mut self, at_unix_ns: u64, severity: Severity, text: &str) {
+        self.write(at_unix_ns, severity, 255, text);
+    }
+
+    /// A line about one torus in the control thread's own words.
+    pub fn about(&mut self, at_unix_ns: u64, severity: Severity, torus: u8, text: &str) {
+        self.write(at_unix_ns, severity, u32::from(torus), text);
+    }
+
+    fn line(&mut self, notice: &Notice, folded: u32) {
+        let severity = notice.what.severity();
+        let second = notice.at_unix_ns / 1_000_000_000;
+        if second != self.second {
+            (self.second, self.lines) = (second, 0);
+        }
+        self.lines += 1;
+        if self.lines > RATE_PER_S && severity != Severity::Error {
+            self.page.suppressed += 1;
+            return;
+        }
+        let mut text = self.text(notice);
+        if folded > 1 {
+            let _ = write!(text, " ({folded} times)");
+        }
+        self.write(notice.at_unix_ns, severity, u32::from(notice.torus), &text);
+    }
+
+    fn write(&mut self, at_unix_ns: u64, severity: Severity, torus: u32, text: &str) {
+        match severity {
+            Severity::Info | Severity::Notice => tracing::info!(target: "trefoil::events", torus, "{text}"),
+            Severity::Warning => tracing::warn!(target: "trefoil::events", torus, "{text}"),
+            Severity::Error => tracing::error!(target: "trefoil::events", torus, "{text}"),
+        }
+        let number = self.page.newest + 1;
+        self.page.ring[(number % EVENTS as u64) as usize] =
+            EventRecord { number, at_unix_ns, severity: severity as u32, torus, text: Text::new(text) };
+        self.page.newest = number;
+    }
+
+    fn name(&self, id: u8) -> &str {
+        self.names.get(usize::from(id)).map_or("?", String::as_str)
+    }
+
+    fn text(&self, notice: &Notice) -> String {
+        let own = self.name(notice.torus);
+        match notice.what {
+            Happening::HandedOver { to, count, own: load, peer } => {
+                let (count, load, peer) = (grouped(u64::from(count)), grouped(load), grouped(peer));
+                format!("{own}→{} handed over {count} events: load {load} vs {peer}, hysteresis 1 round", self.name(to))
+            }
+            Happening::Interval { before, after, rate_ppm, threshold_ppm, reason } => {
+                let (before, after) = (grouped(u64::from(before)), grouped(u64::from(after)));
+                let rate = percent(rate_ppm);
+                let threshold = percent(threshold_ppm);
+                match reason {
+                    IntervalReason::Above => {
+                        format!("{own} interval {before} → {after}: violation rate {rate} > {threshold}")
+                    }
+                    IntervalReason::Below => {
+                        format!("{own} interval {before} → {after}: violation rate {rate} < {threshold}")
+                    }
+                    IntervalReason::ByHand => format!("{own} interval {before} → {after}: set by hand"),
+                }
+            }
+            Happening::Peer { peer, from, to, boot, age_ns } => self.peer_text(own, self.name(peer), from, to, boot, age_ns),
+            Happening::Alone => format!("{own} is alone: no live peer; it goes on, and judges and moves nothing"),
+            Happening::Company => format!("{own} has live peers again"),
+            Happening::Conservation { peer, sent, received, capacity } => {
+                let (sent, received, capacity) = (grouped(sent), grouped(received), grouped(capacity));
+                let peer = self.name(peer);
+                format!("conservation broken between {peer} and {own}: {peer} sent {sent}, {own} received {received}, expected 0..{capacity} under way")
+            }
+            Happening::Rejected { more, total } => {
+                format!("{own} refused {} events, {} since boot: queue full", grouped(more), grouped(total))
+            }
+            Happening::Lost { peer, count } => {
+                let peer = self.name(peer);
+                format!("{own} counts {} events to {peer} as lost: that boot of {peer} is gone", grouped(count))
+            }
+            _ => self.other_text(own, notice.what),
+        }
+    }
+
+    fn peer_text(&self, own: &str, peer: &str, from: Seen, to: Seen, boot: u64, age_ns: u64) -> String {
+        let age_ms = age_ns / 1_000_000;
+        match (from, to) {
+            (Seen::Absent, Seen::Alive) => format!("{own} sees {peer} (boot {boot:016x})"),
+            (_, Seen::Alive) => format!("{own} sees {peer} alive again (boot {boot:016x})"),
+            (_, Seen::Suspect) => format!("{own} suspects {peer}: heartbeat still for {age_ms} ms (boot {boot:016x})"),
+            (_, Seen::Failed) => {
+                format!("{own} holds {peer} for failed: still for {age_ms} ms, a majority agrees (boot {boot:016x})")
+            }
+            (_, Seen::Returning) => format!("{peer} returned with new boot {boot:016x}, says {own}"),
+            (_, Seen::Absent) => format!("{peer} left in order, says {own}"),
+        }
+    }
+
+    fn other_text(&self, own: &str, what: Happening) -> String {
+        match what {
+            Happening::Refused { peer, more } => {
+                format!("{own} refused {} projections of {}: integrity or layout", grouped(more), self.name(peer))
+            }
+            Happening::BadMessage { peer, more } => {
+                format!("{own} dropped {} ring records of {}: they do not parse", grouped(more), self.name(peer))
+            }
+            Happening::Paused => format!("{own} paused by hand; heartbeat and watchdog go on"),
+            Happening::Resumed => format!("{own} goes on"),
+            Happening::Overflow => format!("{own} stopped executing: queue full and on_overflow is stop"),
+            Happening::Drained { peer, count } => {
+                format!("{own} took over {} messages from {} left to its earlier boot", grouped(count), self.name(peer))
+            }
+            Happening::RecordingBroken => {
+                format!("recording of {own} is broken: the writer could not keep up (record.on_full = break)")
+            }
+            Happening::Stalled { for_ns } => {
+                format!("{own} was held up for {} ms and suspects nobody this round", for_ns / 1_000_000)
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// The same happening with its amounts at zero, ready to fold later ones into.
+fn emptied(mut what: Happening) -> Happening {
+    match &mut what {
+        Happening::HandedOver { count, .. } => *count = 0,
+        Happening::Refused { more, .. } | Happening::BadMessage { more, .. } | Happening::Rejected { more, .. } => *more = 0,
+        Happening::Lost { count, .. } => *count = 0,
+        Happening::Interval { before, after, .. } => *before = *after,
+        _ => {}
+    }
+    what
+}
+
+/// Digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn percent(ppm: u32) -> String {
+    format!("{:.1} %", f64::from(ppm) / 10_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn log() -> EventLog {
+        EventLog::new(vec!["A".to_owned(), "B".to_owned(), "C".to_owned()])
+    }
+
+    fn notice(at_unix_ns: u64, what: Happening) -> Notice {
+        Notice { torus: 0, at_unix_ns, what }
+    }
+
+    fn texts(log: &EventLog) -> Vec<String> {
+        (1..=log.page().newest).map(|n| log.page().ring[(n % 256) as usize].text.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_line_says_what_and_why() {
+        let mut log = log();
+        log.take(notice(SECOND, Happening::HandedOver { to: 1, count: 12, own: 812, peer: 204 }));
+        let change = Happening::Interval {
+            before: 1200,
+            after: 1440,
+            rate_ppm: 12_000,
+            threshold_ppm: 25_000,
+            reason: IntervalReason::Below,
+        };
+        log.take(notice(SECOND, change));
+        let silent = Happening::Peer { peer: 2, from: Seen::Alive, to: Seen::Suspect, boot: 0xabc, age_ns: 312_000_000 };
+        log.take(notice(SECOND, silent));
+        assert_eq!(
+            texts(&log),
+            [
+                "A→B handed over 12 events: load 812 vs 204, hysteresis 1 round",
+                "A interval 1 200 → 1 440: violation rate 1.2 % < 2.5 %",
+                "A suspects C: heartbeat still for 312 ms (boot 0000000000000abc)",
+            ]
+        );
+    }
+
+    // decisions:NODE-20: repetitions become one line a second with the amounts added up.
+    #[test]
+    fn repetitions_fold_into_one_line_a_second() {
+        let mut log = log();
+        for at in 0..1_000u64 {
+            let count = Happening::HandedOver { to: 1, count: 3, own: 1_000 - at, peer: at };
+            log.take(notice(SECOND + at, count));
+        }
+        assert_eq!(log.page().newest, 1);
+        assert!(log.tick(2 * SECOND + 1));
+        assert_eq!(texts(&log)[1], "A→B handed over 2 997 events: load 1 vs 999, hysteresis 1 round (999 times)");
+        assert!(!log.tick(2 * SECOND + 2));
+    }
+
+    // decisions:NODE-20: the log is rate-limited, what is kept out is counted, errors are never kept out.
+    #[test]
+    fn a_flood_is_limited_and_counted_but_errors_pass() {
+        let mut log = log();
+        for _ in 0..100 {
+            log.take(notice(SECOND, Happening::Paused));
+        }
+        assert_eq!((log.page().newest, log.page().suppressed), (20, 80));
+        log.take(notice(SECOND, Happening::RecordingBroken));
+        assert_eq!(log.page().newest, 21);
+    }
+}

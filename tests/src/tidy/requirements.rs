@@ -1,0 +1,222 @@
+//! Requirement ids tied to code and tests, in both directions.
+//!
+//! `tests/requirements.txt` lists every id: `ID<TAB>STATUS<TAB>ONE LINE`, status `in-scope`, `out-of-scope` (never built here) or
+//! `elsewhere` (a later part of the project). An id is cited as `rse:T4` or `decisions:NODE-9` in a comment, or as
+//! `rse_t4_...`, `node_9_...` at the start of a test's name. An id in scope must be cited by code and by a test; a vector
+//! (`rse:V..`) is a test by nature and needs no code. A citation must exist in the list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Finding;
+use super::source::Source;
+
+const LIST: &str = "tests/requirements.txt";
+
+/// Whether a requirement concerns this repository as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Must be cited by code and by a test.
+    InScope,
+    /// Never built here, for the reason in its line.
+    OutOfScope,
+    /// Comes with a later part; may be cited.
+    Elsewhere,
+}
+
+/// The list by id.
+pub type Requirements = BTreeMap<String, Status>;
+
+/// Reads the list.
+///
+/// # Errors
+/// The first line that cannot be read.
+pub fn parse(text: &str) -> Result<Requirements, Finding> {
+    let mut list = Requirements::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [id, status, what] = fields.as_slice() else {
+            return Err(Finding::new(LIST, at + 1, "expected ID, status and one line, separated by tabs"));
+        };
+        let status = match *status {
+            "in-scope" => Status::InScope,
+            "out-of-scope" => Status::OutOfScope,
+            "elsewhere" => Status::Elsewhere,
+            other => {
+                return Err(Finding::new(LIST, at + 1, format!("status {other}: in-scope, out-of-scope or elsewhere")));
+            }
+        };
+        if citations(id) != BTreeSet::from([(*id).to_owned()]) {
+            return Err(Finding::new(LIST, at + 1, format!("{id} has not the shape of an id")));
+        }
+        if what.trim().is_empty() {
+            return Err(Finding::new(LIST, at + 1, format!("{id}: say in one line what it asks")));
+        }
+        if list.insert((*id).to_owned(), status).is_some() {
+            return Err(Finding::new(LIST, at + 1, format!("{id} stands twice")));
+        }
+    }
+    Ok(list)
+}
+
+/// The ids cited in a text.
+#[must_use]
+pub fn citations(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let digits = |rest: &str| -> String { rest.chars().take_while(char::is_ascii_digit).collect() };
+    for (at, mark) in text.match_indices("rse:") {
+        let rest = &text[at + mark.len()..];
+        let Some(kind) = rest.chars().next().filter(|kind| "TPBMUV".contains(*kind)) else { continue };
+        let number = digits(&rest[1..]);
+        if !number.is_empty() {
+            found.insert(format!("rse:{kind}{number}"));
+        }
+    }
+    for (at, mark) in text.match_indices("decisions:NODE-") {
+        let number = digits(&text[at + mark.len()..]);
+        if !number.is_empty() {
+            found.insert(format!("decisions:NODE-{number}"));
+        }
+    }
+    for (at, mark) in text.match_indices("fn rse_") {
+        let rest = &text[at + mark.len()..];
+        let Some(kind) = rest.chars().next().filter(|kind| "tpbmuv".contains(*kind)) else { continue };
+        let number = digits(&rest[1..]);
+        if !number.is_empty() {
+            found.insert(format!("rse:{}{number}", kind.to_ascii_uppercase()));
+        }
+    }
+    for (at, mark) in text.match_indices("fn node_") {
+        let number = digits(&text[at + mark.len()..]);
+        if !number.is_empty() {
+            found.insert(format!("decisions:NODE-{number}"));
+        }
+    }
+    found
+}
+
+/// Who cites what.
+#[derive(Debug, Default)]
+pub struct Cited {
+    code: BTreeSet<String>,
+    tests: BTreeSet<String>,
+    findings: Vec<Finding>,
+}
+
+impl Cited {
+    /// Takes one Rust file in.
+    pub fn add(&mut self, source: &Source, list: &Requirements) {
+        let mut at = 0;
+        let mut above_a_test = Vec::new();
+        for (number, line) in source.text.split_inclusive('\n').enumerate() {
+            let ids = citations(line);
+            let in_test = source.in_test(at) || source.in_test(at + line.len() - line.trim_start().len());
+            for id in &ids {
+                if !list.contains_key(id) {
+                    self.findings.push(Finding::new(&source.path, number + 1, format!("{id} is not in {LIST}")));
+                }
+            }
+            // A comment above `#[test]` or `#[cfg(test)]` belongs to what follows.
+            let trimmed = line.trim_start();
+            if in_test {
+                self.tests.append(&mut above_a_test.iter().cloned().collect());
+                self.tests.extend(ids);
+                above_a_test.clear();
+            } else if trimmed.starts_with("//") || trimmed.starts_with("#[") {
+                self.code.extend(ids.iter().cloned());
+                above_a_test.extend(ids);
+            } else {
+                self.code.extend(ids);
+                above_a_test.clear();
+            }
+            at += line.len();
+        }
+    }
+
+    /// Takes in a file that is not Rust (unit files, configurations, scripts): it counts as code.
+    pub fn add_text(&mut self, path: &str, text: &str, list: &Requirements) {
+        for id in citations(text) {
+            if !list.contains_key(&id) {
+                self.findings.push(Finding::new(path, 0, format!("{id} is not in {LIST}")));
+            }
+            self.code.insert(id);
+        }
+    }
+
+    /// What is missing or unknown.
+    #[must_use]
+    pub fn judge(mut self, list: &Requirements) -> Vec<Finding> {
+        for (id, _) in list.iter().filter(|(_, status)| **status == Status::InScope) {
+            if !id.starts_with("rse:V") && !self.code.contains(id) {
+                self.findings.push(Finding::new(LIST, 0, format!("{id} is in scope and no code cites it")));
+            }
+            if !self.tests.contains(id) {
+                self.findings.push(Finding::new(LIST, 0, format!("{id} is in scope and no test cites it")));
+            }
+        }
+        self.findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(list: &str, files: &[(&str, bool)]) -> Vec<String> {
+        let list = parse(list).unwrap();
+        let mut cited = Cited::default();
+        for (text, is_test) in files {
+            cited.add(&Source::new("a.rs", text, *is_test), &list);
+        }
+        cited.judge(&list).into_iter().map(|finding| finding.what).collect()
+    }
+
+    // The ids of these examples are made of pieces, so that they cite nothing themselves.
+    const ID: &str = concat!("rse", ":T4");
+
+    #[test]
+    fn an_id_needs_code_and_a_test() {
+        let list = format!("{ID}\tin-scope\tconservation\n");
+        assert_eq!(judged(&list, &[]).len(), 2);
+        assert_eq!(
+            judged(&list, &[(&format!("/// {ID}\nfn f() {{}}\n"), false)]),
+            vec![format!("{ID} is in scope and no test cites it")]
+        );
+        let name = concat!("#[test]\nfn ", "rse_t4_holds() {}\n");
+        assert_eq!(judged(&list, &[(name, false)]), vec![format!("{ID} is in scope and no code cites it")]);
+        assert!(judged(&list, &[(&format!("/// {ID}\nfn f() {{}}\n{name}"), false)]).is_empty());
+    }
+
+    #[test]
+    fn a_comment_above_a_test_is_the_tests() {
+        let list = format!("{}\tin-scope\tvector\n", concat!("rse", ":V9"));
+        let text = format!("// {}: hash of nothing.\n#[test]\nfn hash() {{}}\n", concat!("rse", ":V9"));
+        assert!(judged(&list, &[(&text, false)]).is_empty());
+        let broken = format!("// {}\nfn code() {{}}\n#[test]\nfn hash() {{}}\n", concat!("rse", ":V9"));
+        assert_eq!(judged(&list, &[(&broken, false)]).len(), 1);
+    }
+
+    #[test]
+    fn an_unknown_id_is_found() {
+        let text = format!("// {}\n", concat!("decisions", ":NODE-99"));
+        assert_eq!(judged("", &[(&text, true)]).len(), 1);
+    }
+
+    #[test]
+    fn out_of_scope_and_elsewhere_need_nothing() {
+        assert!(judged(&format!("{ID}\tout-of-scope\twhy\n"), &[]).is_empty());
+        assert!(judged(&format!("{ID}\telsewhere\twhere\n"), &[]).is_empty());
+    }
+
+    #[test]
+    fn a_list_with_a_mistake_is_refused() {
+        for bad in [
+            format!("{ID} in-scope x"),
+            format!("{ID}\tmaybe\tx"),
+            "T4\tin-scope\tx".to_owned(),
+            format!("{ID}\tin-scope\t "),
+        ] {
+            assert!(parse(&bad).is_err(), "{bad}");
+        }
+        assert!(parse(&format!("{ID}\tin-scope\tx\n{ID}\tin-scope\tx\n")).is_err());
+    }
+}

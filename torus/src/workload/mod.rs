@@ -1,0 +1,5 @@
+//! Built-in workloads: graphs, event files, sources of arrivals.
+
+mod source;
+
+pub use source::Source;

@@ -328,18 +328,14 @@ impl Checker<'_> {
 
     /// Keys that the file sets but the kind does not read would mislead; they are refused.
     fn foreign_keys(&mut self, path: &str, workload: &RawWorkload) {
-        let own: &[&str] = match workload.kind {
-            Kind::Idle => &[],
-            Kind::Cycle => &["nodes", "tokens", "delay_ticks", "adaptive_delay"],
-            Kind::Grid => &["width", "height", "tokens", "delay_ticks", "adaptive_delay"],
-            Kind::RandomGraph => &["nodes", "edges", "tokens", "seed", "delay_ticks", "adaptive_delay"],
-            Kind::Firehose => &["nodes", "tokens"],
-            Kind::EventsFile => &["file", "repeat", "lookahead_ticks", "delay_ticks", "adaptive_delay"],
-        };
-        let common = ["kind", "load", "pace_ticks_per_s", "batch", "on_overflow"];
+        // With a mistyped kind nobody can say which keys belong to it.
+        if self.problems.iter().any(|problem| problem.key == format!("{path}.kind")) {
+            return;
+        }
+        let own = own_keys(workload.kind);
         let prefix = format!("{path}.");
         let set: Vec<String> = self.lines.keys().filter_map(|key| key.strip_prefix(&prefix)).map(str::to_owned).collect();
-        for key in set.iter().filter(|key| !common.contains(&key.as_str()) && !own.contains(&key.as_str())) {
+        for key in set.iter().filter(|key| !COMMON_KEYS.contains(&key.as_str()) && !own.contains(&key.as_str())) {
             let kind = serde_json::to_value(workload.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
             let expected = match own {
                 [] => "no parameters for this kind".to_owned(),
@@ -387,6 +383,21 @@ impl Checker<'_> {
                 self.refuse(&format!("torus[{at}].core"), core, expected, "name another core, or write cores = \"degrade\"");
             }
         }
+    }
+}
+
+/// Keys every kind of workload reads.
+pub(super) const COMMON_KEYS: [&str; 5] = ["kind", "load", "pace_ticks_per_s", "batch", "on_overflow"];
+
+/// Keys only some kinds read.
+pub(super) fn own_keys(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Idle => &[],
+        Kind::Cycle => &["nodes", "tokens", "delay_ticks", "adaptive_delay"],
+        Kind::Grid => &["width", "height", "tokens", "delay_ticks", "adaptive_delay"],
+        Kind::RandomGraph => &["nodes", "edges", "tokens", "seed", "delay_ticks", "adaptive_delay"],
+        Kind::Firehose => &["nodes", "tokens"],
+        Kind::EventsFile => &["file", "repeat", "lookahead_ticks", "delay_ticks", "adaptive_delay"],
     }
 }
 

@@ -8,6 +8,8 @@ mod problem;
 mod raw;
 mod schema;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};

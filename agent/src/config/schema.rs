@@ -95,7 +95,7 @@ impl<'t> Walker<'t> {
     }
 
     fn value(&mut self, schema: &Value, path: &str, value: &Spanned<DeValue<'_>>, depth: usize) -> Option<Value> {
-        let documented = description(schema).map(str::to_owned);
+        let documented = describe(schema);
         let alternatives = self.alternatives(schema);
         let span = value.span();
         if depth > DEPTH {
@@ -185,8 +185,15 @@ fn clip(text: &str) -> String {
     if short.len() < text.len() { format!("{short}...") } else { short }
 }
 
-fn description(schema: &Value) -> Option<&str> {
-    schema.get("description").and_then(Value::as_str)
+/// What a key is about, and its default, as a remedy says it.
+fn describe(schema: &Value) -> Option<String> {
+    let text = schema.get("description").and_then(Value::as_str)?;
+    let sentence = text.split_inclusive(['.', ';']).next().unwrap_or(text).replace('\n', " ");
+    let sentence = sentence.trim_end_matches(['.', ';']);
+    Some(match schema.get("default") {
+        Some(default) if !default.is_object() && !default.is_null() => format!("{sentence}; default {default}"),
+        _ => sentence.to_owned(),
+    })
 }
 
 fn is_type(schema: &Value, name: &str) -> bool {
@@ -269,11 +276,15 @@ fn remedy(raw: &str, schema: &Value, documented: Option<&str>) -> String {
     if let Some(near) = nearest(raw.trim_matches('"'), words.iter().copied()) {
         return format!("write \"{near}\"");
     }
-    match documented {
-        Some(text) => {
-            let sentence = text.split_inclusive(['.', ';']).next().unwrap_or(text).replace('\n', " ");
-            format!("set it within what is expected, or leave it out for the default ({})", sentence.trim_end_matches(['.', ';']))
-        }
-        None => "set it within what is expected, or leave it out for the default".to_owned(),
+    let about = documented.map_or_else(String::new, |text| format!(" ({text})"));
+    let number = raw.replace('_', "").parse::<f64>().ok();
+    let bound = number.and_then(|number| match (one["minimum"].as_f64(), one["maximum"].as_f64()) {
+        (Some(least), _) if number < least => Some(least),
+        (_, Some(most)) if number > most => Some(most),
+        _ => None,
+    });
+    match bound {
+        Some(bound) => format!("write {bound}, or leave it out{about}"),
+        None => format!("write what is expected, or leave it out{about}"),
     }
 }

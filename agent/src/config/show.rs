@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use super::check::{COMMON_KEYS, own_keys};
 use super::problem::Problems;
+use super::raw::RawTorus;
 
 /// The configuration a file leads to, defaults filled in, each line marked `# file` or `# default`.
 ///
@@ -25,6 +27,10 @@ pub fn effective(text: &str, file: Option<&Path>) -> Result<String, Problems> {
         } else if line.starts_with('[') {
             table = heading.to_owned();
         } else if let Some((key, _)) = line.split_once(" = ") {
+            let workload = table.ends_with(".workload").then(|| raw.torus.get(tori.saturating_sub(1))).flatten();
+            if workload.is_some_and(|torus| !is_read(torus, key)) {
+                continue;
+            }
             let origin = if checker.lines.contains_key(&format!("{table}.{key}")) { "file" } else { "default" };
             out.push_str(&format!("{line:<48} # {origin}\n"));
             continue;
@@ -33,4 +39,9 @@ pub fn effective(text: &str, file: Option<&Path>) -> Result<String, Problems> {
         out.push('\n');
     }
     Ok(out)
+}
+
+/// Whether the kind of workload reads a key; what it does not read is not shown.
+fn is_read(torus: &RawTorus, key: &str) -> bool {
+    COMMON_KEYS.contains(&key) || own_keys(torus.workload.kind).contains(&key)
 }

@@ -1,0 +1,174 @@
+//! What a configuration may say, what is refused and in which words.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const WRONG: &str = r#"
+[node]
+nmae = "x"
+group = "no-such-group"
+waiting = "spinn"
+log = "agent=loudly"
+name = ""
+[region]
+ring_records = 1000
+[braid]
+gain = 0.9
+interval_ticks = 50
+tori = "three"
+colour = 3
+cap = 4096
+lower_percent = 7
+floor_us = nan
+[[torus]]
+name = "A"
+core = -1
+[torus.capacities]
+admission = 9000
+[torus.workload]
+kind = "events-file"
+file = "nope.csv"
+nodes = 5
+pace_ticks_per_s = "fast"
+[[torus]]
+name = "A"
+id = 0
+[torus.workload]
+kind = "cylce"
+tokens = 3
+[[torus]]
+id = 7
+[torus.workload]
+kind = "random-graph"
+edges = 9000
+tokens = 8000
+"#;
+
+/// All problems come at once, in file order, each with line, key, value, what is allowed and the remedy.
+#[test]
+fn every_problem_is_reported_at_once() {
+    insta::assert_snapshot!(parse(WRONG).expect_err("it is all wrong").to_string());
+}
+
+#[test]
+fn broken_syntax_names_the_line_and_the_rest_is_still_checked() {
+    let problems = parse("[braid]\ngain = = 3\ninterval_ticks = 7\n[[torus]]\n").expect_err("wrong");
+    insta::assert_snapshot!(problems.to_string());
+}
+
+#[test]
+fn the_smallest_file_is_one_torus_and_its_defaults_are_documented() {
+    let config = parse("[braid]\ntori = 1\n[[torus]]\n").expect("valid");
+    assert_eq!(config.tori[0].name, "A");
+    assert_eq!(config.tori[0].workload.kind, WorkloadKind::Idle);
+    assert_eq!(config.braid.floor, Duration::from_micros(500));
+    assert_eq!(config.node.others, Others::ReadOnly);
+    let shown = effective("[braid]\ntori = 1\n[[torus]]\ncore = 0\n", None).expect("valid");
+    insta::assert_snapshot!(shown);
+}
+
+/// What `show` prints is itself a valid file that leads to the same configuration.
+#[test]
+fn the_shown_configuration_means_the_same() {
+    let text = "[node]\nruntime_dir = \"/tmp/x\"\n[braid]\ntori = 2\ngain = 0.5\n[[torus]]\nname = \"left\"\n[torus.workload]\n\
+                kind = \"cycle\"\nnodes = 5\npace_ticks_per_s = 2.5\n[[torus]]\nid = 1\n";
+    let first = parse(text).expect("valid");
+    let again = effective(text, None).expect("valid");
+    assert!(again.contains("gain = 0.5") && again.contains("pace_ticks_per_s = 2.5"), "{again}");
+    assert_eq!(first.tori[0].workload.pace_ticks_per_s, Some(2.5));
+    let again = parse(&again).expect("what is shown is a valid file");
+    assert_eq!(Config { text: String::new(), ..first }, Config { text: String::new(), ..again });
+}
+
+#[test]
+fn files_are_relative_to_the_configuration() {
+    let dir = std::env::temp_dir().join(format!("trefoil-config-{}", std::process::id()));
+    std::fs::create_dir_all(dir.join("data")).expect("temporary folder");
+    std::fs::write(dir.join("data/e.csv"), "time,dst,src,payload\n").expect("written");
+    let file = dir.join("c.toml");
+    let text = "[braid]\ntori = 1\n[[torus]]\n[torus.workload]\nkind = \"events-file\"\nfile = \"data/e.csv\"\n";
+    std::fs::write(&file, text).expect("written");
+    let config = load(&file).expect("valid");
+    let WorkloadKind::EventsFile { file: events, .. } = &config.tori[0].workload.kind else { panic!("wrong kind") };
+    assert_eq!(events, &dir.join("data/e.csv"));
+    // A folder opens but cannot be read as a file; a missing file does not open.
+    std::fs::write(&file, text.replace("data/e.csv", "data")).expect("written");
+    assert!(load(&file).expect_err("a folder").to_string().contains("not a regular file"));
+    std::fs::remove_dir_all(&dir).expect("removed");
+    let gone = load(&file).expect_err("gone").to_string();
+    assert!(gone.contains("No such file") && gone.contains("configs/demo.toml"), "{gone}");
+}
+
+#[test]
+fn duplicates_and_shared_cores_are_seen() {
+    let text = "[resources]\ncores = \"strict\"\n[braid]\ntori = 2\n[[torus]]\ncore = 1\n[[torus]]\ncore = 1\n";
+    let problems = parse(text).expect_err("shared core");
+    assert_eq!(problems.list.len(), 1, "{problems}");
+    assert_eq!((problems.list[0].key.as_str(), problems.list[0].line), ("torus[1].core", Some(8)));
+    assert!(parse(&text.replace("strict", "degrade")).is_ok());
+}
+
+/// The files that are delivered are valid.
+#[test]
+fn delivered_configurations_are_valid() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    for name in ["demo.toml", "node.toml", "three-processes/a.toml", "three-processes/b.toml", "three-processes/c.toml"] {
+        if let Err(problems) = load(&root.join(name)) {
+            panic!("{problems}");
+        }
+    }
+}
+
+#[test]
+fn the_schema_documents_every_key() {
+    let schema = json_schema();
+    let mut checked = 0;
+    let definitions = schema["$defs"].as_object().expect("definitions").values().chain(std::iter::once(&schema));
+    for (key, property) in definitions.filter_map(|one| one["properties"].as_object()).flatten() {
+        assert!(property["description"].is_string(), "{key} has no documentation");
+        checked += 1;
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<i64>().prop_map(|n| n.to_string()),
+        any::<f64>().prop_map(|n| format!("{n:?}").to_lowercase()),
+        "[a-z-]{0,12}".prop_map(|s| format!("\"{s}\"")),
+        Just("[]".to_owned()),
+        Just("{a = 1}".to_owned()),
+        Just("[[[[[[[[[[[]]]]]]]]]]]".to_owned()),
+        Just("true".to_owned()),
+        Just("1979-05-27T07:32:00Z".to_owned()),
+        Just("0xffff_ffff".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Any text: no panic.
+    #[test]
+    fn any_text_is_parsed_or_refused(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+
+    /// Any value at a known key: no panic, and either accepted or reported.
+    #[test]
+    fn any_value_at_any_key_is_parsed_or_refused(
+        table in prop_oneof![Just("node"), Just("region"), Just("braid"), Just("braid.tolerance"), Just("record"),
+                             Just("resources"), Just("[torus]"), Just("torus.workload"), Just("torus.capacities")],
+        key in prop_oneof![Just("name"), Just("tori"), Just("gain"), Just("ring_records"), Just("id"), Just("core"),
+                           Just("kind"), Just("file"), Just("events"), Just("width"), Just("pace_ticks_per_s"),
+                           Just("runtime_dir"), Just("log"), Just("seed"), Just("nodes"), Just("workload")],
+        value in value(),
+    ) {
+        let text = format!("[{table}]\n{key} = {value}\n");
+        if let Err(problems) = parse(&text) {
+            prop_assert!(!problems.list.is_empty());
+            let _ = problems.to_string();
+        }
+    }
+}

@@ -5,4 +5,5 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "test support: a failed assumption must stop the test where it stands")]
 
+pub mod harness;
 pub mod tidy;

@@ -1,0 +1,1 @@
+//! A trefoil process under test.

@@ -271,8 +271,8 @@ impl<'m, R: Reactor> Torus<'m, R> {
             return None;
         }
         let now = self.core.queue.now();
+        let event = self.core.queue.peek()?.at(now);
         self.core.watch = Some(Watch::default());
-        let event = self.core.queue.peek().at(now);
         self.execute(now);
         self.executed += 1;
         if self.core.overflowed {

@@ -178,8 +178,10 @@ impl<'r> Sender<'r> {
                     1 | 2 => SendError::Full,
                     _ => Damaged { what: "state", found, position }.into(),
                 });
+            } else if self.ring.tail.load(Ordering::Relaxed) == position {
+                // Higher means that the position was stale; but who sees the later state sees the later tail, too.
+                return Err(Damaged { what: "state", found, position }.into());
             }
-            // Higher: the position was stale, another sender has claimed it meanwhile.
             spin_loop();
         }
         Err(SendError::Crowded)

@@ -1,1 +1,254 @@
-//! control_plane
+//! The control thread: socket, metrics, sensors, watchdog, signals. Also the client of the socket.
+//!
+//! It runs beside the torus threads and never on their cores; it only talks to them through [`NodeHandle`], so nothing here
+//! can slow a torus down. It wakes twenty times a second, which costs an idle agent far less than 2 % of a core.
+
+pub mod claim;
+pub mod client;
+pub mod metrics;
+pub mod peer;
+pub mod routes;
+pub mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use control::Snapshot;
+use control::api::{Refusal, Reply, Request};
+use control::page::SOCKET_NAME;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::runtime::{Final, Node, NodeHandle, Options, StartError};
+use crate::sensors::Sensors;
+use crate::systemd::Systemd;
+
+pub use claim::{Claim, ClaimError};
+pub use client::Client;
+pub use server::SocketError;
+
+/// How often the control thread looks whether something is to be done.
+const TICK: Duration = Duration::from_millis(50);
+/// How often sensors are read and the service manager's status line is renewed.
+const SENSE: Duration = Duration::from_secs(1);
+
+/// What the socket needs of a node; [`NodeHandle`] is one, tests have another.
+pub trait Gate: Send + Sync + 'static {
+    /// Carries out a request, bounded in time.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was changed then.
+    fn request(&self, request: &Request) -> Result<Reply, Refusal>;
+
+    /// The node now; `None` before its first status.
+    fn snapshot(&self) -> Option<Snapshot>;
+}
+
+impl Gate for NodeHandle {
+    fn request(&self, request: &Request) -> Result<Reply, Refusal> {
+        Self::request(self, request)
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        Self::snapshot(self)
+    }
+}
+
+/// What a run is to be.
+#[derive(Debug)]
+pub struct Plan {
+    /// The checked configuration.
+    pub config: Config,
+    /// What the command line adds for the runtime.
+    pub options: Options,
+    /// Stop after so long; `None` = when told to.
+    pub limit: Option<Duration>,
+}
+
+/// How other threads of the process follow a run and end it.
+#[derive(Debug, Default)]
+pub struct Switch {
+    /// Set by whoever wants the run to end (the console that started it).
+    pub stop: AtomicBool,
+    /// Set once the node runs and the socket answers.
+    pub ready: AtomicBool,
+}
+
+/// Why a node did not run. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another agent is there, or a folder cannot be used.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The control socket cannot be opened.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The node does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system gives the control thread not what it needs.
+    #[error("control thread: {0}; check the limits of this user (ulimit -a)")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a node on the calling thread until it is told to stop, its time is over, or a torus failed.
+///
+/// # Errors
+/// [`RunError`] when it did not come up.
+pub fn run(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+    let answer = runtime.block_on(attend(plan, switch));
+    // A request that still waits for a torus must not hold the process up.
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    answer
+}
+
+async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
+    let systemd = Systemd::new();
+    // Before anything starts, so that no signal finds the default action and leaves a region behind.
+    let mut signals = Signals::install()?;
+    let node_config = &plan.config.node;
+    let _claim = Claim::take(&node_config.runtime_dir, &node_config.state_dir)?;
+    let rule = peer::Rule::new(node_config.group.clone(), node_config.others);
+    let socket = node_config.runtime_dir.join(SOCKET_NAME);
+    let listener = server::bind(&socket, &rule)?;
+    let _file = SocketFile(socket);
+    let limit = plan.limit;
+    let mut node = Node::start(plan.config, plan.options)?;
+    let handle = node.handle();
+    avoid_cores(&handle);
+    let serving = tokio::spawn(server::serve(listener, routes::router(Arc::new(handle.clone()), rule)));
+    let mut attendant = Attendant::new(handle, systemd);
+    attendant.sense();
+    attendant.systemd.ready();
+    switch.ready.store(true, Ordering::Release);
+    let started = Instant::now();
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let why = loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            name = signals.next() => break name,
+        }
+        if switch.stop.load(Ordering::Acquire) {
+            break "the console was closed";
+        }
+        if attendant.handle.stop_asked() {
+            break "asked to, or a torus failed";
+        }
+        if limit.is_some_and(|limit| started.elapsed() >= limit) {
+            break "its time is over";
+        }
+        attendant.tick();
+    };
+    tracing::info!("stopping: {why}");
+    attendant.systemd.stopping(why);
+    let end = node.stop();
+    serving.abort();
+    Ok(end)
+}
+
+/// The socket's file goes with the run.
+#[derive(Debug)]
+struct SocketFile(std::path::PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Signals that end a run in order.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// What is done from time to time.
+struct Attendant {
+    handle: NodeHandle,
+    systemd: Systemd,
+    sensors: Sensors,
+    sensed: Instant,
+    executed: u64,
+}
+
+impl Attendant {
+    fn new(handle: NodeHandle, systemd: Systemd) -> Self {
+        Self { handle, systemd, sensors: Sensors::new(), sensed: Instant::now(), executed: 0 }
+    }
+
+    fn sense(&mut self) {
+        let now_ns = clock_gettime(ClockId::CLOCK_MONOTONIC)
+            .map_or(0, |time| (time.tv_sec() as u64).saturating_mul(1_000_000_000) + time.tv_nsec() as u64);
+        self.handle.publish_host(&self.sensors.read(now_ns));
+    }
+
+    fn tick(&mut self) {
+        let since = self.sensed.elapsed();
+        if since >= SENSE {
+            self.sensed = Instant::now();
+            self.sense();
+            if self.systemd.is_present()
+                && let Some(snapshot) = self.handle.snapshot()
+            {
+                let status = self.status_line(&snapshot, since);
+                self.systemd.status(&status);
+            }
+        }
+        if self.systemd.feed_due() {
+            let beats = self.handle.beats();
+            self.systemd.feed(&beats);
+        }
+    }
+
+    fn status_line(&mut self, snapshot: &Snapshot, since: Duration) -> String {
+        let executed: u64 = snapshot.tori.iter().map(|torus| torus.executed).sum();
+        let rate = executed.saturating_sub(self.executed) as f64 / since.as_secs_f64().max(0.001);
+        self.executed = executed;
+        let worst = if snapshot.node.worst.is_empty() { "all right" } else { snapshot.node.worst.as_str() };
+        format!("{} tori, {}ev/s, {worst}", snapshot.tori.len(), crate::cli::units::si(rate))
+    }
+}
+
+/// Keeps this thread off the cores of the tori, where any other core is left.
+fn avoid_cores(handle: &NodeHandle) {
+    let Some(snapshot) = handle.snapshot() else { return };
+    let this = Pid::from_raw(0);
+    let Ok(allowed) = sched_getaffinity(this) else { return };
+    let taken: Vec<usize> = snapshot.tori.iter().filter_map(|torus| torus.core).map(|core| core as usize).collect();
+    let mut left = CpuSet::new();
+    let free = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false) && !taken.contains(core));
+    let mut any = false;
+    for core in free {
+        any |= left.set(core).is_ok();
+    }
+    if any && !taken.is_empty() {
+        let _ = sched_setaffinity(this, &left);
+    }
+}

@@ -1,0 +1,292 @@
+//! The loop: collect, update, paint. Its only waiting is for input, until the next poll is due.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+use control::api::{Reply, Request};
+use control::{StatusSource, SteerError, Steering};
+use crossterm::event::{self, KeyEventKind};
+use ratatui::backend::Backend;
+
+use crate::recording::{Recorder, Recording};
+use crate::state::{Link, State};
+use crate::terminal::{Guard, Painter};
+use crate::theme::Colours;
+use crate::update::{Effect, Event, update};
+
+/// Between polls of a live page.
+const POLL_NS: u64 = 200_000_000;
+/// Between polls of the page of an agent that is gone.
+const POLL_GONE_NS: u64 = 500_000_000;
+/// Least time between two pictures: at most 20 a second.
+const FRAME_NS: u64 = 50_000_000;
+/// Longest wait, so that a request to stop is seen.
+const WAIT_MAX_NS: u64 = 200_000_000;
+/// Input events taken between two pictures.
+const INPUT_MAX: usize = 256;
+
+/// How the console starts.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Write every snapshot seen to this file, one JSON line each.
+    pub record: Option<PathBuf>,
+    /// Snapshots kept to step back through; five a second.
+    pub history_capacity: usize,
+    /// Why nothing may be changed, when it is known beforehand.
+    pub read_only: Option<String>,
+    /// True when the node was started together with the console: leaving stops it, after a question.
+    pub stop_node_on_quit: bool,
+    /// What the console is attached to, shown until the node says its name.
+    pub label: String,
+    /// Colours; `None` = by `NO_COLOR`, `TERM` and `COLORTERM`.
+    pub colours: Option<Colours>,
+    /// Set from outside (a signal handler) to end the console in order.
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            record: None,
+            history_capacity: 900,
+            read_only: None,
+            stop_node_on_quit: false,
+            label: String::new(),
+            colours: None,
+            stop: None,
+        }
+    }
+}
+
+/// How the console ended. The terminal is as it was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The user left; the node goes on.
+    Quit,
+    /// The user left and wants the node stopped; the caller does it.
+    QuitAndStop,
+    /// It was told to end from outside.
+    Stopped,
+}
+
+/// Why the console could not run. The terminal is as it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TuiError {
+    /// The terminal does not do as told.
+    #[error("terminal: {0}; for scripts use `trefoil console --frame text`")]
+    Terminal(#[from] std::io::Error),
+    /// The file to record to cannot be made.
+    #[error("{path}: {source}; choose a file that can be written with --record")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: crate::recording::RecordError,
+    },
+}
+
+fn new_state(options: &Options) -> std::io::Result<State> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (no_color, term, colorterm) = (variable("NO_COLOR"), variable("TERM"), variable("COLORTERM"));
+    let detect = || Colours::detect(no_color.as_deref(), term.as_deref(), colorterm.as_deref());
+    let size = crossterm::terminal::size()?;
+    let mut state = State::new(size, options.colours.unwrap_or_else(detect), options.history_capacity);
+    state.read_only.clone_from(&options.read_only);
+    state.stop_node_on_quit = options.stop_node_on_quit;
+    state.label.clone_from(&options.label);
+    Ok(state)
+}
+
+/// Runs the console on the terminal of this process until the user leaves. The terminal is given back in every case, also
+/// after a panic of this thread.
+///
+/// # Errors
+/// [`TuiError`] when there is no terminal, or the file to record to cannot be made.
+pub fn run(
+    source: Box<dyn StatusSource>,
+    steering: Box<dyn Steering + Send>,
+    options: Options,
+) -> Result<Exit, TuiError> {
+    let recorder = match &options.record {
+        Some(path) => Some(Recorder::create(path).map_err(|source| TuiError::Record { path: path.clone(), source })?),
+        None => None,
+    };
+    let guard = Guard::new()?;
+    let state = new_state(&options)?;
+    let asker = Asker::new(steering);
+    let collect = Some(Collect { source, recorder, asker });
+    Ok(cycle(state, Guard::painter()?, collect, &guard, options.stop.as_deref())?)
+}
+
+/// Shows a recording with the same keys.
+///
+/// # Errors
+/// [`TuiError`] when there is no terminal.
+pub fn run_recording(recording: Recording, options: Options) -> Result<Exit, TuiError> {
+    let guard = Guard::new()?;
+    let capacity = recording.snapshots.len();
+    let mut state = new_state(&Options { history_capacity: capacity, stop_node_on_quit: false, ..options.clone() })?;
+    load(&mut state, recording);
+    Ok(cycle(state, Guard::painter()?, None, &guard, options.stop.as_deref())?)
+}
+
+/// Puts a recording into a fresh state.
+pub(crate) fn load(state: &mut State, recording: Recording) {
+    state.link = Link::Recording { name: recording.name };
+    for snapshot in recording.snapshots {
+        update(state, Event::Seen(Box::new(snapshot)));
+    }
+    if recording.truncated {
+        update(state, Event::Say("the recording is cut off at its end".into()));
+    }
+}
+
+/// Where live snapshots come from and requests go to.
+struct Collect {
+    source: Box<dyn StatusSource>,
+    recorder: Option<Recorder<File>>,
+    asker: Asker,
+}
+
+/// Sends requests on a thread of its own: an agent that is slow to answer never holds up the picture.
+struct Asker {
+    requests: SyncSender<Request>,
+    answers: Receiver<Result<Reply, SteerError>>,
+}
+
+impl Asker {
+    fn new(mut steering: Box<dyn Steering + Send>) -> Self {
+        let (requests, incoming) = sync_channel::<Request>(1);
+        let (outgoing, answers) = sync_channel(1);
+        // Not joined: it ends when the console drops its side, at the latest after the bounded wait for one reply.
+        let spawned = std::thread::Builder::new().name("console-steering".into()).spawn(move || {
+            while let Ok(request) = incoming.recv() {
+                if outgoing.send(steering.send(&request)).is_err() {
+                    break;
+                }
+            }
+        });
+        // Without the thread the channel is closed, which every request then reports.
+        drop(spawned);
+        Self { requests, answers }
+    }
+
+    fn ask(&self, request: Request) -> Option<Event> {
+        self.requests.try_send(request).err().map(|error| lost(error.to_string()))
+    }
+
+    fn answer(&self) -> Option<Event> {
+        match self.answers.try_recv() {
+            Ok(answer) => Some(Event::Answered(Box::new(answer))),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+}
+
+fn lost(reason: String) -> Event {
+    Event::Answered(Box::new(Err(SteerError::Unreachable { path: "the control socket".into(), reason })))
+}
+
+fn cycle<B>(
+    mut state: State,
+    mut painter: Painter<B>,
+    mut collect: Option<Collect>,
+    guard: &Guard,
+    stop: Option<&AtomicBool>,
+) -> std::io::Result<Exit>
+where
+    B: Backend<Error = std::io::Error>,
+{
+    let start = Instant::now();
+    let since_start = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let (mut poll_at, mut paint_at) = (0, 0);
+    loop {
+        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Ok(Exit::Stopped);
+        }
+        let now_ns = since_start();
+        update(&mut state, Event::Tick(now_ns));
+        if let Some(collect) = &mut collect {
+            if let Some(answer) = collect.asker.answer() {
+                update(&mut state, answer);
+                // What was asked for is to be seen at once.
+                poll_at = now_ns;
+            }
+            if now_ns >= poll_at {
+                poll(&mut state, collect);
+                poll_at = next_poll(&state);
+            }
+        }
+        for panic in guard.panics.lock().map(|mut told| std::mem::take(&mut *told)).unwrap_or_default() {
+            update(&mut state, Event::Say(format!("a thread of this process panicked: {panic}")));
+        }
+        if now_ns >= paint_at {
+            painter.paint(&state)?;
+            paint_at = now_ns + FRAME_NS;
+        }
+        let wake_at = if collect.is_some() { poll_at } else { u64::MAX };
+        let mut wait = Duration::from_nanos(wake_at.saturating_sub(since_start()).min(WAIT_MAX_NS));
+        for _ in 0..INPUT_MAX {
+            if !event::poll(wait)? {
+                break;
+            }
+            // After the first, only what is there already, and then the picture.
+            wait = Duration::from_nanos(paint_at.saturating_sub(since_start()).min(FRAME_NS));
+            let Some(input) = translate(event::read()?) else { continue };
+            match update(&mut state, input) {
+                Some(Effect::Quit) => return Ok(Exit::Quit),
+                Some(Effect::QuitAndStop) => return Ok(Exit::QuitAndStop),
+                Some(Effect::Send(request)) => {
+                    let failed = collect.as_ref().and_then(|collect| collect.asker.ask(request));
+                    if let Some(failed) = failed {
+                        update(&mut state, failed);
+                    }
+                }
+                None => {}
+            }
+            if since_start() >= paint_at {
+                break;
+            }
+        }
+    }
+}
+
+fn poll(state: &mut State, collect: &mut Collect) {
+    match collect.source.poll() {
+        Ok(snapshot) => {
+            if let Some(recorder) = &mut collect.recorder
+                && let Err(error) = recorder.write(&snapshot)
+            {
+                collect.recorder = None;
+                update(state, Event::Say(error.to_string()));
+            }
+            update(state, Event::Seen(Box::new(snapshot)));
+        }
+        Err(error) => {
+            update(state, Event::Missed(error));
+        }
+    }
+}
+
+fn next_poll(state: &State) -> u64 {
+    match &state.link {
+        Link::NoAgent { retry_at_ns, .. } => *retry_at_ns,
+        Link::Gone { .. } => state.now_ns + POLL_GONE_NS,
+        _ => state.now_ns + POLL_NS,
+    }
+}
+
+fn translate(input: event::Event) -> Option<Event> {
+    match input {
+        event::Event::Key(key) if key.kind != KeyEventKind::Release => Some(Event::Key(key)),
+        event::Event::Mouse(mouse) => Some(Event::Mouse(mouse)),
+        event::Event::Paste(text) => Some(Event::Paste(text)),
+        event::Event::Resize(columns, rows) => Some(Event::Resize(columns, rows)),
+        _ => None,
+    }
+}

@@ -11,9 +11,11 @@
 
 mod hugepages;
 mod map;
+mod shared;
 
 pub use hugepages::HugePages;
 pub(crate) use map::Mapping;
+pub use shared::SharedWords;
 
 use std::io;
 use std::path::PathBuf;

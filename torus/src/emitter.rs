@@ -21,6 +21,8 @@ pub struct Emitter<'m> {
     pub(crate) high_water: usize,
     /// Sum of the hashes of all events ever pushed minus those that left: the multiset hash of what waits.
     pub(crate) pending_hash: u64,
+    /// Fold of the events taken out to be given away, in order.
+    pub(crate) given_fold: u64,
     /// Set when an emission was rejected; the torus clears it.
     pub(crate) overflowed: bool,
     /// Notes what is emitted, during a step.
@@ -37,6 +39,7 @@ impl<'m> Emitter<'m> {
             rejected: 0,
             high_water: 0,
             pending_hash: 0,
+            given_fold: 0,
             overflowed: false,
             watch: None,
         })
@@ -87,8 +90,9 @@ impl<'m> Emitter<'m> {
     /// what the hand-over returns.
     pub fn take_latest(&mut self) -> Option<Event> {
         let event = self.queue.take_latest()?;
-        let item = Item::new(event.dst, event.src, event.payload);
-        self.pending_hash = self.pending_hash.wrapping_sub(hash(event.time, item));
+        let hashed = hash(event.time, event.item());
+        self.pending_hash = self.pending_hash.wrapping_sub(hashed);
+        self.given_fold = fold_in(self.given_fold, hashed);
         Some(event)
     }
 
@@ -96,7 +100,7 @@ impl<'m> Emitter<'m> {
     pub(crate) fn pending_hash_full(&self) -> u64 {
         let mut sum = 0u64;
         self.queue.scan(|event| {
-            sum = sum.wrapping_add(hash(event.time, Item::new(event.dst, event.src, event.payload)));
+            sum = sum.wrapping_add(hash(event.time, event.item()));
         });
         sum
     }
@@ -106,6 +110,12 @@ impl<'m> Emitter<'m> {
 #[inline]
 pub(crate) fn hash(time: u64, item: Item) -> u64 {
     fold(fold(time ^ 0x9E37_79B9_7F4A_7C15, item.key ^ 0xE703_7ED1_A0B4_28DB) ^ item.payload, 0xA076_1D64_78BD_642F)
+}
+
+/// Takes the next of a sequence of hashes into their fold; the order counts.
+#[inline]
+pub(crate) const fn fold_in(folded: u64, hashed: u64) -> u64 {
+    (folded ^ hashed).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
 }
 
 /// Folded product: low xor high half of the 128-bit product.

@@ -46,8 +46,8 @@ pub enum Input {
         /// The token.
         token: Token,
     },
-    /// Take up to `count` arrivals from the torus's own [`crate::workload::Source`]; stops, without rejecting, when the queue is
-    /// full.
+    /// Take up to `count` arrivals from the torus's own [`crate::workload::Source`]; stops, without rejecting, when as many
+    /// events wait as the source's lookahead allows.
     Feed {
         /// How many at most.
         count: u32,

@@ -18,6 +18,7 @@ pub mod message;
 pub mod projection;
 mod queue;
 mod reactor;
+pub mod record;
 pub mod relay;
 mod torus;
 pub mod workload;

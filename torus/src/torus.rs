@@ -1,6 +1,6 @@
 //! The torus: queue, accounts, faces and a reactor behind one entrance.
 
-use crate::emitter::{Emitter, fold, hash};
+use crate::emitter::{Emitter, fold, fold_in, hash};
 use crate::memory::{Carver, TooSmall};
 use crate::queue::Item;
 use crate::workload::Source;
@@ -240,7 +240,7 @@ impl<'m, R: Reactor> Torus<'m, R> {
         let item = self.core.queue.take();
         let hashed = hash(now, item);
         self.core.pending_hash = self.core.pending_hash.wrapping_sub(hashed);
-        self.executed_fold = (self.executed_fold ^ hashed).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        self.executed_fold = fold_in(self.executed_fold, hashed);
         let event = item.at(now);
         let face = (event.dst as usize + FACE) % CELLS;
         if face < FACES {
@@ -334,7 +334,10 @@ impl<'m, R: Reactor> Torus<'m, R> {
 
     fn feed(&mut self, count: u32) -> Applied {
         let mut accepted = 0;
-        while accepted < u64::from(count) && self.core.queue.len() < self.core.own_limit {
+        let lookahead = self.source.as_ref().and_then(Source::lookahead);
+        let limit =
+            lookahead.map_or(self.core.own_limit.div_ceil(2), |events| self.core.own_limit.min(events as usize));
+        while accepted < u64::from(count) && self.core.queue.len() < limit {
             let Some(arrival) = self.source.as_mut().and_then(Source::take) else { break };
             self.injected += 1;
             self.put(arrival.time, Cell::wrapped(arrival.dst), Cell::wrapped(arrival.src), arrival.payload);
@@ -435,7 +438,9 @@ impl<'m, R: Reactor> Torus<'m, R> {
         &mut self.reactor
     }
 
-    /// State digest, kept incrementally (`decisions:NODE-12`): fold of executed events, multiset hash of pending ones, reactor, clock.
+    /// State digest, kept incrementally (`decisions:NODE-12`): fold of executed
+    /// events, multiset hash of pending ones, fold of given ones, reactor, clock, counters. Equal states give equal digests however
+    /// the events were put in.
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.digest_of(self.core.pending_hash, self.reactor.digest())
@@ -448,11 +453,13 @@ impl<'m, R: Reactor> Torus<'m, R> {
     }
 
     fn digest_of(&self, pending: u64, reactor: u64) -> u64 {
-        let mut digest = fold(self.executed_fold ^ 0x2D35_8DCC_AA6C_78A5, self.executed ^ 0x8BB8_4B93_962E_ACC9);
-        for part in [self.core.now(), pending, reactor] {
-            digest = fold(digest ^ part, 0x9FB2_1C65_1E98_DF25) ^ part.rotate_left(32);
-        }
-        digest
+        let counted = [self.executed, self.injected, self.corrective, self.core.generated, self.core.rejected];
+        let moved = [self.handed_in, self.handed_out, self.lost, self.core.given_fold];
+        let state = [self.executed_fold, self.core.now(), pending, reactor];
+        let parts = counted.into_iter().chain(moved).chain(state);
+        parts.fold(0x2D35_8DCC_AA6C_78A5, |digest, part| {
+            fold(digest ^ part, 0x9FB2_1C65_1E98_DF25) ^ part.rotate_left(32)
+        })
     }
 }
 
@@ -472,3 +479,6 @@ impl Watch {
         self.total += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

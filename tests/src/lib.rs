@@ -5,5 +5,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "test support: a failed assumption must stop the test where it stands")]
 
+pub mod fuzz;
 pub mod harness;
+pub mod mutate;
+pub mod seeds;
 pub mod tidy;

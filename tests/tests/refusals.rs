@@ -1,0 +1,176 @@
+//! What an operator gets wrong or the host does not give: each says what is wrong and what mends it, and harms nothing.
+
+use std::fs;
+use std::time::Duration;
+
+use trefoil_tests::harness::node::{Node, THREE_TORI, config, run, said, trefoil};
+use trefoil_tests::harness::{Scratch, binary, guard, lacks_root_or, skipped, tied};
+use trefoil_tests::tidy::root;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// One idle torus with more configuration before it.
+fn one(more: &str) -> String {
+    format!(
+        "[node]\nwaiting = \"adaptive\"\n{more}\n[braid]\ntori = 1\n[[torus]]\nname = \"A\"\n[torus.workload]\nkind = \"idle\"\n"
+    )
+}
+
+/// Starts a node that must refuse; returns what it said.
+fn refused(scratch: &Scratch, text: &str) -> String {
+    let file = config(scratch, "n", text);
+    let output = trefoil(&["run", "--config", &file.display().to_string(), "--for", "1s"]);
+    let text = said(&output);
+    assert!(!output.status.success(), "accepted:\n{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+fn names(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not named in:\n{text}");
+    }
+}
+
+#[test]
+fn every_problem_of_a_configuration_is_named_at_once() {
+    let _guard = guard("every_problem_of_a_configuration_is_named_at_once", LIMIT);
+    let scratch = Scratch::new("wrong");
+    let text = "[node]\nwaitng = \"spin\"\n[braid]\ntori = 99\ngain = 7.0\n[[torus]]\nname = \"A\"\nid = 77\n[torus.workload]\nkind = \"idle\"\n";
+    let said = refused(&scratch, text);
+    names(&said, &["waitng", "tori", "99", "gain", "7", "id", "77"]);
+    let check = trefoil(&["config", "check", "--config", &scratch.join("n.toml").display().to_string()]);
+    assert!(!check.status.success());
+}
+
+#[test]
+fn the_shipped_configurations_are_accepted() {
+    let _guard = guard("the_shipped_configurations_are_accepted", LIMIT);
+    for name in ["demo.toml", "node.toml", "three-processes/a.toml", "three-processes/b.toml", "three-processes/c.toml"]
+    {
+        let path = root().join("configs").join(name).display().to_string();
+        let output = trefoil(&["config", "check", "--config", &path]);
+        assert!(output.status.success(), "{name}: {}", said(&output));
+    }
+}
+
+// rse:M1, rse:M3, decisions:NODE-16: foreign content is refused with the path and left as it was.
+#[test]
+fn node_16_a_dirty_region_is_refused_and_untouched() {
+    let _guard = guard("node_16_a_dirty_region_is_refused_and_untouched", LIMIT);
+    let scratch = Scratch::new("dirty");
+    let region = scratch.join("region");
+    let dirt: Vec<u8> = (0..4 << 20).map(|at: u32| (at % 251) as u8 | 1).collect();
+    fs::write(&region, &dirt).unwrap();
+    let text = refused(&scratch, &one(&format!("[region]\npath = \"{}\"\npages = \"base\"", region.display())));
+    names(&text, &[&region.display().to_string()]);
+    assert!(fs::read(&region).unwrap() == dirt, "the foreign file was changed");
+}
+
+// rse:M1: a region smaller than its header promises is refused with both sizes and left as it was.
+#[test]
+fn rse_m1_a_region_too_small_is_refused_and_untouched() {
+    let _guard = guard("rse_m1_a_region_too_small_is_refused_and_untouched", LIMIT);
+    let scratch = Scratch::new("small");
+    let region = scratch.join("region");
+    let text = one(&format!("[region]\npath = \"{}\"\npages = \"base\"", region.display()));
+    let mut node = Node::start(&scratch, "n", &text, &[]);
+    node.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(node.end().success());
+    let mut bytes = fs::read(&region).unwrap();
+    bytes.truncate(bytes.len() / 8192 * 4096);
+    fs::write(&region, &bytes).unwrap();
+    let text = refused(&scratch, &text);
+    names(&text, &[&region.display().to_string()]);
+    assert!(fs::read(&region).unwrap() == bytes, "the short file was changed");
+}
+
+// decisions:NODE-16: participants that disagree are refused with the field and both values.
+#[test]
+fn a_region_of_another_geometry_is_refused_by_field() {
+    let _guard = guard("a_region_of_another_geometry_is_refused_by_field", LIMIT);
+    let scratch = Scratch::new("geometry");
+    let region = scratch.join("region").display().to_string();
+    let make =
+        |records: u32| one(&format!("[region]\npath = \"{region}\"\npages = \"base\"\nring_records = {records}"));
+    let node = Node::start(&scratch, "first", &make(1024), &[]);
+    let text = refused(&scratch, &make(2048));
+    names(&text, &["ring_records", "1024", "2048"]);
+    node.wait("the first to go on", |snapshot| snapshot.silent_for() < Duration::from_secs(5));
+}
+
+/// How many 2 MiB pages are free.
+fn free_hugepages() -> u64 {
+    let text = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
+// rse:M6, decisions:NODE-20: without 2 MiB pages `strict` refuses with the command that mends it, `degrade` goes on and says so.
+#[test]
+fn rse_m6_missing_hugepages_are_said_with_the_remedy() {
+    let _guard = guard("rse_m6_missing_hugepages_are_said_with_the_remedy", LIMIT);
+    if skipped("rse_m6_missing_hugepages", (free_hugepages() > 0).then(|| "this host has free 2 MiB pages".to_owned()))
+    {
+        return;
+    }
+    let scratch = Scratch::new("huge");
+    let strict = one("[resources]\nhugepages = \"strict\"\n[region]\npages = \"huge\"");
+    names(&refused(&scratch, &strict), &["nr_hugepages"]);
+    let node = Node::start(&scratch, "soft", &strict.replace("strict", "degrade"), &[]);
+    let reason = node.status().unwrap().node.backing_reason;
+    names(&reason, &["nr_hugepages"]);
+}
+
+// rse:B7, decisions:NODE-20: a core that is shared or absent: `strict` refuses and names it, `degrade` goes on and says so.
+#[test]
+fn rse_b7_a_taken_core_is_named() {
+    let _guard = guard("rse_b7_a_taken_core_is_named", LIMIT);
+    let scratch = Scratch::new("core");
+    let shared = |policy: &str| {
+        let mut text = THREE_TORI.replace("[braid]", &format!("[resources]\ncores = \"{policy}\"\n[braid]"));
+        for name in ["A", "B", "C"] {
+            text = text.replace(&format!("name = \"{name}\""), &format!("name = \"{name}\"\ncore = 0"));
+        }
+        text
+    };
+    names(&refused(&scratch, &shared("strict")), &["core", "0"]);
+    names(&refused(&scratch, &shared("strict").replace("core = 0", "core = 4000")), &["4000"]);
+    let node = Node::start(&scratch, "soft", &shared("degrade"), &[]);
+    let snapshot = node.status().unwrap();
+    assert!(snapshot.tori.iter().all(|torus| torus.core_shared || torus.core.is_none()), "{:?}", snapshot.tori);
+}
+
+// decisions:NODE-15, decisions:NODE-20: a user outside the group may look, may not change, and is told how to.
+#[test]
+fn node_15_a_read_only_user_looks_and_changes_nothing() {
+    let name = "node_15_a_read_only_user_looks_and_changes_nothing";
+    if skipped(name, lacks_root_or(&["setpriv"])) {
+        return;
+    }
+    let _guard = guard("node_15_a_read_only_user_looks_and_changes_nothing", LIMIT);
+    let scratch = Scratch::new("user");
+    let node = Node::start(&scratch, "n", THREE_TORI, &[]);
+    // The checkout may lie where others may not look; the copy does not.
+    let copy = scratch.join("trefoil");
+    fs::copy(binary(), &copy).unwrap();
+    let nobody = |arguments: &[&str]| {
+        let mut command = tied("setpriv".as_ref());
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]).arg(&copy).args(arguments);
+        run(command.args(["--runtime-dir", &node.runtime.display().to_string()]))
+    };
+    let looked = nobody(&["status", "--json"]);
+    assert!(looked.status.success(), "{}", said(&looked));
+    let changed = nobody(&["torus", "pause", "A"]);
+    assert!(!changed.status.success(), "{}", said(&changed));
+    names(&said(&changed).to_lowercase(), &["read-only"]);
+    assert_ne!(node.status().unwrap().tori[0].state, control::snapshot::TorusState::Paused);
+}
+
+#[test]
+fn no_agent_is_said_with_the_command_that_starts_one() {
+    let _guard = guard("no_agent_is_said_with_the_command_that_starts_one", LIMIT);
+    let scratch = Scratch::new("none");
+    let output = trefoil(&["status", "--runtime-dir", &scratch.path().display().to_string()]);
+    assert!(!output.status.success());
+    names(&said(&output), &["no agent", "trefoil run"]);
+}

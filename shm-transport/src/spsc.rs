@@ -80,6 +80,14 @@ fn risen(index: &'static str, known: u64, limit: u64, value: u64) -> Result<u64,
     Err(Damaged { index, found: value, least: known, most: limit })
 }
 
+/// `count` as seen from the later of two starts; a count below it (an earlier boot's records are still read) is 0.
+fn in_pair(count: u64, own_start: u64, peer_start: u64) -> u64 {
+    let since = |start: u64| count.wrapping_sub(start);
+    // The later start is nearer. A start ahead of the count shows as a huge distance.
+    let (own, peer) = (since(own_start), since(peer_start));
+    if own > u64::MAX / 2 || peer > u64::MAX / 2 { 0 } else { own.min(peer) }
+}
+
 /// The words of a ring after its geometry was checked.
 #[derive(Debug, Clone, Copy)]
 struct Ring<'r> {
@@ -236,6 +244,22 @@ impl<'r> Sender<'r> {
         self.ring.receiver[BOOT].load(Ordering::Acquire)
     }
 
+    /// Records the ring holds.
+    pub fn capacity(&self) -> u64 {
+        self.ring.capacity
+    }
+
+    /// Where the receiver's boot began to count: records below this it did not take; untrusted.
+    pub fn peer_start(&self) -> u64 {
+        self.ring.receiver[START].load(Ordering::Acquire)
+    }
+
+    /// Records published since the later of the two present boots attached: what both sides of the pair mean by *sent*
+    /// (decisions:NODE-8). The count starts where the receiver of that pair starts to count.
+    pub fn sent_in_pair(&self) -> u64 {
+        in_pair(self.published, self.started, self.peer_start())
+    }
+
     /// Records taken over the life of the ring, as the receiver says; untrusted (decisions:NODE-8: read this one
     /// before [`sent`](Self::sent)).
     pub fn received_by_peer(&self) -> u64 {
@@ -346,6 +370,12 @@ impl<'r> Receiver<'r> {
     /// Records taken over the life of the ring (decisions:NODE-8).
     pub fn received(&self) -> u64 {
         self.head
+    }
+
+    /// Records taken since the later of the two present boots attached: what both sides of the pair mean by *received*
+    /// (decisions:NODE-8).
+    pub fn received_in_pair(&self) -> u64 {
+        in_pair(self.head, self.started, self.ring.sender[START].load(Ordering::Acquire))
     }
 
     /// Records taken by this boot.

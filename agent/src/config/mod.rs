@@ -277,6 +277,14 @@ pub fn parse(text: &str) -> Result<Config, Problems> {
     check::parse(text, None)
 }
 
+/// Parses and checks a configuration text as if it stood in `path`: relative paths are taken from its folder.
+///
+/// # Errors
+/// [`Problems`]: everything that is wrong with it, in file order.
+pub fn parse_as(text: &str, path: &Path) -> Result<Config, Problems> {
+    check::parse(text, Some(path))
+}
+
 /// Reads, parses and checks a configuration file; relative paths are taken from its folder.
 ///
 /// # Errors

@@ -7,33 +7,9 @@
 use std::fmt::Write as _;
 
 use control::page::{EVENTS, EventRecord, EventsPage, Text};
+use torus::braid::conserve::{Bound, Break};
+use torus::braid::{Change, IntervalChange, IntervalReason};
 use zerocopy::FromZeros;
-
-/// State of a peer in the eyes of a torus; the codes of `control::page::PeerPage::state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// Never seen.
-    Absent,
-    /// Its heartbeat moves.
-    Alive,
-    /// Silent for too long.
-    Suspect,
-    /// Silent, and a majority of live peers agrees.
-    Failed,
-    /// Back under a new boot id.
-    Returning,
-}
-
-/// Why the interval changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntervalReason {
-    /// The violation rate is above the upper threshold.
-    Above,
-    /// The violation rate is below the lower threshold.
-    Below,
-    /// Someone set it by hand.
-    ByHand,
-}
 
 /// Something that happened on a torus thread. Plain numbers; the text is made by the control thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,45 +27,17 @@ pub enum Happening {
     },
     /// The braid interval changed.
     Interval {
-        /// Before, ticks.
-        before: u32,
-        /// Now, ticks.
-        after: u32,
-        /// Violations per evaluated constraint, parts per million.
-        rate_ppm: u32,
-        /// Threshold that was crossed, parts per million.
-        threshold_ppm: u32,
-        /// Why.
-        reason: IntervalReason,
+        /// What changed.
+        change: IntervalChange,
+        /// Violation rate above which it shrinks, parts per million.
+        above_ppm: u32,
+        /// Violation rate below which it grows, parts per million.
+        below_ppm: u32,
     },
-    /// A peer is seen in another state than before.
-    Peer {
-        /// Who.
-        peer: u8,
-        /// State before.
-        from: Seen,
-        /// State now.
-        to: Seen,
-        /// Its boot id.
-        boot: u64,
-        /// How long its heartbeat has been still, ns.
-        age_ns: u64,
-    },
-    /// No live peer is left; a lone torus decides nothing about the others.
-    Alone,
-    /// There are live peers again.
-    Company,
+    /// The life of a peer, or of all of them.
+    Change(Change),
     /// Messages of a pair do not add up.
-    Conservation {
-        /// With whom.
-        peer: u8,
-        /// It says it sent.
-        sent: u64,
-        /// Received here.
-        received: u64,
-        /// Most that can be under way.
-        capacity: u64,
-    },
+    Broken(Break),
     /// Events were refused because something was full.
     Rejected {
         /// Since the last notice.
@@ -103,6 +51,8 @@ pub enum Happening {
         peer: u8,
         /// Events.
         count: u64,
+        /// Events that the dead boot had not read: they wait in the ring for the next one.
+        left: u64,
     },
     /// Projections of a peer were refused by integrity or parsing.
     Refused {
@@ -124,20 +74,8 @@ pub enum Happening {
     Resumed,
     /// The torus stopped executing because its queue overflowed and its policy says stop.
     Overflow,
-    /// Messages an earlier boot left in its rings were taken over.
-    Drained {
-        /// From whom.
-        peer: u8,
-        /// Messages.
-        count: u64,
-    },
     /// The recorder could not keep up and the recording is no longer whole.
     RecordingBroken,
-    /// The loop itself was held up for longer than the liveness deadline.
-    Stalled {
-        /// For how long, ns.
-        for_ns: u64,
-    },
 }
 
 /// A happening with its place and time.
@@ -169,15 +107,15 @@ impl Happening {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::HandedOver { .. } | Self::Interval { .. } | Self::Company => Severity::Info,
-            Self::Peer { to: Seen::Alive, .. } | Self::Paused | Self::Resumed | Self::Drained { .. } => Severity::Notice,
-            Self::Peer { to: Seen::Returning | Seen::Absent, .. } => Severity::Notice,
-            Self::Conservation { .. } | Self::Overflow | Self::RecordingBroken => Severity::Error,
-            Self::Peer { to: Seen::Failed, .. } => Severity::Error,
-            Self::Peer { to: Seen::Suspect, .. } | Self::Alone | Self::Rejected { .. } | Self::Lost { .. } => {
+            Self::HandedOver { .. } | Self::Interval { .. } => Severity::Info,
+            Self::Change(Change::Failed { .. }) | Self::Broken(_) | Self::Overflow | Self::RecordingBroken => {
+                Severity::Error
+            }
+            Self::Change(Change::Suspected { .. } | Change::Alone) => Severity::Warning,
+            Self::Change(_) | Self::Paused | Self::Resumed => Severity::Notice,
+            Self::Rejected { .. } | Self::Lost { .. } | Self::Refused { .. } | Self::BadMessage { .. } => {
                 Severity::Warning
             }
-            Self::Refused { .. } | Self::BadMessage { .. } | Self::Stalled { .. } => Severity::Warning,
         }
     }
 
@@ -188,10 +126,8 @@ impl Happening {
             (Self::Refused { peer, .. }, Self::Refused { peer: other, .. })
             | (Self::BadMessage { peer, .. }, Self::BadMessage { peer: other, .. })
             | (Self::Lost { peer, .. }, Self::Lost { peer: other, .. })
-            | (Self::Conservation { peer, .. }, Self::Conservation { peer: other, .. }) => peer == other,
-            (Self::Rejected { .. }, Self::Rejected { .. })
-            | (Self::Stalled { .. }, Self::Stalled { .. })
-            | (Self::Interval { .. }, Self::Interval { .. }) => true,
+            | (Self::Broken(Break { peer, .. }), Self::Broken(Break { peer: other, .. })) => peer == other,
+            (Self::Rejected { .. }, Self::Rejected { .. }) | (Self::Interval { .. }, Self::Interval { .. }) => true,
             _ => false,
         }
     }
@@ -208,10 +144,9 @@ impl Happening {
             (Self::Rejected { more, total }, Self::Rejected { more: again, total: now }) => {
                 (*more, *total) = (more.saturating_add(again), now);
             }
-            (
-                Self::Interval { after, rate_ppm, threshold_ppm, reason, .. },
-                Self::Interval { after: a, rate_ppm: r, threshold_ppm: t, reason: why, .. },
-            ) => (*after, *rate_ppm, *threshold_ppm, *reason) = (a, r, t, why),
+            (Self::Interval { change, .. }, Self::Interval { change: later, .. }) => {
+                *change = IntervalChange { from: change.from, ..later };
+            }
             (this, later) => *this = later,
         }
     }
@@ -355,50 +290,76 @@ impl EventLog {
                 let (count, load, peer) = (grouped(u64::from(count)), grouped(load), grouped(peer));
                 format!("{own}→{} handed over {count} events: load {load} vs {peer}, hysteresis 1 round", self.name(to))
             }
-            Happening::Interval { before, after, rate_ppm, threshold_ppm, reason } => {
-                let (before, after) = (grouped(u64::from(before)), grouped(u64::from(after)));
-                let rate = percent(rate_ppm);
-                let threshold = percent(threshold_ppm);
-                match reason {
-                    IntervalReason::Above => {
-                        format!("{own} interval {before} → {after}: violation rate {rate} > {threshold}")
+            Happening::Interval { change, above_ppm, below_ppm } => {
+                let (from, to) = (grouped(u64::from(change.from)), grouped(u64::from(change.to)));
+                let rate = percent(change.rate_ppm);
+                match change.reason {
+                    IntervalReason::Violations => {
+                        format!("{own} interval {from} → {to}: violation rate {rate} > {}", percent(above_ppm))
                     }
-                    IntervalReason::Below => {
-                        format!("{own} interval {before} → {after}: violation rate {rate} < {threshold}")
+                    IntervalReason::Quiet => {
+                        format!("{own} interval {from} → {to}: violation rate {rate} < {}", percent(below_ppm))
                     }
-                    IntervalReason::ByHand => format!("{own} interval {before} → {after}: set by hand"),
+                    IntervalReason::Hand => format!("{own} interval {from} → {to}: set by hand"),
                 }
             }
-            Happening::Peer { peer, from, to, boot, age_ns } => self.peer_text(own, self.name(peer), from, to, boot, age_ns),
-            Happening::Alone => format!("{own} is alone: no live peer; it goes on, and judges and moves nothing"),
-            Happening::Company => format!("{own} has live peers again"),
-            Happening::Conservation { peer, sent, received, capacity } => {
-                let (sent, received, capacity) = (grouped(sent), grouped(received), grouped(capacity));
-                let peer = self.name(peer);
-                format!("conservation broken between {peer} and {own}: {peer} sent {sent}, {own} received {received}, expected 0..{capacity} under way")
-            }
+            Happening::Change(change) => self.change_text(own, change),
+            Happening::Broken(broken) => self.broken_text(own, broken),
             Happening::Rejected { more, total } => {
                 format!("{own} refused {} events, {} since boot: queue full", grouped(more), grouped(total))
             }
-            Happening::Lost { peer, count } => {
-                let peer = self.name(peer);
-                format!("{own} counts {} events to {peer} as lost: that boot of {peer} is gone", grouped(count))
+            Happening::Lost { peer, count, left } => {
+                let (peer, count, left) = (self.name(peer), grouped(count), grouped(left));
+                format!(
+                    "{own} counts {count} events to {peer} as lost with its old boot; {left} unread ones went to the new"
+                )
             }
             _ => self.other_text(own, notice.what),
         }
     }
 
-    fn peer_text(&self, own: &str, peer: &str, from: Seen, to: Seen, boot: u64, age_ns: u64) -> String {
-        let age_ms = age_ns / 1_000_000;
-        match (from, to) {
-            (Seen::Absent, Seen::Alive) => format!("{own} sees {peer} (boot {boot:016x})"),
-            (_, Seen::Alive) => format!("{own} sees {peer} alive again (boot {boot:016x})"),
-            (_, Seen::Suspect) => format!("{own} suspects {peer}: heartbeat still for {age_ms} ms (boot {boot:016x})"),
-            (_, Seen::Failed) => {
-                format!("{own} holds {peer} for failed: still for {age_ms} ms, a majority agrees (boot {boot:016x})")
+    fn change_text(&self, own: &str, change: Change) -> String {
+        match change {
+            Change::Joined { peer, boot } => format!("{own} sees {} (boot {boot:016x})", self.name(peer)),
+            Change::Suspected { peer, missed } => {
+                format!("{own} suspects {}: heartbeat still for {missed} liveness periods", self.name(peer))
             }
-            (_, Seen::Returning) => format!("{peer} returned with new boot {boot:016x}, says {own}"),
-            (_, Seen::Absent) => format!("{peer} left in order, says {own}"),
+            Change::Recovered { peer } => format!("{own} sees {} alive again, same boot", self.name(peer)),
+            Change::Failed { peer, boot, votes: 0, unconfirmed, .. } => {
+                let (peer, unconfirmed) = (self.name(peer), grouped(unconfirmed));
+                format!(
+                    "{own}: {peer} is gone, its place was given up (boot {boot:016x}); {unconfirmed} events in doubt"
+                )
+            }
+            Change::Failed { peer, boot, votes, voters, unconfirmed } => {
+                let (peer, unconfirmed) = (self.name(peer), grouped(unconfirmed));
+                format!(
+                    "{own}: {peer} failed, {votes} of {voters} agree (boot {boot:016x}); {unconfirmed} events in doubt"
+                )
+            }
+            Change::Returned { peer, boot, previous } => {
+                format!("{} returned with new boot {boot:016x} (was {previous:016x}), says {own}", self.name(peer))
+            }
+            Change::Alone => format!("{own} is alone: no live peer; it goes on, and judges and moves nothing"),
+            Change::Company => format!("{own} has live peers"),
+        }
+    }
+
+    fn broken_text(&self, own: &str, broken: Break) -> String {
+        let (peer, sent, received) = (self.name(broken.peer), grouped(broken.sent), grouped(broken.received));
+        match broken.bound {
+            Bound::ReceivedMoreThanSent => {
+                format!("conservation broken: {peer} received {received} events of {own}, which sent {sent}")
+            }
+            Bound::BeyondRing => {
+                format!(
+                    "conservation broken: {peer} sent {own} {sent} events, {received} came: more than the ring holds"
+                )
+            }
+            Bound::LostOnTheWay => {
+                format!("conservation broken: {peer} sent {own} {sent} events, {received} came, the ring is empty")
+            }
+            Bound::Unbalanced => format!("conservation broken: the counters of {peer} do not balance, says {own}"),
         }
     }
 
@@ -413,14 +374,8 @@ impl EventLog {
             Happening::Paused => format!("{own} paused by hand; heartbeat and watchdog go on"),
             Happening::Resumed => format!("{own} goes on"),
             Happening::Overflow => format!("{own} stopped executing: queue full and on_overflow is stop"),
-            Happening::Drained { peer, count } => {
-                format!("{own} took over {} messages from {} left to its earlier boot", grouped(count), self.name(peer))
-            }
             Happening::RecordingBroken => {
                 format!("recording of {own} is broken: the writer could not keep up (record.on_full = break)")
-            }
-            Happening::Stalled { for_ns } => {
-                format!("{own} was held up for {} ms and suspects nobody this round", for_ns / 1_000_000)
             }
             _ => String::new(),
         }
@@ -431,9 +386,11 @@ impl EventLog {
 fn emptied(mut what: Happening) -> Happening {
     match &mut what {
         Happening::HandedOver { count, .. } => *count = 0,
-        Happening::Refused { more, .. } | Happening::BadMessage { more, .. } | Happening::Rejected { more, .. } => *more = 0,
+        Happening::Refused { more, .. } | Happening::BadMessage { more, .. } | Happening::Rejected { more, .. } => {
+            *more = 0
+        }
         Happening::Lost { count, .. } => *count = 0,
-        Happening::Interval { before, after, .. } => *before = *after,
+        Happening::Interval { change, .. } => change.from = change.to,
         _ => {}
     }
     what
@@ -478,22 +435,15 @@ mod tests {
     fn a_line_says_what_and_why() {
         let mut log = log();
         log.take(notice(SECOND, Happening::HandedOver { to: 1, count: 12, own: 812, peer: 204 }));
-        let change = Happening::Interval {
-            before: 1200,
-            after: 1440,
-            rate_ppm: 12_000,
-            threshold_ppm: 25_000,
-            reason: IntervalReason::Below,
-        };
-        log.take(notice(SECOND, change));
-        let silent = Happening::Peer { peer: 2, from: Seen::Alive, to: Seen::Suspect, boot: 0xabc, age_ns: 312_000_000 };
-        log.take(notice(SECOND, silent));
+        let change = IntervalChange { from: 1200, to: 1440, rate_ppm: 12_000, reason: IntervalReason::Quiet };
+        log.take(notice(SECOND, Happening::Interval { change, above_ppm: 50_000, below_ppm: 25_000 }));
+        log.take(notice(SECOND, Happening::Change(Change::Suspected { peer: 2, missed: 3 })));
         assert_eq!(
             texts(&log),
             [
                 "A→B handed over 12 events: load 812 vs 204, hysteresis 1 round",
                 "A interval 1 200 → 1 440: violation rate 1.2 % < 2.5 %",
-                "A suspects C: heartbeat still for 312 ms (boot 0000000000000abc)",
+                "A suspects C: heartbeat still for 3 liveness periods",
             ]
         );
     }

@@ -1,14 +1,59 @@
 //! How other threads of the process ask a running node for something, and look at it.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use control::Snapshot;
 use control::api::{Refusal, Reply, Request};
 use control::page::HostPage;
+use crossbeam_channel::Sender;
+use shm_transport::region::Region;
+use torus::{Cell, Mode, relay};
+
+use super::clock::Clock;
+use super::events::Severity;
+use super::inject;
+use super::keeper::Inbox;
+use super::pages::Pages;
+use super::shared::{Command, NodeShared, State, Ticket};
+
+/// Longest wait for a torus to take a command: the loop comes round in milliseconds, unless it hangs.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often the wait looks.
+const LOOK: Duration = Duration::from_micros(200);
+/// Most events of one step: more would hold the loop up.
+const MAX_STEP: u32 = 10_000;
+/// Range of an interval set by hand, ticks (`rse:B4`).
+const INTERVAL: std::ops::RangeInclusive<u32> = 100..=10_000;
 
 /// A way to a running node: cheap to clone, usable from any thread. Every call is bounded in time.
 #[derive(Debug, Clone)]
-pub struct NodeHandle {}
+pub struct NodeHandle {
+    pub(super) inner: Arc<Inner>,
+}
+
+/// What all handles share.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) shared: Arc<NodeShared>,
+    pub(super) region: Arc<Region>,
+    pub(super) pages: Arc<Pages>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) clock: Clock,
+    /// Name, braid id and way in of each torus, in configuration order.
+    pub(super) tori: Vec<Lead>,
+}
+
+/// The way to one torus.
+#[derive(Debug)]
+pub(super) struct Lead {
+    pub(super) name: String,
+    pub(super) id: u8,
+    pub(super) commands: Sender<Ticket>,
+    /// Number of the last ticket; held while a command is under way, so that they go one after another.
+    pub(super) last: Mutex<u64>,
+}
 
 /// The sign of life of one torus thread, for the watchdog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,38 +62,195 @@ pub struct Beat {
     pub name: String,
     /// How long its loop has not come round.
     pub age: Duration,
+    /// Whether it has ended, in order or not.
+    pub ended: bool,
     /// Why it failed, if it did.
     pub failed: Option<String>,
+    /// Allocations of its thread so far, as of its last status page; only a counting allocator makes this move.
+    pub allocations: u64,
+    /// Kernel thread id.
+    pub tid: u32,
+    /// Wakes its loop made by system call.
+    pub wakes: u64,
+}
+
+fn refuse(error: String) -> Refusal {
+    Refusal { error, read_only: false }
 }
 
 impl NodeHandle {
     /// Carries out a request; waits at most half a second for the torus to have taken it.
     ///
     /// # Errors
-    /// [`Refusal`] says what was wrong; nothing was changed then.
+    /// [`Refusal`] says what was wrong; nothing was changed then, unless it says that the torus did not answer in time.
     pub fn request(&self, request: &Request) -> Result<Reply, Refusal> {
-        Err(Refusal { error: format!("{} is not available yet", request.command_line()), read_only: false })
+        match request {
+            Request::Inject { torus, dst, src, payload, count } => self.inject(torus, *dst, *src, *payload, *count),
+            Request::Pause { torus } => self.command(torus, Command::Pause, |name, _| format!("{name} paused")),
+            Request::Resume { torus } => self.command(torus, Command::Resume, |name, _| format!("{name} goes on")),
+            Request::Step { torus, count } => self.step(torus, *count),
+            Request::Interval { torus, ticks } => self.interval(torus, *ticks),
+            Request::Mode { mode } => self.mode(mode),
+            Request::Stop => {
+                self.inner.shared.stop_asked.store(true, Ordering::Release);
+                Ok(Reply { message: "stopping".to_owned(), count: 0 })
+            }
+        }
+    }
+
+    fn lead(&self, name: &str) -> Result<(usize, &Lead), Refusal> {
+        let found = self.inner.tori.iter().enumerate().find(|(_, lead)| lead.name == name);
+        let names: Vec<&str> = self.inner.tori.iter().map(|lead| lead.name.as_str()).collect();
+        let (at, lead) = found.ok_or_else(|| {
+            refuse(format!("torus {name:?} is not one of this node's: {}; name one of them", names.join(", ")))
+        })?;
+        match self.inner.shared.tori[at].ended() {
+            None => Ok((at, lead)),
+            Some(_) => Err(refuse(format!("torus {name} has ended; start the node again"))),
+        }
+    }
+
+    fn inject(&self, name: &str, dst: u32, src: u32, payload: i64, count: u32) -> Result<Reply, Refusal> {
+        let (_, lead) = self.lead(name)?;
+        let cell = |what: &str, number: u32| {
+            Cell::new(number).ok_or_else(|| refuse(format!("{what} is {number}, expected a cell, 0 to 32767")))
+        };
+        let (dst, src) = (cell("dst", dst)?, cell("src", src)?);
+        let payload = i32::try_from(payload)
+            .map_err(|_| refuse(format!("payload is {payload}, expected {} to {}", i32::MIN, i32::MAX)))?;
+        if count == 0 || count > inject::MAX_COUNT {
+            return Err(refuse(format!("count is {count}, expected 1 to {}", inject::MAX_COUNT)));
+        }
+        let record = inject::encode(dst, src, relay::encode(payload), count);
+        let sender = self.inner.region.injector(lead.id).ok_or_else(|| refuse(format!("torus {name} has no ring")))?;
+        sender.send(&record).map_err(|error| refuse(format!("torus {name}: {error}; try again")))?;
+        self.wake(lead.id);
+        let plural = if count == 1 { "" } else { "s" };
+        Ok(Reply { message: format!("{count} event{plural} on the way to {name}"), count: u64::from(count) })
+    }
+
+    fn step(&self, name: &str, count: u32) -> Result<Reply, Refusal> {
+        let (at, _) = self.lead(name)?;
+        if self.inner.shared.tori[at].state.load(Ordering::Acquire) != State::Paused as u32 {
+            return Err(refuse(format!("torus {name} is not paused; pause it first: trefoil torus pause {name}")));
+        }
+        if count == 0 || count > MAX_STEP {
+            return Err(refuse(format!("count is {count}, expected 1 to {MAX_STEP}")));
+        }
+        self.command(name, Command::Step { count }, |name, done| format!("{name} executed {done} of {count} events"))
+    }
+
+    fn interval(&self, name: &str, ticks: Option<u32>) -> Result<Reply, Refusal> {
+        if let Some(ticks) = ticks.filter(|ticks| !INTERVAL.contains(ticks)) {
+            return Err(refuse(format!("interval is {ticks} ticks, expected 100 to 10000, or adaptive")));
+        }
+        self.command(name, Command::Interval { ticks }, |name, _| match ticks {
+            Some(ticks) => format!("{name} exchanges every {ticks} ticks"),
+            None => format!("{name} adapts its interval"),
+        })
+    }
+
+    fn mode(&self, mode: &str) -> Result<Reply, Refusal> {
+        let (mode, code) = match mode {
+            "rotate" => (Mode::Rotate, 0),
+            "ring" => (Mode::Ring, 1),
+            other => return Err(refuse(format!("mode is {other:?}, expected rotate or ring"))),
+        };
+        for lead in &self.inner.tori {
+            self.command(&lead.name, Command::Mode(mode), |_, _| String::new())?;
+        }
+        self.inner.shared.mode.store(code, Ordering::Relaxed);
+        let text = if code == 0 { "rotate" } else { "ring" };
+        self.inner.inbox.line(Severity::Notice, 255, format!("braid mode is {text} now, set by hand"));
+        Ok(Reply { message: format!("every torus applies by mode {text}"), count: 0 })
+    }
+
+    /// Sends a command and waits, bounded, until the torus has taken it. Both sides only poll: a sender that slept in the
+    /// channel would cost the torus a system call.
+    fn command(&self, name: &str, command: Command, message: impl Fn(&str, u64) -> String) -> Result<Reply, Refusal> {
+        let (at, lead) = self.lead(name)?;
+        let torus = &self.inner.shared.tori[at];
+        let mut last = lead.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *last + 1;
+        let full = |_| refuse(format!("torus {name} has not taken earlier commands yet; it may hang: trefoil status"));
+        lead.commands.try_send(Ticket { number, command }).map_err(full)?;
+        *last = number;
+        self.wake(lead.id);
+        let deadline = Instant::now() + PATIENCE;
+        while torus.done.load(Ordering::Acquire) < number {
+            if Instant::now() > deadline {
+                let age_ms = PATIENCE.as_millis();
+                return Err(refuse(format!(
+                    "torus {name} did not answer within {age_ms} ms; it will do so when its loop comes round: trefoil status"
+                )));
+            }
+            std::thread::sleep(LOOK);
+        }
+        let count = torus.done_count.load(Ordering::Relaxed);
+        if command == Command::Pause {
+            torus.state.store(State::Paused as u32, Ordering::Release);
+        }
+        Ok(Reply { message: message(name, count), count })
+    }
+
+    fn wake(&self, id: u8) {
+        if let Some(waker) = self.inner.region.waker(id) {
+            waker.wake();
+        }
     }
 
     /// The node as its status page shows it now.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        None
+        self.inner.pages.snapshot(self.inner.clock.now_ns())
     }
 
     /// Puts the host's sensors on the status page, and the busy share of its CPUs into the projections
     /// (`decisions:NODE-20`: shown to peers, not steering a braid on the same host).
-    pub fn publish_host(&self, _page: &HostPage) {}
+    pub fn publish_host(&self, page: &HostPage) {
+        if page.cpu_percent.present == 1 {
+            let permille = (page.cpu_percent.value * 10.0).clamp(0.0, 1_000.0) as u32;
+            self.inner.shared.cpu_permille.store(permille, Ordering::Relaxed);
+        }
+        *self.inner.inbox.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(*page));
+    }
+
+    /// Adds a line of the control plane to the event log.
+    pub fn log(&self, severity: Severity, text: &str) {
+        self.inner.inbox.line(severity, 255, text.to_owned());
+    }
 
     /// Signs of life of all torus threads.
     #[must_use]
     pub fn beats(&self) -> Vec<Beat> {
-        Vec::new()
+        let now_ns = self.inner.clock.now_ns();
+        let pairs = self.inner.tori.iter().zip(&self.inner.shared.tori);
+        pairs
+            .map(|(lead, torus)| {
+                let ended = torus.ended();
+                Beat {
+                    name: lead.name.clone(),
+                    age: Duration::from_nanos(now_ns.saturating_sub(torus.beat_ns.load(Ordering::Acquire))),
+                    ended: ended.is_some(),
+                    failed: ended.and_then(|ended| ended.failed),
+                    allocations: torus.allocations.load(Ordering::Relaxed),
+                    tid: torus.tid.load(Ordering::Relaxed),
+                    wakes: torus.wakes.load(Ordering::Relaxed),
+                }
+            })
+            .collect()
     }
 
     /// Whether someone asked the node to stop, or a torus thread failed so that it must.
     #[must_use]
     pub fn stop_asked(&self) -> bool {
-        false
+        let failed = |torus: &super::shared::TorusShared| torus.state.load(Ordering::Acquire) == State::Failed as u32;
+        self.inner.shared.stop_asked.load(Ordering::Acquire) || self.inner.shared.tori.iter().any(failed)
+    }
+
+    /// Makes a torus thread panic, so that a test can see what the node does then.
+    #[doc(hidden)]
+    pub fn panic_torus(&self, name: &str) {
+        let _ = self.command(name, Command::Panic, |_, _| String::new());
     }
 }

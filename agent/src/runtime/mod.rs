@@ -4,16 +4,36 @@
 //! | --- | --- |
 //! | [`node`] | assembly: region, arenas, threads; start and stop |
 //! | [`handle`] | how other threads ask and look |
+//! | [`thread`], [`lane`] | a torus thread, and its loop |
+//! | [`braiding`], [`exchange`] | the braid as the loop drives it, and what it costs |
+//! | [`inputs`], [`record`], [`replay`] | the one entrance, its recording, and the way back |
+//! | [`build`], [`pace`], [`inject`] | what a torus runs, how fast, and what anybody may put in |
 //! | [`cores`], [`pinning`] | which cores there are, and where each torus thread goes |
-//! | [`events`] | what torus threads report, and the log a person reads |
-//! | [`exchange`] | what an exchange costs |
+//! | [`keeper`], [`events`], [`pages`], [`status`] | the thread beside the tori, the log, the status page |
 
+pub mod braiding;
+pub mod build;
+pub mod clock;
 pub mod cores;
 pub mod events;
 pub mod exchange;
 pub mod handle;
+pub mod inject;
+pub mod inputs;
+pub mod keeper;
+pub mod lane;
 pub mod node;
+pub mod notices;
+pub mod pace;
+pub mod pages;
 pub mod pinning;
+pub mod record;
+pub mod replay;
+pub mod shared;
+pub mod status;
+pub mod thread;
 
+pub use events::Severity;
 pub use handle::{Beat, NodeHandle};
 pub use node::{Final, Node, Options, StartError, TorusFinal};
+pub use replay::{ReplayFailure, Replayed, TorusReplay, replay};

@@ -1,13 +1,40 @@
 //! Assembly of a node: region, arenas, workloads, threads; and its bounded stop.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use control::page::{NodePage, Text};
+use crossbeam_channel::Receiver;
+use shm_transport::board::BoardError;
+use shm_transport::liveness::boot_id;
+use shm_transport::region::{Geometry, Join, Options as RegionOptions, Region, RegionError};
 use torus::Counters;
+use torus::record::{Record, Start};
+use zerocopy::FromZeros;
 
-use crate::config::Config;
+use crate::config::{self, Config, Policy};
 
-use super::handle::NodeHandle;
+use super::build;
+use super::clock::Clock;
+use super::cores::{self, HostCores};
+use super::events::{EventLog, Severity};
+use super::handle::{Inner, Lead, NodeHandle};
+use super::keeper::{Inbox, Keeper, Phase};
+use super::notices;
+use super::pages::Pages;
+use super::pinning::{self, CoreRequest, Plan, Waiting};
+use super::record::{self, Origin, Recorder};
+use super::shared::{Gate, NodeShared};
+use super::status::pages_code;
+use super::thread::{self, Ready, Setup, Standing};
+
+/// Longest wait for the torus threads to stand ready: mapping and zeroing memory, building graphs.
+const READY: Duration = Duration::from_secs(30);
+/// Commands that may wait for a torus.
+const COMMANDS: usize = 64;
 
 /// What is decided on the command line, not in the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,13 +43,51 @@ pub struct Options {
     pub record: Option<PathBuf>,
 }
 
-/// Why a node did not start. Nothing is left running.
+/// Why a node did not start. Nothing is left running; the status page says `failed`, if it was there already.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Not there yet.
-    #[error("the node cannot start yet")]
-    Unfinished,
+    /// Something the configuration insists on (`strict`) cannot be had.
+    #[error("resources.{key} is strict: {what}")]
+    Strict {
+        /// Key of the configuration.
+        key: &'static str,
+        /// What is missing, and the remedy.
+        what: String,
+    },
+    /// An event file cannot be used.
+    #[error(transparent)]
+    File(#[from] build::FileError),
+    /// The region cannot be had.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// The status page cannot be made.
+    #[error(transparent)]
+    Page(#[from] BoardError),
+    /// A torus cannot run.
+    #[error("torus {torus}: {why}")]
+    Torus {
+        /// Its name.
+        torus: String,
+        /// Why.
+        why: String,
+    },
+    /// The recording cannot be written.
+    #[error("recording {path}: {source}; name a file that can be written")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system has no thread or no random number for us.
+    #[error("{what}: {source}; the host is short of resources")]
+    System {
+        /// What was wanted.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 /// How one torus ended.
@@ -47,13 +112,15 @@ pub struct Final {
     pub tori: Vec<TorusFinal>,
     /// How long the tori took to stop.
     pub took: Duration,
+    /// Why the recording is not whole, if one was asked for and it is not.
+    pub recording: Option<String>,
 }
 
 impl Final {
     /// Whether the process must exit with an error.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.tori.iter().any(|torus| torus.failed.is_some())
+        self.recording.is_some() || self.tori.iter().any(|torus| torus.failed.is_some())
     }
 }
 
@@ -61,6 +128,10 @@ impl Final {
 #[derive(Debug)]
 pub struct Node {
     handle: NodeHandle,
+    threads: Vec<JoinHandle<()>>,
+    keeper: Option<JoinHandle<()>>,
+    writer: Option<JoinHandle<std::io::Result<()>>>,
+    ended: Option<Final>,
 }
 
 impl Node {
@@ -68,8 +139,99 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(_config: Config, _options: Options) -> Result<Self, StartError> {
-        Err(StartError::Unfinished)
+    pub fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let host = HostCores::read();
+        let plan = plan_cores(&config, &host)?;
+        let works = build::works(&config)?;
+        let clock = Clock::new();
+        let (region, join) = open_region(&config)?;
+        let pages = make_pages(&config)?;
+        let shared = Arc::new(NodeShared::new(config.tori.len()));
+        let inbox = Arc::new(Inbox::default());
+        let boots = draw(config.tori.len() + 1)?;
+        let (notice_sender, notice_receiver) = crossbeam_channel::bounded(notices::CAPACITY);
+        let mut degraded: Vec<String> = plan.troubles.iter().map(ToString::to_string).collect();
+        degraded.extend(clock_trouble());
+        let records = options
+            .record
+            .as_ref()
+            .map(|_| crossbeam_channel::bounded::<Record>(config.record.ring_entries as usize * config.tori.len()));
+        let (ready_sender, ready_receiver) = crossbeam_channel::bounded(2 * config.tori.len());
+        let mut starter = Starter { threads: Vec::new(), leads: Vec::new(), shared: Arc::clone(&shared) };
+        for (index, work) in works.into_iter().enumerate() {
+            let (command_sender, command_receiver) = crossbeam_channel::bounded(COMMANDS);
+            let torus = &config.tori[index];
+            let recorder =
+                records.as_ref().map(|(sender, _)| Recorder::new(torus.id, sender.clone(), config.record.on_full));
+            let setup = Setup {
+                index,
+                config: Arc::clone(&config),
+                work,
+                boot: boots[index],
+                place: plan.places[index],
+                waiting: plan.waiting,
+                region: Arc::clone(&region),
+                pages: Arc::clone(&pages),
+                node: Arc::clone(&shared),
+                commands: command_receiver,
+                notices: notice_sender.clone(),
+                recorder,
+                ready: ready_sender.clone(),
+                clock,
+            };
+            starter.leads.push(Lead {
+                name: torus.name.clone(),
+                id: torus.id,
+                commands: command_sender,
+                last: Mutex::new(0),
+            });
+            starter.spawn(&torus.name, move || thread::main(setup))?;
+        }
+        drop(ready_sender);
+        let standings = starter.gather(&ready_receiver, &config)?;
+        degraded.extend(check_standings(&standings, &config, &region, &host).inspect_err(|_| starter.abort())?);
+        let writer = match (&options.record, records) {
+            (Some(path), Some((sender, receiver))) => {
+                drop(sender);
+                Some(start_recording(path, &config, &standings, receiver, &inbox).inspect_err(|_| starter.abort())?)
+            }
+            _ => None,
+        };
+        let node_page = node_page(&config, &plan, &region, &join, boots[config.tori.len()], clock);
+        let log = EventLog::new(names(&config));
+        let keeper = Keeper {
+            shared: Arc::clone(&shared),
+            inbox: Arc::clone(&inbox),
+            pages: Arc::clone(&pages),
+            notices: notice_receiver,
+            log,
+            clock,
+            node: node_page,
+            names: config.tori.iter().map(|torus| (torus.name.clone(), torus.id)).collect(),
+            hung: vec![false; config.tori.len()],
+            failed: vec![false; config.tori.len()],
+            trouble: None,
+            dropped: 0,
+            written_ns: 0,
+            degraded: degraded.clone(),
+        };
+        tell_start(&inbox, &config, &plan, &region, &join, &standings, &degraded);
+        inbox.phase.store(Phase::Running as u32, Ordering::Release);
+        let control = plan.control.clone();
+        let keeper = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || {
+                // Off the cores of the tori where there are others; if that fails it is only slower.
+                let _ = pinning::pin_current_thread(&control);
+                keeper.run();
+            })
+            .map_err(|source| StartError::System { what: "keeper thread", source })
+            .inspect_err(|_| starter.abort())?;
+        shared.gate.store(Gate::Open as u32, Ordering::Release);
+        let inner = Inner { shared, region, pages, inbox, clock, tori: std::mem::take(&mut starter.leads) };
+        let threads = std::mem::take(&mut starter.threads);
+        Ok(Self { handle: NodeHandle { inner: Arc::new(inner) }, threads, keeper: Some(keeper), writer, ended: None })
     }
 
     /// A way to it for other threads.
@@ -78,8 +240,334 @@ impl Node {
         self.handle.clone()
     }
 
-    /// Stops the tori within 100 ms and returns their final counters; again and again the same answer (`rse:B7`).
+    /// Stops the tori within 100 ms and returns their final counters; again and again the same answer (`rse:B7`). No
+    /// barrier: each loop looks at the flag once a turn, and a turn is bounded.
     pub fn stop(&mut self) -> Final {
-        Final { tori: Vec::new(), took: Duration::ZERO }
+        if let Some(ended) = &self.ended {
+            return ended.clone();
+        }
+        let inner = &self.handle.inner;
+        inner.inbox.phase.store(Phase::Stopping as u32, Ordering::Release);
+        let began = Instant::now();
+        inner.shared.stop.store(true, Ordering::Release);
+        for lead in &inner.tori {
+            if let Some(waker) = inner.region.waker(lead.id) {
+                waker.wake();
+            }
+        }
+        for thread in self.threads.drain(..) {
+            // The body catches its own panics.
+            let _ = thread.join();
+        }
+        let took = began.elapsed();
+        let recording = self.writer.take().and_then(|writer| match writer.join() {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("writing failed: {error}")),
+            Err(_) => Some("its writer panicked".to_owned()),
+        });
+        let tori = inner.tori.iter().zip(&inner.shared.tori);
+        let tori = tori.map(|(lead, torus)| final_of(lead, torus.ended())).collect();
+        let ended = Final { tori, took, recording };
+        let phase = if ended.failed() { Phase::Failed } else { Phase::Stopped };
+        inner.inbox.line(Severity::Notice, 255, format!("stopped; the tori took {} ms", took.as_millis()));
+        inner.inbox.phase.store(phase as u32, Ordering::Release);
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+        self.ended = Some(ended.clone());
+        ended
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn final_of(lead: &Lead, ended: Option<super::shared::Ended>) -> TorusFinal {
+    let (name, id) = (lead.name.clone(), lead.id);
+    match ended {
+        Some(ended) => TorusFinal { name, id, counters: ended.counters, digest: ended.digest, failed: ended.failed },
+        None => TorusFinal {
+            name,
+            id,
+            counters: Counters::default(),
+            digest: 0,
+            failed: Some("its thread ended without a word".to_owned()),
+        },
+    }
+}
+
+/// Threads that are started and not yet running; dropping it sends them home.
+struct Starter {
+    threads: Vec<JoinHandle<()>>,
+    leads: Vec<Lead>,
+    shared: Arc<NodeShared>,
+}
+
+impl Starter {
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+        // The kernel cuts a name at 15 bytes.
+        let thread = std::thread::Builder::new().name(format!("torus-{name}")).spawn(body);
+        self.threads.push(thread.map_err(|source| StartError::System { what: "torus thread", source })?);
+        Ok(())
+    }
+
+    fn gather(&self, ready: &Receiver<Ready>, config: &Config) -> Result<Vec<Standing>, StartError> {
+        let mut standings: Vec<Option<Standing>> = config.tori.iter().map(|_| None).collect();
+        let deadline = Instant::now() + READY;
+        for _ in &config.tori {
+            let late = |_| StartError::Torus { torus: "?".to_owned(), why: "not ready after 30 s".to_owned() };
+            let report = ready.recv_deadline(deadline).map_err(late)?;
+            let why = |why| StartError::Torus { torus: config.tori[report.index].name.clone(), why };
+            standings[report.index] = Some(report.result.map_err(why)?);
+        }
+        Ok(standings.into_iter().flatten().collect())
+    }
+
+    fn abort(&self) {
+        self.shared.gate.store(Gate::Abort as u32, Ordering::Release);
+    }
+}
+
+impl Drop for Starter {
+    fn drop(&mut self) {
+        if !self.threads.is_empty() {
+            self.abort();
+            for thread in self.threads.drain(..) {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn plan_cores(config: &Config, host: &HostCores) -> Result<Plan, StartError> {
+    let ask = config.resources.cores != Policy::Off;
+    let request = |torus: &config::Torus| CoreRequest { torus: torus.name.clone(), core: torus.core.filter(|_| ask) };
+    let requests: Vec<CoreRequest> = config.tori.iter().map(request).collect();
+    let spin = match config.node.waiting {
+        config::Waiting::Spin => Some(true),
+        config::Waiting::Adaptive => Some(false),
+        config::Waiting::Auto => None,
+    };
+    let plan = pinning::plan(&requests, spin, host);
+    match plan.troubles.first() {
+        Some(trouble) if config.resources.cores == Policy::Strict => {
+            Err(StartError::Strict { key: "cores", what: trouble.to_string() })
+        }
+        _ => Ok(plan),
+    }
+}
+
+fn open_region(config: &Config) -> Result<(Arc<Region>, Option<Join>), StartError> {
+    let geometry = Geometry {
+        tori: config.braid.tori,
+        payload_bytes: torus::projection::native::SIZE as u32,
+        slots: shm_transport::slot::SLOTS as u32,
+        ring_records: config.region.ring_records,
+        inject_records: config.region.inject_records,
+    };
+    let (pages, lock) = (build::pages(config.region.pages), config.resources.mlock != Policy::Off);
+    match &config.region.path {
+        None => Ok((Arc::new(Region::private_locked(geometry, pages, lock)?), None)),
+        Some(path) => {
+            let options = RegionOptions { pages, lock, ..RegionOptions::new(geometry) };
+            let (region, join) = Region::open(path, &options)?;
+            Ok((Arc::new(region), Some(join)))
+        }
+    }
+}
+
+/// The page file: readable by everybody or by the group, as the configuration says.
+fn make_pages(config: &Config) -> Result<Arc<Pages>, StartError> {
+    let folder = &config.node.runtime_dir;
+    let path = folder.join(control::page::FILE_NAME);
+    std::fs::create_dir_all(folder).map_err(|source| StartError::System { what: "runtime folder", source })?;
+    let mode = if config.node.others == config::Others::ReadOnly { 0o644 } else { 0o640 };
+    let group = config.node.group.as_ref().map(|group| group.gid);
+    Ok(Arc::new(Pages::create(&path, mode, group, config.tori.len())?))
+}
+
+fn draw(count: usize) -> Result<Vec<u64>, StartError> {
+    (0..count).map(|_| boot_id().map_err(|source| StartError::System { what: "random boot id", source })).collect()
+}
+
+fn clock_trouble() -> Option<String> {
+    let source = cores::clock_source().filter(|source| !cores::clock_is_vdso(source))?;
+    Some(format!(
+        "clock source is {source}: reading the time is a system call, so spinning loops make some; boot with clocksource=tsc if the CPU allows"
+    ))
+}
+
+fn names(config: &Config) -> Vec<String> {
+    let name = |id: u8| {
+        let own = config.tori.iter().find(|torus| torus.id == id);
+        own.map_or_else(|| char::from(b'A' + id).to_string(), |torus| torus.name.clone())
+    };
+    (0..config.braid.tori).map(name).collect()
+}
+
+/// What is not as asked; `strict` makes an error of it.
+fn check_standings(
+    standings: &[Standing],
+    config: &Config,
+    region: &Region,
+    host: &HostCores,
+) -> Result<Vec<String>, StartError> {
+    let mut degraded = Vec::new();
+    let mut note = |policy: Policy, key: &'static str, what: String| match policy {
+        Policy::Strict => Err(StartError::Strict { key, what }),
+        Policy::Degrade => {
+            degraded.push(what);
+            Ok(())
+        }
+        Policy::Off => Ok(()),
+    };
+    let resources = &config.resources;
+    let named = |at: usize| format!("memory of torus {}", config.tori[at].name);
+    let memory = standings.iter().enumerate().map(|(at, standing)| (named(at), &standing.backing));
+    for (what, backing) in memory.chain([("region".to_owned(), region.backing())]) {
+        if !backing.met() {
+            note(resources.hugepages, "hugepages", format!("{what}: {}", backing.reason))?;
+        }
+        if !backing.locked {
+            note(resources.mlock, "mlock", format!("{what}: {}", backing.lock_reason))?;
+        }
+    }
+    for trouble in standings.iter().filter_map(|standing| standing.unpinned.clone()) {
+        note(resources.cores, "cores", trouble)?;
+    }
+    let nodes: std::collections::BTreeSet<u32> = host.node.values().copied().collect();
+    if nodes.len() > 1 {
+        for torus in config.tori.iter().filter(|torus| torus.core.is_none()) {
+            let what = format!(
+                "torus {}: not pinned on a host with {} memory nodes, its memory may be far; set `core`",
+                torus.name,
+                nodes.len()
+            );
+            note(resources.numa, "numa", what)?;
+        }
+    }
+    Ok(degraded)
+}
+
+fn start_recording(
+    path: &std::path::Path,
+    config: &Config,
+    standings: &[Standing],
+    receiver: Receiver<Record>,
+    inbox: &Arc<Inbox>,
+) -> Result<JoinHandle<std::io::Result<()>>, StartError> {
+    let failed = |source| StartError::Record { path: path.to_owned(), source };
+    let starts = config.tori.iter().zip(standings);
+    let starts = starts.map(|(torus, standing)| Start { torus: torus.id, digest: standing.digest }).collect();
+    let file = record::create(path, &Origin::of(config), starts).map_err(failed)?;
+    let inbox = Arc::clone(inbox);
+    let body = move || {
+        let written = Arc::new(AtomicU64::new(0));
+        let outcome = record::write(&receiver, file, &written);
+        inbox.recorded.store(written.load(Ordering::Relaxed), Ordering::Relaxed);
+        if let Err(error) = &outcome {
+            inbox.line(Severity::Error, 255, format!("recording failed: {error}; what follows is not in it"));
+        }
+        outcome
+    };
+    std::thread::Builder::new().name("recorder".to_owned()).spawn(body).map_err(failed)
+}
+
+fn node_page(
+    config: &Config,
+    plan: &Plan,
+    region: &Region,
+    join: &Option<Join>,
+    boot: u64,
+    clock: Clock,
+) -> Box<NodePage> {
+    let now_ns = clock.now_ns();
+    let backing = region.backing();
+    let mut page = NodePage::new_box_zeroed().expect("the page is 1 KiB; without that nothing starts");
+    page.magic = control::page::MAGIC;
+    page.version = control::page::VERSION;
+    page.pid = std::process::id();
+    page.boot_id = boot;
+    page.started_unix_ns = clock.unix_ns(now_ns);
+    page.mode = u32::from(config.braid.mode == config::Mode::Ring);
+    page.tori = config.tori.len() as u32;
+    page.spin = u32::from(plan.waiting == Waiting::Spin);
+    page.region_bytes = backing.mapped_bytes as u64;
+    page.region_pages = pages_code(backing.pages);
+    page.region_join = match join {
+        Some(Join::Created) => 0,
+        Some(Join::Joined { .. }) => 1,
+        Some(Join::Renewed { .. }) => 2,
+        None => 3,
+    };
+    page.region_epoch = region.epoch();
+    page.name = Text::new(&config.node.name);
+    let path = config.region.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    page.region_path = Text::new(&path);
+    page.backing_reason = Text::new(if backing.met() { "" } else { &backing.reason });
+    let path = config.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    page.config_path = Text::new(&path);
+    page.build = Text::new(concat!("trefoil ", env!("CARGO_PKG_VERSION")));
+    page
+}
+
+/// The first lines of the log: what the node found and what it got.
+fn tell_start(
+    inbox: &Inbox,
+    config: &Config,
+    plan: &Plan,
+    region: &Region,
+    join: &Option<Join>,
+    standings: &[Standing],
+    degraded: &[String],
+) {
+    let say = |severity, text: String| inbox.line(severity, 255, text);
+    let names = names(config);
+    let epoch = region.epoch();
+    match (join, &config.region.path) {
+        (Some(Join::Created), Some(path)) => {
+            say(Severity::Info, format!("region {} created, epoch {epoch:016x}", path.display()));
+        }
+        (Some(Join::Joined { holders }), Some(path)) => {
+            let held: Vec<String> = holders
+                .iter()
+                .map(|line| {
+                    let name = names.get(usize::from(line.torus)).map_or("?", String::as_str);
+                    format!("{name} by pid {}", line.process.pid)
+                })
+                .collect();
+            let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
+            say(Severity::Info, format!("region {} joined, epoch {epoch:016x}, held: {held}", path.display()));
+        }
+        (Some(Join::Renewed { remains }), Some(path)) => {
+            let (tori, lost) = (remains.lines.len(), remains.lost());
+            say(
+                Severity::Warning,
+                format!(
+                    "region {} held {tori} dead tori and {lost} unread messages (epoch {:016x}): renewed, epoch {epoch:016x}",
+                    path.display(),
+                    remains.epoch
+                ),
+            );
+        }
+        _ => say(Severity::Info, format!("private region, epoch {epoch:016x}")),
+    }
+    for (torus, standing) in config.tori.iter().zip(standings) {
+        for (peer, unread) in &standing.unread {
+            let peer = names.get(usize::from(*peer)).map_or("?", String::as_str);
+            let text = format!("{} takes over {unread} messages {peer} left for its earlier boot", torus.name);
+            inbox.line(Severity::Notice, torus.id, text);
+        }
+    }
+    let waiting = if plan.waiting == Waiting::Spin { "spinning" } else { "adaptive" };
+    say(Severity::Info, format!("{} tori started, waiting is {waiting}", config.tori.len()));
+    for text in &plan.notes {
+        say(Severity::Notice, text.clone());
+    }
+    for text in degraded {
+        say(Severity::Warning, text.clone());
     }
 }

@@ -43,7 +43,9 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CoreTrouble {
     /// The host has no such core online.
-    #[error("torus {torus}: core {core} does not exist here (online: {online}); set `core` of the torus to one of them")]
+    #[error(
+        "torus {torus}: core {core} does not exist here (online: {online}); set `core` of the torus to one of them"
+    )]
     Absent {
         /// Torus.
         torus: String,
@@ -75,7 +77,9 @@ pub enum CoreTrouble {
         other: String,
     },
     /// A thread of another process is pinned there.
-    #[error("torus {torus}: core {core} is taken by thread {thread} of process {pid}, pinned to it; choose another `core`")]
+    #[error(
+        "torus {torus}: core {core} is taken by thread {thread} of process {pid}, pinned to it; choose another `core`"
+    )]
     Taken {
         /// Torus.
         torus: String,
@@ -267,7 +271,9 @@ mod tests {
         assert!(texts[0].contains("torus A: core 9 does not exist here (online: 0-3)"), "{texts:?}");
         assert!(texts[1].contains("torus B: core 3 is not allowed to this process (allowed: 0-2)"), "{texts:?}");
         let plan = super::plan(&ask(&[Some(1), Some(1), Some(2)]), Some(true), &cores);
-        assert!(matches!(&plan.troubles[0], CoreTrouble::Shared { torus, core: 1, other } if torus == "B" && other == "A"));
+        assert!(
+            matches!(&plan.troubles[0], CoreTrouble::Shared { torus, core: 1, other } if torus == "B" && other == "A")
+        );
         assert!(matches!(&plan.troubles[1], CoreTrouble::Taken { core: 2, pid: 77, .. }));
         assert!(plan.places.iter().all(|place| place.shared));
         assert_eq!(plan.waiting, Waiting::Adaptive);

@@ -1,0 +1,205 @@
+//! The keeper: the thread beside the tori that turns their notices into the log, keeps the node's page alive, and watches
+//! whether every loop still comes round. It polls; a torus thread never has to wake it.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use control::page::{HostPage, NodePage, Text};
+use crossbeam_channel::Receiver;
+
+use super::clock::{Clock, thread_cpu_ns};
+use torus::braid::Change;
+
+use super::events::{EventLog, Happening, Notice, Severity};
+use super::pages::Pages;
+use super::shared::{NodeShared, State};
+
+/// How often the keeper looks.
+const POLL: Duration = Duration::from_millis(20);
+/// How often it writes its pages, ns.
+const WRITE_NS: u64 = 100_000_000;
+/// A loop that has not come round for so long hangs, ns.
+const HUNG_NS: u64 = 1_000_000_000;
+/// How long something bad stays the worst thing of the node's page, ns.
+const RECENT_NS: u64 = 60_000_000_000;
+
+/// Phases of the node; the codes of `control::page::NodePage::phase`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Phase {
+    /// Coming up.
+    Starting = 0,
+    /// Working.
+    Running = 1,
+    /// Going down.
+    Stopping = 2,
+    /// Ended in order.
+    Stopped = 3,
+    /// Ended by a failure.
+    Failed = 4,
+}
+
+/// What other threads leave for the keeper.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// A [`Phase`].
+    pub phase: AtomicU32,
+    /// Newest readings of the host's sensors, once.
+    pub host: Mutex<Option<Box<HostPage>>>,
+    /// Lines of the control side: severity, torus (255 = node), text.
+    pub lines: Mutex<Vec<(Severity, u8, String)>>,
+    /// Entries written to the recording.
+    pub recorded: AtomicU64,
+}
+
+/// Most lines that wait in the inbox.
+const LINES: usize = 256;
+
+impl Inbox {
+    /// Leaves a line for the log.
+    pub fn line(&self, severity: Severity, torus: u8, text: String) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() < LINES {
+            lines.push((severity, torus, text));
+        }
+    }
+}
+
+/// The keeper's state.
+#[derive(Debug)]
+pub struct Keeper {
+    pub(super) shared: Arc<NodeShared>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) pages: Arc<Pages>,
+    pub(super) notices: Receiver<Notice>,
+    pub(super) log: EventLog,
+    pub(super) clock: Clock,
+    pub(super) node: Box<NodePage>,
+    /// Names and braid ids of the tori, in configuration order.
+    pub(super) names: Vec<(String, u8)>,
+    /// What is degraded since start, worst first; shown when nothing is worse.
+    pub(super) degraded: Vec<String>,
+    pub(super) hung: Vec<bool>,
+    pub(super) failed: Vec<bool>,
+    pub(super) trouble: Option<(u64, String)>,
+    pub(super) dropped: u64,
+    pub(super) written_ns: u64,
+}
+
+impl Keeper {
+    /// Polls until the phase is one of the last two; then writes everything once more and ends.
+    pub fn run(mut self) {
+        loop {
+            let phase = self.inbox.phase.load(Ordering::Acquire);
+            let last = phase >= Phase::Stopped as u32;
+            self.tick(phase, last);
+            if last {
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    fn tick(&mut self, phase: u32, last: bool) {
+        let now_ns = self.clock.now_ns();
+        let unix_ns = self.clock.unix_ns(now_ns);
+        while let Ok(notice) = self.notices.try_recv() {
+            self.remember(&notice, now_ns);
+            self.log.take(notice);
+        }
+        let dropped = self.shared.tori.iter().map(|torus| torus.notices_dropped.load(Ordering::Relaxed)).sum::<u64>();
+        self.log.suppressed(dropped.saturating_sub(self.dropped));
+        self.dropped = dropped;
+        let lines = std::mem::take(&mut *self.inbox.lines.lock().unwrap_or_else(PoisonError::into_inner));
+        for (severity, torus, text) in lines {
+            self.log.about(unix_ns, severity, torus, &text);
+        }
+        if last || now_ns.saturating_sub(self.written_ns) >= WRITE_NS {
+            self.written_ns = now_ns;
+            self.watch(now_ns, unix_ns, phase);
+            self.log.tick(if last { u64::MAX } else { unix_ns });
+            self.write(now_ns, unix_ns, phase);
+        }
+    }
+
+    /// Bad news stay the worst thing of the node's page for a while.
+    fn remember(&mut self, notice: &Notice, now_ns: u64) {
+        let name = |id: u8| char::from(b'A' + id.min(25));
+        let text = match notice.what {
+            Happening::Broken(broken) => {
+                format!("messages of {} and {} do not add up", name(notice.torus), name(broken.peer))
+            }
+            Happening::Change(Change::Failed { peer, .. }) => format!("torus {} failed", name(peer)),
+            Happening::Change(Change::Alone) => format!("torus {} is alone", name(notice.torus)),
+            Happening::Overflow => format!("torus {} stopped: queue full", name(notice.torus)),
+            Happening::RecordingBroken => "the recording is broken".to_owned(),
+            _ => return,
+        };
+        self.trouble = Some((now_ns, text));
+    }
+
+    /// Hung and failed loops; CPU time of the threads, which they cannot read themselves without a system call.
+    fn watch(&mut self, now_ns: u64, unix_ns: u64, phase: u32) {
+        for (at, torus) in self.shared.tori.iter().enumerate() {
+            torus.cpu_ns.store(thread_cpu_ns(torus.tid.load(Ordering::Relaxed)), Ordering::Relaxed);
+            let (name, id) = &self.names[at];
+            let state = torus.state.load(Ordering::Acquire);
+            if state == State::Failed as u32 {
+                if !std::mem::replace(&mut self.failed[at], true) {
+                    let why = torus.ended().and_then(|ended| ended.failed).unwrap_or_default();
+                    self.log.about(unix_ns, Severity::Error, *id, &format!("{name} failed: {why}; the node stops"));
+                    self.shared.stop_asked.store(true, Ordering::Release);
+                }
+                continue;
+            }
+            let beat_ns = torus.beat_ns.load(Ordering::Acquire);
+            let age_ns = now_ns.saturating_sub(beat_ns);
+            let hung =
+                phase == Phase::Running as u32 && beat_ns != 0 && age_ns > HUNG_NS && state < State::Stopped as u32;
+            if hung != self.hung[at] {
+                self.hung[at] = hung;
+                let text = if hung {
+                    format!(
+                        "{name} hangs: its loop has not come round for {} ms; watchdog withheld",
+                        age_ns / 1_000_000
+                    )
+                } else {
+                    format!("{name} comes round again")
+                };
+                let severity = if hung { Severity::Error } else { Severity::Notice };
+                self.log.about(unix_ns, severity, *id, &text);
+            }
+        }
+    }
+
+    fn worst(&self, now_ns: u64) -> String {
+        if let Some(at) = self.failed.iter().position(|failed| *failed) {
+            return format!("torus {} failed", self.names[at].0);
+        }
+        if let Some(at) = self.hung.iter().position(|hung| *hung) {
+            return format!("torus {} hangs", self.names[at].0);
+        }
+        match &self.trouble {
+            Some((at_ns, text)) if now_ns.saturating_sub(*at_ns) < RECENT_NS => text.clone(),
+            _ => self.degraded.first().cloned().unwrap_or_default(),
+        }
+    }
+
+    fn write(&mut self, now_ns: u64, unix_ns: u64, phase: u32) {
+        let worst = self.worst(now_ns);
+        self.node.phase = phase;
+        self.node.heartbeat_ns = now_ns;
+        self.node.now_unix_ns = unix_ns;
+        self.node.worst = Text::new(&worst);
+        if let mode @ (0 | 1) = self.shared.mode.load(Ordering::Relaxed) {
+            self.node.mode = mode as u32;
+        }
+        self.pages.write_node(now_ns, &self.node);
+        self.pages.write_events(now_ns, self.log.page());
+        let host = self.inbox.host.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(host) = host {
+            self.pages.write_host(now_ns, &host);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a torus thread and the threads around it share: atomics, each written by one side.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use torus::{Counters, Mode};
+
+/// States of a torus; the codes of `control::page::TorusPage::state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// Coming up.
+    Starting = 0,
+    /// Executing.
+    Run = 1,
+    /// Paused by hand.
+    Paused = 2,
+    /// Nothing to do.
+    Waiting = 3,
+    /// Ended in order.
+    Stopped = 4,
+    /// Ended by a failure.
+    Failed = 5,
+}
+
+/// Start gate of the torus threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Gate {
+    /// Others are still getting ready.
+    Closed = 0,
+    /// Go.
+    Open = 1,
+    /// Something failed elsewhere: end without running.
+    Abort = 2,
+}
+
+/// Between one torus thread and the rest. On lines of its own: the loop writes here each time it comes round.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct TorusShared {
+    /// CLOCK_MONOTONIC when the loop last came round, ns. Written by the torus.
+    pub beat_ns: AtomicU64,
+    /// A [`State`]. Written by the torus; by whoever catches its panic.
+    pub state: AtomicU32,
+    /// Kernel thread id. Written by the torus once.
+    pub tid: AtomicU32,
+    /// Ticket of the last command it took. Written by the torus.
+    pub done: AtomicU64,
+    /// How many events that command moved. Written by the torus before `done`.
+    pub done_count: AtomicU64,
+    /// Notices that found the channel full. Written by the torus.
+    pub notices_dropped: AtomicU64,
+    /// Allocations of the thread since the loop began; only a counting allocator makes it move. Written by the torus.
+    pub allocations: AtomicU64,
+    /// Wakes it made by system call. Written by the torus.
+    pub wakes: AtomicU64,
+    /// CPU time of the thread, ns. Written by the control thread: reading it is a system call.
+    pub cpu_ns: AtomicU64,
+    /// How it ended. Written once, when the thread ends.
+    pub ended: Mutex<Option<Ended>>,
+}
+
+/// How a torus thread ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Counters at the end; zero when it panicked.
+    pub counters: Counters,
+    /// State digest at the end.
+    pub digest: u64,
+    /// Why it failed, if it did.
+    pub failed: Option<String>,
+}
+
+impl TorusShared {
+    /// Stores how the thread ended.
+    pub fn end(&self, ended: Ended) {
+        let state = if ended.failed.is_some() { State::Failed } else { State::Stopped };
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+        self.state.store(state as u32, Ordering::Release);
+    }
+
+    /// How the thread ended, if it did.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Between all threads of the node.
+#[derive(Debug)]
+pub struct NodeShared {
+    /// The tori shall end. Written by the stopping thread.
+    pub stop: AtomicBool,
+    /// A [`Gate`]. Written by the starting thread.
+    pub gate: AtomicU32,
+    /// Somebody asked the node to stop, or a torus failed.
+    pub stop_asked: AtomicBool,
+    /// Mode asked for by hand: -1 as configured, 0 rotate, 1 ring.
+    pub mode: AtomicI32,
+    /// Busy share of the host's CPUs, per mille, above 1000 = unknown. Written by the control thread, put into projections.
+    pub cpu_permille: AtomicU32,
+    /// One each, in configuration order.
+    pub tori: Vec<TorusShared>,
+}
+
+impl NodeShared {
+    /// For a node of `tori` tori.
+    #[must_use]
+    pub fn new(tori: usize) -> Self {
+        Self {
+            stop: AtomicBool::new(false),
+            gate: AtomicU32::new(Gate::Closed as u32),
+            stop_asked: AtomicBool::new(false),
+            mode: AtomicI32::new(-1),
+            cpu_permille: AtomicU32::new(u32::MAX),
+            tori: (0..tori).map(|_| TorusShared::default()).collect(),
+        }
+    }
+
+    /// The gate now.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        match self.gate.load(Ordering::Acquire) {
+            1 => Gate::Open,
+            2 => Gate::Abort,
+            _ => Gate::Closed,
+        }
+    }
+}
+
+/// What the control side asks of a torus thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Execute nothing.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Execute so many events although paused.
+    Step {
+        /// Events.
+        count: u32,
+    },
+    /// Set the braid interval; `None` hands it back to the rule.
+    Interval {
+        /// Ticks.
+        ticks: Option<u32>,
+    },
+    /// Change which projections are applied.
+    Mode(Mode),
+    /// Panic, so that a test can see what the node does then.
+    Panic,
+}
+
+/// A command with the number its completion is reported under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// Number, from 1.
+    pub number: u64,
+    /// What to do.
+    pub command: Command,
+}

@@ -23,6 +23,10 @@ compile_error!("the layouts in shared memory are little-endian");
 pub mod sync;
 pub mod words;
 
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+#[allow(unsafe_code)]
+mod wide;
+
 pub mod counting;
 pub mod mpsc;
 pub mod slot;

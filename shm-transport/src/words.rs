@@ -85,6 +85,11 @@ pub(crate) fn check(
 pub fn store_words(to: &[AtomicU64], from: &[u64]) {
     let count = to.len().min(from.len());
     let (to, from) = (&to[..count], &from[..count]);
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    let (to, from) = {
+        let done = crate::wide::store_lines(to, from);
+        (&to[done..], &from[done..])
+    };
     let (to_lines, from_lines) = (to.chunks_exact(LINE_WORDS), from.chunks_exact(LINE_WORDS));
     let (to_tail, from_tail) = (to_lines.remainder(), from_lines.remainder());
     for (to, from) in to_lines.zip(from_lines) {
@@ -102,6 +107,11 @@ pub fn store_words(to: &[AtomicU64], from: &[u64]) {
 pub fn load_words(to: &mut [u64], from: &[AtomicU64]) {
     let count = to.len().min(from.len());
     let (to, from) = (&mut to[..count], &from[..count]);
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    let (to, from) = {
+        let done = crate::wide::load_lines(to, from);
+        (&mut to[done..], &from[done..])
+    };
     let from_lines = from.chunks_exact(LINE_WORDS);
     let tail = from_lines.remainder();
     let mut to_lines = to.chunks_exact_mut(LINE_WORDS);
@@ -112,5 +122,31 @@ pub fn load_words(to: &mut [u64], from: &[AtomicU64]) {
     }
     for (to, from) in to_lines.into_remainder().iter_mut().zip(tail) {
         *to = from.load(Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Every length up to several lines and every misalignment to a line: exactly the asked words are copied.
+    #[test]
+    fn copies_of_every_length() {
+        for offset in 0..LINE_WORDS {
+            for length in 0..=100 {
+                let from: Vec<u64> = (1000..1000 + length as u64).collect();
+                let shared: Vec<AtomicU64> = (0..120).map(AtomicU64::new).collect();
+                store_words(&shared[offset..offset + length], &from);
+                for (i, word) in shared.iter().enumerate() {
+                    let copied = (offset..offset + length).contains(&i);
+                    let expected = if copied { 1000 + (i - offset) as u64 } else { i as u64 };
+                    assert_eq!(word.load(Ordering::Relaxed), expected, "word {i} of {length} words at {offset}");
+                }
+                let mut to = vec![7; 110];
+                load_words(&mut to[..length], &shared[offset..]);
+                assert_eq!(to[..length], from);
+                assert!(to[length..].iter().all(|word| *word == 7), "written beyond {length} words");
+            }
+        }
     }
 }

@@ -247,7 +247,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..20_u64).prop_map(Step::Skip),
         1 => Just(Step::ReceiverDies),
     ];
-    prop::collection::vec(step, 0..300)
+    prop::collection::vec(step, 0..if cfg!(miri) { 40 } else { 300 })
 }
 
 proptest! {

@@ -172,7 +172,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Read),
         1 => any::<bool>().prop_map(|complete| Step::Die { complete }),
     ];
-    prop::collection::vec(step, 0..200)
+    prop::collection::vec(step, 0..if cfg!(miri) { 40 } else { 200 })
 }
 
 proptest! {

@@ -189,7 +189,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::SenderDies),
         1 => Just(Step::ReceiverDies),
     ];
-    prop::collection::vec(step, 0..400)
+    prop::collection::vec(step, 0..if cfg!(miri) { 40 } else { 400 })
 }
 
 proptest! {

@@ -5,9 +5,11 @@
 //!
 //! - the *sender* reads the receiver's count first, its own second: `received <= sent`;
 //! - the *receiver* reads the sender's count first, its own second: `sent - received <= ring capacity`;
-//! - the receiver that found the ring empty in between: `received >= sent`.
+//! - the receiver that found the ring empty in between: `received >= sent`;
+//! - the sender that found its ring empty, by the second projection after that: the same ([`Emptied`]; in mode `ring` the
+//!   receiver does not read the sender's projection).
 //!
-//! The first and the third together are equality once nothing moves. Beside the pair, each projection must balance in itself
+//! The first and either of the last two together are equality once nothing moves. Beside the pair, each projection must balance in itself
 //! (`rse:T4`); summed over all tori that is the identity of the whole braid.
 
 use super::decision::Link;
@@ -61,6 +63,28 @@ pub fn pair(peer: u8, own_boot: u64, peer_boot: u64, link: &Link, account: &Acco
     None
 }
 
+/// What a sender had sent when it found its ring empty: all of it has been taken out, so the second projection read after that
+/// must count it as received. (The first one read may have been published before the ring was looked at; the second was
+/// published after the first was read.)
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Emptied {
+    mark: Option<(u64, bool)>,
+}
+
+impl Emptied {
+    /// The ring to the peer was looked at and is empty, `sent` messages went through it.
+    pub fn look(&mut self, sent: u64) {
+        self.mark.get_or_insert((sent, false));
+    }
+
+    /// A projection of the peer that says `received` was read.
+    pub fn read(&mut self, peer: u8, received: u64) -> Option<Break> {
+        let (sent, second) = self.mark?;
+        self.mark = (!second).then_some((sent, true));
+        (second && received < sent).then_some(Break { peer, bound: Bound::LostOnTheWay, sent, received })
+    }
+}
+
 /// Checks that a peer's counters balance in themselves.
 #[must_use]
 pub fn own_balance(peer: u8, counters: &Counters) -> Option<Break> {
@@ -92,6 +116,20 @@ mod tests {
         assert_eq!(check((0, 100, true), (100, 0)), None);
         assert_eq!(check((0, 99, true), (100, 0)), Some(Bound::LostOnTheWay));
         assert_eq!(check((0, 120, true), (100, 0)), None, "more may have come since");
+    }
+
+    /// `rse:B3`: the sender waits for the second projection after it saw its ring empty, and judges what was sent by then.
+    #[test]
+    fn an_emptied_ring_is_accounted_for_b3() {
+        let mut emptied = Emptied::default();
+        assert_eq!(emptied.read(1, 0), None);
+        emptied.look(10);
+        emptied.look(15);
+        assert_eq!((emptied.read(1, 3), emptied.read(1, 10)), (None, None));
+        emptied.look(15);
+        assert_eq!(emptied.read(1, 14), None);
+        assert_eq!(emptied.read(1, 14).map(|found| (found.bound, found.sent)), Some((Bound::LostOnTheWay, 15)));
+        assert_eq!(emptied.read(1, 14), None, "said once for each look");
     }
 
     /// Counters about other boots are not compared.

@@ -5,8 +5,8 @@ use super::conserve;
 use super::decision::{Decision, HandOver, Kind, MAX_CHANGES, Own};
 use super::level;
 use super::peer::{Await, Peer, PeerState};
-use crate::MAX_TORI;
 use crate::projection::native::KINDS;
+use crate::{MAX_TORI, Mode};
 
 /// Least share of a batch the throttle leaves, per mille.
 const THROTTLE_LEAST: u32 = 100;
@@ -111,12 +111,29 @@ impl Braid {
         let link = &own.links[usize::from(id)];
         let gain_ppm = level::effective_gain_ppm(rule.gain_ppm.min(stated.gain_ppm), partners);
         let bounds = rule.cap.min(stated.cap).min(link.credit).min(peer.seen.room).min(u64::from(u32::MAX));
+        // Bounded by u32::MAX above.
         let count = level::amount(difference, gain_ppm).min(bounds) as u32;
-        if count == 0 || decision.hand_over.is_some_and(|chosen| chosen.difference >= difference) {
+        let step = mine.total().saturating_sub(theirs.total());
+        let span = self.highest_load(mine.total()).saturating_sub(theirs.total());
+        if count == 0 || !level::clear_of_rivals(step, count.into(), span, gain_ppm, self.rivals(partners)) {
+            return;
+        }
+        if decision.hand_over.is_some_and(|chosen| chosen.difference >= difference) {
             return;
         }
         let (boot, seq, checksum) = (peer.boot, peer.seen_seq, peer.seen.checksum);
         decision.hand_over = Some(HandOver { to: id, count, cause, difference, boot, seq, checksum });
+    }
+
+    /// The highest load this torus knows of, its own included.
+    fn highest_load(&self, own: u64) -> u64 {
+        let live = self.peers.iter().filter(|peer| peer.state.is_live());
+        live.map(|peer| peer.seen.load.total()).fold(own, u64::max)
+    }
+
+    /// Others that may give to the same peer in the same round: in a ring only the successor reads a projection.
+    fn rivals(&self, partners: u32) -> u64 {
+        if self.config.mode == Mode::Ring { 0 } else { u64::from(partners.saturating_sub(2)) }
     }
 
     fn may_give(&self, peer: &Peer, id: u8, own: &Own<'_>) -> bool {
@@ -194,9 +211,17 @@ impl Braid {
         if self.config.rules[Kind::Conservation as usize].tolerance == u64::MAX {
             return;
         }
-        let (peer, link) = (&self.peers[usize::from(id)], &own.links[usize::from(id)]);
+        let (boot, capacity) = (self.boot, self.config.ring_capacity);
+        let (peer, link) = (&mut self.peers[usize::from(id)], &own.links[usize::from(id)]);
+        let account = peer.seen.account;
+        let same_boots = account.boot == boot && link.boot == peer.boot;
+        let late = if same_boots { peer.emptied.read(id, account.received) } else { None };
         let broken = conserve::own_balance(id, &peer.seen.counters)
-            .or_else(|| conserve::pair(id, self.boot, peer.boot, link, &peer.seen.account, self.config.ring_capacity));
+            .or_else(|| conserve::pair(id, boot, peer.boot, link, &account, capacity))
+            .or(late);
+        if same_boots && link.credit >= capacity {
+            peer.emptied.look(link.sent);
+        }
         decision.evaluated(Kind::Conservation, broken.is_some());
         decision.broken = decision.broken.or(broken);
     }

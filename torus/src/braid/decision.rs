@@ -36,7 +36,7 @@ pub struct Link {
     pub sent: u64,
     /// Messages received from it.
     pub received: u64,
-    /// Messages the ring to it has room for.
+    /// Messages the ring to it has room for; the whole [`crate::braid::BraidConfig::ring_capacity`] means that it is empty.
     pub credit: u64,
     /// True when the ring from it was found empty after its projection was read and before `received` was taken.
     pub drained: bool,

@@ -73,9 +73,11 @@ impl FacePair {
         let tolerance = tolerance.min(u64::from(u32::MAX)) as u32;
         let ratio = ratio_256 as u32;
         let (mut spread, mut cells_out) = (0_u32, 0_u32);
-        for cell in 0..FACE {
-            let own = u32::from(mine[cell].wrapping_sub(self.ours.cells[cell]));
-            let peer = u32::from(self.incoming.cells[cell].wrapping_sub(self.theirs.cells[cell])) * ratio >> 8;
+        let own_cells = mine.iter().zip(&self.ours.cells);
+        let peer_cells = self.incoming.cells.iter().zip(&self.theirs.cells);
+        for ((own, own_before), (peer, peer_before)) in own_cells.zip(peer_cells) {
+            let own = u32::from(own.wrapping_sub(*own_before));
+            let peer = (u32::from(peer.wrapping_sub(*peer_before)) * ratio) >> 8;
             let difference = own.abs_diff(peer);
             spread = spread.max(difference);
             cells_out += u32::from(difference > tolerance);

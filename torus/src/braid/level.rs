@@ -48,6 +48,15 @@ pub fn amount(difference: u64, gain_ppm: u32) -> u64 {
     (half.div_ceil(2_000_000) as u64).min(difference / 2)
 }
 
+/// Whether a gift of `count` into a difference of `difference` is safe although up to `rivals` others may be giving to the same
+/// peer unseen, each at most gain x half of `span`, the difference from the peer to the highest load known. If so, the peer ends
+/// no higher than the giver, so max - min cannot grow (`decisions:NODE-4`). The highest torus always passes.
+#[must_use]
+pub fn clear_of_rivals(difference: u64, count: u64, span: u64, gain_ppm: u32, rivals: u64) -> bool {
+    let unseen = u128::from(amount(span.max(difference), gain_ppm)) * u128::from(rivals);
+    u128::from(difference) >= 2 * u128::from(count) + unseen
+}
+
 /// Load of one torus in the seed's host profile (rse.md section 4.2); the source's comes from its projection, the
 /// destination's is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -174,6 +183,7 @@ mod tests {
             let each = amount(difference, effective_gain_ppm(500_000, n as u32));
             prop_assert!(each >= 1 && each <= difference / 2);
             prop_assert!((n - 1) * each <= difference);
+            prop_assert!(clear_of_rivals(difference, each, difference, effective_gain_ppm(500_000, n as u32), n - 2));
         }
 
         /// Never panics, whatever a hostile projection says.

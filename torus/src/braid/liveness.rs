@@ -3,6 +3,7 @@
 use super::Braid;
 use super::decision::{Change, MAX_CHANGES};
 use super::peer::PeerState;
+use crate::Mode;
 
 impl Braid {
     /// The life line of a peer was read: its boot and a counter that its thread moves. Call it for every peer at least once a
@@ -127,7 +128,8 @@ impl Braid {
             self.note(if alone { Change::Alone } else { Change::Company });
         }
         let source_is_live = |id: u8| self.peers[usize::from(id)].state.is_live();
-        if self.source.is_none_or(|source| !source_is_live(source)) {
+        // In a ring a nearer predecessor may have come up; in rotation a turn that has begun stays.
+        if self.config.mode == Mode::Ring || self.source.is_none_or(|source| !source_is_live(source)) {
             self.source = None;
             self.plan();
         }

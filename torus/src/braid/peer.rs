@@ -1,5 +1,6 @@
 //! What a braid knows of one other torus.
 
+use super::conserve::Emptied;
 use super::decision::Link;
 use crate::projection::native::{Account, Expectation, KINDS, Projection};
 use crate::{Counters, Load};
@@ -82,6 +83,7 @@ pub struct Peer {
     /// Received from it as of the exchange before this one: work that came in the last round is not sent straight back.
     pub(super) received_before: u64,
     pub(super) skipped: u32,
+    pub(super) emptied: Emptied,
 }
 
 impl Peer {

@@ -87,3 +87,11 @@ pub fn guard(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Says that a test could not run here; under `TREFOIL_NO_SKIP=1` that is a failure.
+pub fn skip(reason: &str) {
+    use std::io::Write as _;
+    // Not `println!`: a skip must be seen without `--nocapture` as well.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+    assert!(std::env::var("TREFOIL_NO_SKIP").as_deref() != Ok("1"), "skips are failures here: {reason}");
+}

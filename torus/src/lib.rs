@@ -13,6 +13,7 @@ mod counters;
 mod emitter;
 mod event;
 mod input;
+pub mod lockstep;
 pub mod memory;
 pub mod message;
 pub mod projection;

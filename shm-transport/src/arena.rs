@@ -1,8 +1,8 @@
 //! Private memory for a torus: `&mut [u8]` on huge pages where there are any (`decisions:NODE-10`).
 //!
 //! A torus keeps its state in slices carved from memory that is handed to it. This is that memory on a real node: taken
-//! once at start, zeroed, faulted in, excluded from core dumps and from forked children, locked if asked. Nothing here is
-//! shared, and nothing here is `unsafe`.
+//! once at start, zeroed, faulted in, excluded from core dumps and from forked children, locked if asked. Nothing
+//! here is shared, and nothing here is `unsafe`.
 
 use crate::backing::{BASE_PAGE_BYTES, Backing, HUGE_PAGE_BYTES, MapError, Pages, anonymous_backing, round_up};
 use memmap2::{Advice, MmapMut, MmapOptions};
@@ -24,8 +24,8 @@ impl Arena {
     /// Takes `bytes` of memory, from the rung `asked` of the ladder downwards, locked when `lock` is set.
     ///
     /// # Errors
-    /// [`MapError::Size`] for zero or an absurd number of bytes, [`MapError::Refused`] when the kernel has not even 4 KiB
-    /// pages. A worse rung, or a refused lock, is no error: see [`Arena::backing`].
+    /// [`MapError::Size`] for zero or an absurd number of bytes, [`MapError::Refused`] when the kernel has not even 4
+    /// KiB pages. A worse rung, or a refused lock, is no error: see [`Arena::backing`].
     pub fn new(bytes: usize, asked: Pages, lock: bool) -> Result<Self, MapError> {
         let mut shortage = None;
         if asked == Pages::Huge {
@@ -37,8 +37,7 @@ impl Arena {
         }
         let transparent = asked != Pages::Base && bytes >= HUGE_PAGE_BYTES;
         let mapped = round_up(bytes, if transparent { HUGE_PAGE_BYTES } else { BASE_PAGE_BYTES })?;
-        let map =
-            anonymous(mapped, None, transparent).map_err(|source| MapError::Refused { bytes: mapped, source })?;
+        let map = anonymous(mapped, None, transparent).map_err(|source| MapError::Refused { bytes: mapped, source })?;
         Ok(Self::finish(map, bytes, asked, shortage, lock))
     }
 

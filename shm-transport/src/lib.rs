@@ -2,7 +2,8 @@
 //!
 //! This crate moves bytes and knows nothing of what they mean. It is the only home of `unsafe` in the project: mapping
 //! memory and viewing it as words, the futex call, and the counting allocator. Everything else (slots, rings, regions,
-//! boards) is safe code over `&[AtomicU64]`, so that it can be model-checked, run under miri and fed with arbitrary bytes.
+//! boards) is safe code over `&[AtomicU64]`, so that it can be model-checked, run under miri and fed with arbitrary
+//! bytes.
 //!
 //! | module | what it gives |
 //! | --- | --- |

@@ -1,8 +1,9 @@
 //! Who is alive: boot ids, processes told apart by their start time, and a watch on a process (`rse:M3`).
 //!
-//! A boot id is drawn once for every start of a torus and never comes back; a key (boot id, sequence) is therefore unique
-//! over restarts. A pid alone identifies nobody, it is reused; a pid together with its start time does, on one host and
-//! within one pid namespace, which is what [`Process::host`] names. Across virtual machines only the heartbeat counts.
+//! A boot id is drawn once for every start of a torus and never comes back; a key (boot id, sequence) is therefore
+//! unique over restarts. A pid alone identifies nobody, it is reused; a pid together with its start time does, on one
+//! host and within one pid namespace, which is what [`Process::host`] names. Across virtual machines only the
+//! heartbeat counts.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs;
@@ -147,7 +148,11 @@ fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     if fd < 0 {
         let error = io::Error::last_os_error();
         let gone = error.raw_os_error() == Some(libc::ESRCH);
-        return Err(if gone { io::Error::new(io::ErrorKind::NotFound, format!("process {pid} is gone")) } else { error });
+        return Err(if gone {
+            io::Error::new(io::ErrorKind::NotFound, format!("process {pid} is gone"))
+        } else {
+            error
+        });
     }
     // SAFETY: the call above returned a new descriptor that nobody else owns. Shown by `a_watch_sees_a_process_end`.
     #[allow(unsafe_code)]

@@ -20,7 +20,8 @@ fn corpus() -> &'static [u8] {
         let options = Options { pages: Pages::Base, ..Options::new(GEOMETRY) };
         let (region, _) = Region::open(path.as_ref(), &options).expect("create");
         let me = std::process::id();
-        let mut sides: Vec<_> = (0..2).map(|torus| region.claim(torus, 10 + u64::from(torus), me).expect("claim")).collect();
+        let mut sides: Vec<_> =
+            (0..2).map(|torus| region.claim(torus, 10 + u64::from(torus), me).expect("claim")).collect();
         for i in 0..6 {
             sides[0].publish(i, &[i; 8]);
             sides[1].publish(i, &[i; 8]);
@@ -112,11 +113,13 @@ proptest! {
 
     #[test]
     fn m7_small_geometries_over_any_bytes(
-        tori in 1u64..4, payload in 1u64..5, slots in 1u32..4, ring in 1u32..4, seed in any::<u64>(), sparse in any::<bool>(),
+        tori in 1u64..4, payload in 1u64..5, slots in 1u32..4, ring in 1u32..4,
+        seed in any::<u64>(), sparse in any::<bool>(),
     ) {
         // rse:M7: a header in order over noise: every reader meets words that no writer wrote.
         let geometry = Geometry {
-            tori: tori as u8, payload_bytes: payload as u32 * 8, slots: 1 << slots, ring_records: 1 << ring, inject_records: 2,
+            tori: tori as u8, payload_bytes: payload as u32 * 8, slots: 1 << slots,
+            ring_records: 1 << ring, inject_records: 2,
         };
         let total = shm_transport::region::Layout::new(geometry).expect("in range").total_bytes();
         let fields = [1, tori, payload * 8, 1 << slots, 1 << ring, 2, total as u64, seed];

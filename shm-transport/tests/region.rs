@@ -133,8 +133,8 @@ fn m1_two_mappings_of_one_file_exchange_everything() {
 
 #[test]
 fn node_16_a_live_holder_is_named_and_kept_a_dead_one_is_replaced() {
-    // decisions:NODE-16, decisions:NODE-17: who holds a torus is judged by pid and start time; the next boot goes on where the
-    // dead one stopped, and finds what it had not read.
+    // decisions:NODE-16, decisions:NODE-17: who holds a torus is judged by pid and start time; the next boot goes on
+    // where the dead one stopped, and finds what it had not read.
     let file = Scratch::new("claim");
     let (region, _) = Region::open(file.path(), &options()).expect("create");
     let mut stand = Stand::new();
@@ -340,7 +340,9 @@ fn m6_an_anonymous_region_passes_by_descriptor_only_when_sealed() {
     assert!(matches!(other.claim(0, 2, ME()), Err(ClaimError::Held { .. })));
     let file = fs::File::from(std::os::fd::AsFd::as_fd(&region).try_clone_to_owned().expect("dup"));
     assert!(file.set_len(0).is_err(), "sealed against cutting");
-    let open = fs::File::from(nix::sys::memfd::memfd_create("x", nix::sys::memfd::MFdFlags::MFD_ALLOW_SEALING).expect("memfd"));
+    let open = fs::File::from(
+        nix::sys::memfd::memfd_create("x", nix::sys::memfd::MFdFlags::MFD_ALLOW_SEALING).expect("memfd"),
+    );
     open.set_len(1 << 20).expect("grow");
     assert!(matches!(Region::from_fd(open.into(), &options()), Err(RegionError::Unsealed { .. })));
 }
@@ -359,8 +361,7 @@ fn m1_every_geometry_in_range_is_laid_out_apart_and_the_rest_is_refused_by_field
         let Err(LayoutError::Field { field, .. }) = Layout::new(geometry) else { panic!("{name}") };
         assert_eq!(field, name);
     }
-    let huge =
-        Geometry { tori: 16, payload_bytes: 1 << 20, slots: 64, ring_records: 1 << 20, inject_records: 1 << 20 };
+    let huge = Geometry { tori: 16, payload_bytes: 1 << 20, slots: 64, ring_records: 1 << 20, inject_records: 1 << 20 };
     let layout = Layout::new(huge).expect("in range");
     let words: Vec<std::sync::atomic::AtomicU64> = Vec::new();
     assert!(matches!(Header::read(&words), Err(LayoutError::Short { .. })));
@@ -382,7 +383,9 @@ fn node_16_many_openers_at_once_agree_on_one_region() {
         let threads: Vec<_> = results
             .iter()
             .enumerate()
-            .map(|(i, (region, _))| scope.spawn(move || region.claim(0, 10 + i as u64, ME()).map(std::mem::forget).is_ok()))
+            .map(|(i, (region, _))| {
+                scope.spawn(move || region.claim(0, 10 + i as u64, ME()).map(std::mem::forget).is_ok())
+            })
             .collect();
         threads.into_iter().filter(|_| true).map(|thread| usize::from(thread.join().expect("no panic"))).sum()
     });

@@ -1,5 +1,6 @@
-//! A torus of ours in a seed region beside seed-like peers: a model of the seed's behaviour written from rse-v1-region section
-//! 4, stepped in single memory accesses, so that every interleaving can happen.
+//! A torus of ours in a seed region beside seed-like peers: a model of the seed's behaviour written from
+//! rse-v1-region section 4, stepped in single memory accesses, so that every interleaving can happen.
+#![allow(clippy::print_stdout, reason = "counts and skips are for the reader of the test run")]
 
 mod seed_peer;
 
@@ -88,7 +89,13 @@ fn unsound_slots_are_retried_not_acked_and_given_up_after_a_window() {
     let mut wrong_state = good;
     wrong_state[8] ^= 1;
     Hashes::seal(&mut wrong_id);
-    let cases = [(good, Some(9), 4216u64), (wrong_id, None, 4216), (wrong_state, None, 4216), (good, None, 4215), (good, None, 5000)];
+    let cases = [
+        (good, Some(9), 4216u64),
+        (wrong_id, None, 4216),
+        (wrong_state, None, 4216),
+        (good, None, 4215),
+        (good, None, 5000),
+    ];
     for (case, (payload, hash, length)) in cases.into_iter().enumerate() {
         let region = zeroed();
         let mut ours = SeedTorus::join(&region, 0).expect("fits");
@@ -172,9 +179,9 @@ impl Dice {
 
 #[test]
 fn a_thousand_rounds_with_two_seed_peers_all_complete() {
-    // rse-v1-region section 4, rules 3 to 7. Each round is a fresh region, two seed nodes of one publication each that boot
-    // at any time, and one torus of ours between any two of their memory accesses. Every seed node must come to "acked"
-    // and "received" (which needs our republications), and never judge a copy invalid.
+    // rse-v1-region section 4, rules 3 to 7. Each round is a fresh region, two seed nodes of one publication each
+    // that boot at any time, and one torus of ours between any two of their memory accesses. Every seed node must
+    // come to "acked" and "received" (which needs our republications), and never judge a copy invalid.
     let mut dice = Dice(20);
     let (mut republished, mut unsound) = (0, 0);
     for round in 0..1000u64 {
@@ -233,9 +240,9 @@ fn two_tori_of_ours_beside_one_seed_node() {
 
 #[test]
 fn a_foreign_writer_that_republishes_in_seed_order_is_never_read_torn() {
-    // rse-v1-region section 4, rule 6; X18 of rse.md: from the second publication on the sequence changes before the payload
-    // while ready stays 1. Between any two stores we look; what we take is whole: the new content, or, under the new number, the
-    // old one still standing.
+    // rse-v1-region section 4, rule 6; X18 of rse.md: from the second publication on the sequence changes before the
+    // payload while ready stays 1. Between any two stores we look; what we take is whole: the new content, or, under
+    // the new number, the old one still standing.
     let region = zeroed();
     let mut ours = SeedTorus::join(&region, 0).expect("fits");
     for number in 1..=400u64 {

@@ -2,11 +2,12 @@
 //! checks every value it takes (`rse:M2`, `rse:M3`, `decisions:NODE-17`).
 //!
 //! The test binary starts itself as the writer. What is counted:
-//! *reads* are calls of `SlotReader::read`; every `Fresh` one (a value not taken before) is checked word by word, `Unchanged` and
-//! `Busy` deliver nothing to check. *Messages* are records of the ring, numbered by their sender over all boots.
-//! The default run goes on until 10^7 reads, of which at least one in 40 was `Fresh`; `TREFOIL_TORTURE_READS` sets another number
-//! (`make check-deep`), the number of kills follows. The memory is a sealed memfd on huge pages where there are any, which
-//! the writer opens through the reader's descriptor.
+//! *reads* are calls of `SlotReader::read`; every `Fresh` one (a value not taken before) is checked word by word,
+//! `Unchanged` and `Busy` deliver nothing to check. *Messages* are records of the ring, numbered by their sender over
+//! all boots. The default run goes on until 10^7 reads, of which at least one in 40 was `Fresh`;
+//! `TREFOIL_TORTURE_READS` sets another number (`make check-deep`), the number of kills follows. The memory is a
+//! sealed memfd on huge pages where there are any, which the writer opens through the reader's descriptor.
+#![allow(clippy::print_stdout, reason = "counts and skips are for the reader of the test run")]
 
 mod support;
 
@@ -70,7 +71,8 @@ fn writer(path: &Path) -> ! {
         if number % PUBLICATIONS_A_BEAT == 1 {
             side.beat(number).expect("held");
         }
-        // The number of a message is its place in the ring's life, so a doubled or lost one shows as a step that is not 1.
+        // The number of a message is its place in the ring's life, so a doubled or lost one shows as a step that is
+        // not 1.
         let message = ring.sent();
         let _ = ring.send(&[message, boot, word(boot, message, 2), word(boot, message, 3)]);
     }
@@ -123,8 +125,8 @@ struct Seen {
 
 #[test]
 fn a_writer_killed_at_random_points_is_never_read_torn() {
-    // rse:M2, rse:M3, rse:M5, decisions:NODE-8, decisions:NODE-17. Aim: no torn value in 10^7 reads, recovery within one
-    // heartbeat of the new boot, no message twice, none lost. Method: the counts of the file's head.
+    // rse:M2, rse:M3, rse:M5, decisions:NODE-8, decisions:NODE-17. Aim: no torn value in 10^7 reads, recovery within
+    // one heartbeat of the new boot, no message twice, none lost. Method: the counts of the file's head.
     if let Some(path) = std::env::var_os(CHILD) {
         writer(Path::new(&path));
     }
@@ -185,7 +187,8 @@ impl Torture<'_> {
             assert!(start.elapsed() < HANG, "hangs: {:?}", torture.seen);
             torture.read();
             torture.drain();
-            // Every third kill takes the writer wherever it is, also before or within its claim; the others in full flight.
+            // Every third kill takes the writer wherever it is, also before or within its claim; the others in full
+            // flight.
             let anywhere = torture.seen.kills % 3 == 2;
             let enough = torture.seen.kills >= reads / READS_A_KILL * 3;
             if torture.seen.reads >= kill_at && !enough && (torture.recovered || anywhere) {

@@ -21,7 +21,11 @@ impl HugePages {
     /// Reads the pool, or `None` where the kernel has no 2 MiB pages.
     #[must_use]
     pub fn read() -> Option<Self> {
-        Some(Self { total: number("nr_hugepages")?, free: number("free_hugepages")?, reserved: number("resv_hugepages")? })
+        Some(Self {
+            total: number("nr_hugepages")?,
+            free: number("free_hugepages")?,
+            reserved: number("resv_hugepages")?,
+        })
     }
 
     /// Pages a new mapping can still have.
@@ -45,10 +49,13 @@ fn number(file: &str) -> Option<u64> {
 pub(super) fn why_no_huge_pages(bytes: usize, error: &str) -> String {
     let needed = bytes.div_ceil(HUGE_PAGE_BYTES) as u64;
     match HugePages::read() {
-        None => format!("no 2 MiB pages in this kernel ({POOL} is missing); remedy: boot with `hugepagesz=2M hugepages={needed}`"),
+        None => format!(
+            "no 2 MiB pages in this kernel ({POOL} is missing); remedy: boot with `hugepagesz=2M hugepages={needed}`"
+        ),
         Some(pool) => format!(
             "no 2 MiB pages: {error}; {needed} needed, {} free of {} (/proc/sys/vm/nr_hugepages), {} promised; \
-             remedy (root): `echo {} > /proc/sys/vm/nr_hugepages`, and `vm.nr_hugepages = {}` in /etc/sysctl.d to keep it",
+             remedy (root): `echo {} > /proc/sys/vm/nr_hugepages`, and `vm.nr_hugepages = {}` in /etc/sysctl.d to \
+              keep it",
             pool.free,
             pool.total,
             pool.reserved,
@@ -63,7 +70,8 @@ pub(super) fn why_no_transparent_pages(shared: bool, got: usize, bytes: usize) -
     let (file, value) = if shared { ("shmem_enabled", "advise") } else { ("enabled", "madvise") };
     let now = fs::read_to_string(format!("{THP}/{file}")).map_or_else(|error| error.to_string(), |text| chosen(&text));
     format!(
-        "transparent huge pages hold {got} of {bytes} bytes ({THP}/{file} is {now}); remedy (root): `echo {value} > {THP}/{file}`"
+        "transparent huge pages hold {got} of {bytes} bytes ({THP}/{file} is {now}); remedy (root): `echo {value} > \
+         {THP}/{file}`"
     )
 }
 
@@ -111,7 +119,9 @@ fn parse_smaps(text: &str, address: usize) -> Option<(usize, usize)> {
         let bytes = second.parse::<usize>().unwrap_or(0).saturating_mul(1024);
         match first {
             "KernelPageSize:" => page = Some(bytes),
-            "AnonHugePages:" | "ShmemPmdMapped:" | "FilePmdMapped:" | "Shared_Hugetlb:" | "Private_Hugetlb:" => huge += bytes,
+            "AnonHugePages:" | "ShmemPmdMapped:" | "FilePmdMapped:" | "Shared_Hugetlb:" | "Private_Hugetlb:" => {
+                huge += bytes
+            }
             _ => {}
         }
     }
@@ -133,7 +143,8 @@ mod tests {
     #[test]
     fn a_sysfs_choice_and_an_smaps_entry_are_read() {
         assert_eq!(chosen("always [madvise] never\n"), "madvise");
-        let text = "00400000-00600000 rw-s 00000000 00:01 7 /memfd:x\nSize: 2048 kB\nKernelPageSize: 4 kB\nShmemPmdMapped: 2048 kB\n\
+        let text = "00400000-00600000 rw-s 00000000 00:01 7 /memfd:x\nSize: 2048 kB\nKernelPageSize: 4 \
+         kB\nShmemPmdMapped: 2048 kB\n\
                     7f0000000000-7f0000200000 rw-p 0 00:00 0\nKernelPageSize: 2048 kB\n";
         assert_eq!(parse_smaps(text, 0x0050_0000), Some((4096, 2 << 20)));
         assert_eq!(parse_smaps(text, 0x7f00_0000_1000), Some((2 << 20, 0)));

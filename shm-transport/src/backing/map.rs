@@ -67,7 +67,14 @@ impl Mapping {
     ///
     /// The file is grown when `grow` is set and it is an ordinary one (tmpfs, hugetlbfs, a disk); a PCI resource file
     /// has the size of its BAR. The descriptor is kept: [`Mapping::verify`] compares it with the path and the size.
-    pub(crate) fn file(file: File, path: &Path, bytes: usize, asked: Pages, grow: bool, lock: bool) -> Result<Self, MapError> {
+    pub(crate) fn file(
+        file: File,
+        path: &Path,
+        bytes: usize,
+        asked: Pages,
+        grow: bool,
+        lock: bool,
+    ) -> Result<Self, MapError> {
         let kind = kind(&file);
         let page = if kind == Kind::Hugetlb { HUGE_PAGE_BYTES } else { BASE_PAGE_BYTES };
         let mapped = round_up(bytes, page)?;
@@ -127,14 +134,17 @@ impl Mapping {
         match pages {
             Pages::Huge => notes.push(format!("{bytes} bytes on 2 MiB pages of the kernel's pool, all faulted in")),
             Pages::Transparent => notes.push(format!("{huge} of {bytes} bytes on transparent huge pages")),
-            Pages::Base if kind == Kind::Device => notes.push(format!("{bytes} bytes of device memory, backed by the host")),
+            Pages::Base if kind == Kind::Device => {
+                notes.push(format!("{bytes} bytes of device memory, backed by the host"))
+            }
             Pages::Base if asked == Pages::Base => notes.push(format!("{bytes} bytes on 4 KiB pages, as asked")),
             Pages::Base => notes.push(why_no_transparent_pages(true, huge, bytes)),
         }
         if path.is_some() && asked == Pages::Huge && pages != Pages::Huge && kind != Kind::Device {
             let needed = bytes.div_ceil(HUGE_PAGE_BYTES);
             notes.push(format!(
-                "the file is not on hugetlbfs; remedy (root): `mount -t hugetlbfs -o pagesize=2M none /dev/hugepages`, {needed} \
+                "the file is not on hugetlbfs; remedy (root): `mount -t hugetlbfs -o pagesize=2M none \
+                 /dev/hugepages`, {needed} \
                  free pages by /proc/sys/vm/nr_hugepages, and a path below /dev/hugepages"
             ));
         }
@@ -161,11 +171,11 @@ impl Mapping {
     /// The mapped memory as words. Little-endian hosts only, as the formats are.
     pub(crate) fn words(&self) -> &[AtomicU64] {
         let pointer = self.map.as_mut_ptr().cast::<AtomicU64>();
-        // SAFETY: the mapping is page aligned (so 8-byte aligned), `len() / 8` whole words lie inside it, and it lives as
-        // long as `self`, from which the slice borrows. The memory is shared with other processes and threads, which is
-        // what `AtomicU64` permits; no other reference type to it is ever made. A mapping made by `read_only` is only
-        // handed to code that loads; a store there is a fault of the process, not undefined behaviour. Shown by
-        // `tests/mappings.rs` and `tests/torture.rs`.
+        // SAFETY: the mapping is page aligned (so 8-byte aligned), `len() / 8` whole words lie inside it, and it
+        // lives as long as `self`, from which the slice borrows. The memory is shared with other processes and
+        // threads, which is what `AtomicU64` permits; no other reference type to it is ever made. A mapping made by
+        // `read_only` is only handed to code that loads; a store there is a fault of the process, not undefined
+        // behaviour. Shown by `tests/mappings.rs` and `tests/torture.rs`.
         #[allow(unsafe_code)]
         unsafe {
             std::slice::from_raw_parts(pointer, self.map.len() / 8)
@@ -189,8 +199,8 @@ impl Mapping {
 
     /// Checks that the file is still at least as large as the mapping and that its path still names it.
     ///
-    /// `memfd` memory is sealed and needs no check. A named file can be truncated by whoever may write to it, and touching
-    /// the lost part raises `SIGBUS`; this finds it before, it cannot prevent it.
+    /// `memfd` memory is sealed and needs no check. A named file can be truncated by whoever may write to it, and
+    /// touching the lost part raises `SIGBUS`; this finds it before, it cannot prevent it.
     pub(crate) fn verify(&self) -> Result<(), MapError> {
         let Some(path) = &self.path else { return Ok(()) };
         let expected = self.map.len() as u64;
@@ -256,7 +266,9 @@ fn refused(path: &Path, bytes: usize, source: io::Error, kind: Kind) -> MapError
     let remedy = match kind {
         Kind::Hugetlb => why_no_huge_pages(bytes, "the pool is exhausted"),
         Kind::Tmpfs => String::from("free space on that tmpfs or make it larger (`mount -o remount,size=...`)"),
-        Kind::Device => String::from("enable the device (`echo 1 > enable` beside the resource file) and check its permissions"),
+        Kind::Device => {
+            String::from("enable the device (`echo 1 > enable` beside the resource file) and check its permissions")
+        }
         Kind::Other => String::from("check its permissions, and that the file system supports shared mappings"),
     };
     MapError::File { path: path.to_owned(), bytes, source, remedy }

@@ -2,8 +2,8 @@
 //!
 //! 2 MiB pages first (`memfd` with `MFD_HUGETLB`, or a hugetlbfs file), then transparent huge pages (`madvise`), then
 //! 4 KiB pages. Huge pages are taken for determinism (populated, never swapped, never split), not for speed
-//! (transport-figures section 1), so every rung works; what must never happen is that an operator does not know which one
-//! it is. [`Backing`] therefore always carries the reason, the numbers behind it and the command that mends it
+//! (transport-figures section 1), so every rung works; what must never happen is that an operator does not know which
+//! one it is. [`Backing`] therefore always carries the reason, the numbers behind it and the command that mends it
 //! (`rse:M6`).
 //!
 //! Every page is faulted in before the mapping is handed out, so that "no memory left" is an error value at start and
@@ -82,13 +82,16 @@ impl Backing {
 #[non_exhaustive]
 pub enum MapError {
     /// Zero bytes, or more than [`MAPPED_BYTES_MAX`].
-    #[error("a mapping of {bytes} bytes was asked for; expected 1 to {max}; correct the geometry or the size", max = MAPPED_BYTES_MAX)]
+    #[error("a mapping of {bytes} bytes was asked for; expected 1 to {max}; correct the geometry or the size",
+        max = MAPPED_BYTES_MAX)]
     Size {
         /// Bytes asked for.
         bytes: usize,
     },
     /// The kernel refused even 4 KiB pages.
-    #[error("cannot map {bytes} bytes of 4 KiB pages: {source}; free memory, or raise the unit's MemoryMax or `ulimit -v`")]
+    #[error(
+        "cannot map {bytes} bytes of 4 KiB pages: {source}; free memory, or raise the unit's MemoryMax or `ulimit -v`"
+    )]
     Refused {
         /// Bytes asked for.
         bytes: usize,
@@ -108,7 +111,10 @@ pub enum MapError {
         remedy: String,
     },
     /// A file is smaller than what must be mapped.
-    #[error("{path} has {actual} bytes, expected at least {expected}; make it larger (`truncate -s {expected} {path}`) or lower the geometry")]
+    #[error(
+        "{path} has {actual} bytes, expected at least {expected}; make it larger (`truncate -s {expected} {path}`) \
+         or lower the geometry"
+    )]
     Short {
         /// The file.
         path: PathBuf,
@@ -118,13 +124,18 @@ pub enum MapError {
         expected: u64,
     },
     /// Neither `stat` nor `lseek` gives a size.
-    #[error("{path} reports no size, expected a regular file, a hugetlbfs file or a PCI resource file; give the path of one")]
+    #[error(
+        "{path} reports no size, expected a regular file, a hugetlbfs file or a PCI resource file; give the path of one"
+    )]
     Unsized {
         /// The file.
         path: PathBuf,
     },
     /// The file shrank after it was mapped: touching it may raise `SIGBUS`.
-    #[error("{path} shrank to {actual} bytes under a mapping of {expected}; stop using it, and find who truncated it (`fuser -v {path}`)")]
+    #[error(
+        "{path} shrank to {actual} bytes under a mapping of {expected}; stop using it, and find who truncated it \
+         (`fuser -v {path}`)"
+    )]
     Shrunk {
         /// The file.
         path: PathBuf,
@@ -195,7 +206,8 @@ pub(crate) fn lock_outcome(result: io::Result<()>, bytes: usize) -> (bool, Strin
             let soft = limit.map_or_else(|_| String::from("unknown"), |(soft, _)| soft.to_string());
             let kib = bytes.div_ceil(1024);
             let reason = format!(
-                "not locked: mlock of {bytes} bytes: {error}; RLIMIT_MEMLOCK is {soft} bytes; remedy: `ulimit -l {kib}` or more, \
+                "not locked: mlock of {bytes} bytes: {error}; RLIMIT_MEMLOCK is {soft} bytes; remedy: `ulimit -l \
+                 {kib}` or more, \
                  `LimitMEMLOCK=infinity` in the systemd unit, or CAP_IPC_LOCK"
             );
             (false, reason)

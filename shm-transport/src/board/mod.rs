@@ -1,13 +1,14 @@
 //! The status board: a file of independent latest links that watchers map read-only (`decisions:NODE-15`).
 //!
 //! One process writes it, anybody its mode and group admit may read it, and reading costs the writer nothing: it can be
-//! read while the writer hangs and after it died. A new writer never touches an old board: it prepares a file of its own
-//! beside it and renames it into place, so that a reader sees either the whole old board or the whole new one and notices
-//! the change by [`BoardReader::check`].
+//! read while the writer hangs and after it died. A new writer never touches an old board: it prepares a file of its
+//! own beside it and renames it into place, so that a reader sees either the whole old board or the whole new one and
+//! notices the change by [`BoardReader::check`].
 //!
-//! Layout in words of 8 bytes: 0 magic, 1 layout version, 2 number of links, 3 total bytes, 4 epoch (random), 5 XXH3-64 of
-//! words 1 to 4 and the table; 16 heartbeat counter, 17 its `CLOCK_MONOTONIC` ns, 18 pid, 19 start time, 20 host; 32 the table:
-//! per link payload bytes and slots; from byte 4096 the links (see [`crate::slot`]), each on its own 128 bytes.
+//! Layout in words of 8 bytes: 0 magic, 1 layout version, 2 number of links, 3 total bytes, 4 epoch (random), 5
+//! XXH3-64 of words 1 to 4 and the table; 16 heartbeat counter, 17 its `CLOCK_MONOTONIC` ns, 18 pid, 19 start time,
+//! 20 host; 32 the table: per link payload bytes and slots; from byte 4096 the links (see [`crate::slot`]), each on
+//! its own 128 bytes.
 
 mod reader;
 
@@ -52,7 +53,10 @@ pub enum BoardError {
         links: u64,
     },
     /// A link that cannot be.
-    #[error("link {link} of the board: {payload_bytes} bytes in {slots} slots, expected 1 byte to 1 MiB and a power of two from 2 to 64; correct the list")]
+    #[error(
+        "link {link} of the board: {payload_bytes} bytes in {slots} slots, expected 1 byte to 1 MiB and a power of \
+         two from 2 to 64; correct the list"
+    )]
     Link {
         /// Its index.
         link: usize,
@@ -75,7 +79,10 @@ pub enum BoardError {
     #[error("status board: {0}")]
     Map(#[from] MapError),
     /// The file is no board, or a damaged one.
-    #[error("status board {path}: {what} is {found:#x}, expected {expected:#x}; not written by this program, or damaged: restart the agent")]
+    #[error(
+        "status board {path}: {what} is {found:#x}, expected {expected:#x}; not written by this program, or \
+         damaged: restart the agent"
+    )]
     Content {
         /// The file.
         path: PathBuf,
@@ -87,7 +94,10 @@ pub enum BoardError {
         expected: u64,
     },
     /// A board of another release.
-    #[error("status board {path}: layout version {found}, expected {LAYOUT_VERSION}; use the console of the agent's own release")]
+    #[error(
+        "status board {path}: layout version {found}, expected {LAYOUT_VERSION}; use the console of the agent's own \
+         release"
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -156,7 +166,8 @@ impl Board {
     /// # Errors
     /// See [`BoardError`]; nothing is left behind then.
     pub fn create(path: &Path, mode: u32, group: Option<u32>, links: &[(u32, u32)]) -> Result<Self, BoardError> {
-        let table: Vec<(u64, u64)> = links.iter().map(|(bytes, slots)| (u64::from(*bytes), u64::from(*slots))).collect();
+        let table: Vec<(u64, u64)> =
+            links.iter().map(|(bytes, slots)| (u64::from(*bytes), u64::from(*slots))).collect();
         let (links, total) = plan(&table)?;
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".new.{}", std::process::id()));

@@ -70,8 +70,8 @@ impl BoardReader {
         reader_of(self.mapping.words(), &self.links, link)
     }
 
-    /// Reads the newest value of a link whether it was seen before or not: [`Read::Fresh`], [`Read::Empty`] before the first,
-    /// [`Read::Busy`] under a furious writer, [`Read::Damaged`]. A buffer that is too short is not filled.
+    /// Reads the newest value of a link whether it was seen before or not: [`Read::Fresh`], [`Read::Empty`] before
+    /// the first, [`Read::Busy`] under a furious writer, [`Read::Damaged`]. A buffer that is too short is not filled.
     ///
     /// # Errors
     /// [`BoardError::NoSuchLink`], also for a buffer shorter than [`BoardReader::payload_words`].
@@ -146,7 +146,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn m7_any_bytes_as_a_board_header_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u64>(), 0..600)) {
+        fn m7_any_bytes_as_a_board_header_are_refused_without_a_panic(
+            bytes in prop::collection::vec(any::<u64>(), 0..600),
+        ) {
             // rse:M7: a header is a claim. Random words never pass the check word.
             let words: Vec<AtomicU64> = bytes.into_iter().map(AtomicU64::new).collect();
             if let Some(word) = words.first() {

@@ -1,11 +1,11 @@
 //! Claiming a torus: one live holder each, dead ones are replaced (`decisions:NODE-16`, `decisions:NODE-17`).
 
+use super::Region;
 use super::error::ClaimError;
 use super::line::{LineView, State};
 use super::open::{lock_life_cycle, unlock_life_cycle, wait_for_motion};
 use super::side::Side;
 use super::view::View;
-use super::Region;
 use crate::liveness::{Existence, Process};
 use nix::time::{ClockId, clock_gettime};
 use std::path::Path;

@@ -36,7 +36,10 @@ pub enum RegionError {
         source: io::Error,
     },
     /// Another process holds the life-cycle lock.
-    #[error("region {path}: its life-cycle lock was held by another process for {waited:?}; see who (`fuser -v {path}`) and try again")]
+    #[error(
+        "region {path}: its life-cycle lock was held by another process for {waited:?}; see who (`fuser -v {path}`) \
+         and try again"
+    )]
     Locked {
         /// The file.
         path: PathBuf,
@@ -52,7 +55,10 @@ pub enum RegionError {
         times: u32,
     },
     /// Memory handed over by descriptor that its giver could still cut off.
-    #[error("region by descriptor: seals are {found:#x}, expected F_SEAL_SHRINK and F_SEAL_GROW; the giver must seal the memfd before passing it on")]
+    #[error(
+        "region by descriptor: seals are {found:#x}, expected F_SEAL_SHRINK and F_SEAL_GROW; the giver must seal \
+         the memfd before passing it on"
+    )]
     Unsealed {
         /// The seals found.
         found: i32,
@@ -64,7 +70,8 @@ pub enum RegionError {
 #[non_exhaustive]
 pub enum ClaimError {
     /// The region has no such torus.
-    #[error("torus {torus} does not exist, the region has {tori} (0 to {last}); correct the torus id", last = tori.saturating_sub(1))]
+    #[error("torus {torus} does not exist, the region has {tori} (0 to {last}); correct the torus id",
+        last = tori.saturating_sub(1))]
     NoSuchTorus {
         /// The id asked for.
         torus: u8,
@@ -76,7 +83,8 @@ pub enum ClaimError {
     ZeroBoot,
     /// A live process holds the torus.
     #[error(
-        "torus {} is held by boot {:#018x}, pid {} ({evidence}), last heartbeat {age_ms} ms ago; stop that process first (`kill {}`), or \
+        "torus {} is held by boot {:#018x}, pid {} ({evidence}), last heartbeat {age_ms} ms ago; stop that process \
+         first (`kill {}`), or \
          take another torus id",
         holder.torus, holder.boot, holder.process.pid, holder.process.pid
     )]

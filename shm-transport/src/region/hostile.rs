@@ -10,8 +10,8 @@ const BYTES_MAX: usize = 1 << 20;
 /// Steps of each reader.
 const STEPS: usize = 40;
 
-/// Takes `bytes` for a region and uses all of it. Must return for every input; what it returns counts what was taken, so
-/// that a test can tell driving from refusing.
+/// Takes `bytes` for a region and uses all of it. Must return for every input; what it returns counts what was taken,
+/// so that a test can tell driving from refusing.
 #[doc(hidden)]
 pub fn fuzz_region(bytes: &[u8]) -> u64 {
     let bytes = &bytes[..bytes.len().min(BYTES_MAX)];

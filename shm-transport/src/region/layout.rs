@@ -1,5 +1,5 @@
-//! Where everything in a region lies: computed from the geometry with checked arithmetic, verified against the header and
-//! the mapping before any use (`rse:M1`, `rse:M7`).
+//! Where everything in a region lies: computed from the geometry with checked arithmetic, verified against the header
+//! and the mapping before any use (`rse:M1`, `rse:M7`).
 //!
 //! Offsets in bytes; everything that is written by different sides stands 128 bytes apart.
 //!
@@ -13,8 +13,8 @@
 //! | ring, see [`crate::spsc`] | tori x (tori - 1) | | its two ends |
 //! | injection ring, see [`crate::mpsc`] | tori | | anybody in, the torus out |
 //!
-//! Header, in words of 8 bytes: 0 magic (written last), 1 layout version, 2 tori, 3 payload bytes, 4 slots, 5 ring records,
-//! 6 injection records, 7 total bytes, 8 creation epoch (random), 9 XXH3-64 of words 1 to 8.
+//! Header, in words of 8 bytes: 0 magic (written last), 1 layout version, 2 tori, 3 payload bytes, 4 slots, 5 ring
+//! records, 6 injection records, 7 total bytes, 8 creation epoch (random), 9 XXH3-64 of words 1 to 8.
 
 use crate::backing::MAPPED_BYTES_MAX;
 use crate::words::APART_WORDS;
@@ -74,7 +74,8 @@ pub enum LayoutError {
         expected: &'static str,
     },
     /// The whole is too large.
-    #[error("the region would take more than {max} bytes; lower the records, the payload or the tori", max = MAPPED_BYTES_MAX)]
+    #[error("the region would take more than {max} bytes; lower the records, the payload or the tori",
+        max = MAPPED_BYTES_MAX)]
     TooLarge,
     /// The memory ends before the region does.
     #[error("the memory has {actual} bytes, the region needs {expected}; make the file larger or lower the geometry")]
@@ -85,19 +86,28 @@ pub enum LayoutError {
         expected: u64,
     },
     /// Not a region.
-    #[error("the header starts with {found:#018x}, expected {MAGIC:#018x} (TRFLREG1): not a region of this program; give another path, or remove the file if nobody needs it")]
+    #[error(
+        "the header starts with {found:#018x}, expected {MAGIC:#018x} (TRFLREG1): not a region of this program; \
+         give another path, or remove the file if nobody needs it"
+    )]
     Foreign {
         /// The first word.
         found: u64,
     },
     /// Another layout.
-    #[error("layout version {found}, expected {LAYOUT_VERSION}: written by another release; stop its users and remove the file")]
+    #[error(
+        "layout version {found}, expected {LAYOUT_VERSION}: written by another release; stop its users and remove \
+         the file"
+    )]
     Version {
         /// The version found.
         found: u64,
     },
     /// The header does not match its own check word.
-    #[error("the header's check word is {found:#018x}, expected {expected:#018x}: the header is damaged; stop its users and remove the file")]
+    #[error(
+        "the header's check word is {found:#018x}, expected {expected:#018x}: the header is damaged; stop its users \
+         and remove the file"
+    )]
     Damaged {
         /// The check word found.
         found: u64,
@@ -108,7 +118,10 @@ pub enum LayoutError {
     #[error("the region is under construction; try again, and remove the file if that goes on")]
     UnderConstruction,
     /// The header's fields differ from the geometry that was asked for.
-    #[error("{field} differs: the region has {region}, the configuration asks for {wanted}; give all participants the same, or stop them and remove the file")]
+    #[error(
+        "{field} differs: the region has {region}, the configuration asks for {wanted}; give all participants the \
+         same, or stop them and remove the file"
+    )]
     Mismatch {
         /// The field.
         field: &'static str,
@@ -156,7 +169,8 @@ impl Geometry {
 
     fn check(&self) -> Result<(), LayoutError> {
         let [tori, payload, slots, ring, inject] = self.fields();
-        let power = |count: u64, least: u64, most: usize| count.is_power_of_two() && count >= least && count <= most as u64;
+        let power =
+            |count: u64, least: u64, most: usize| count.is_power_of_two() && count >= least && count <= most as u64;
         let payload_max = crate::words::MAX_PAYLOAD_WORDS as u64 * 8;
         let checks = [
             (tori, (1..=u64::from(MAX_TORI)).contains(&tori.1), "1 to 16"),
@@ -259,8 +273,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads and checks the header of the region in `words`. Total: any content gives a value or an error (`rse:M7`). Whether
-    /// the memory holds what the header promises is for [`Header::fits`].
+    /// Reads and checks the header of the region in `words`. Total: any content gives a value or an error (`rse:M7`).
+    /// Whether the memory holds what the header promises is for [`Header::fits`].
     ///
     /// # Errors
     /// The first thing that is wrong, see [`LayoutError`].

@@ -1,16 +1,18 @@
-//! A region: one stretch of shared memory with everything the tori of a braid exchange (`rse:M1`, `rse:M3` to `rse:M7`).
+//! A region: one stretch of shared memory with everything the tori of a braid exchange (`rse:M1`, `rse:M3` to
+//! `rse:M7`).
 //!
 //! It holds, for every torus, a line (who holds it, its heartbeat), a latest link for its projection, an injection ring
 //! and a waiter; for every ordered pair of tori a ring for messages and an ack line. Threads, processes and virtual
 //! machines that map the same bytes are the same to it. Who takes part claims a torus and gets a [`Side`].
 //!
 //! No lock lives in the shared memory, so a participant killed at any instruction leaves nothing to recover: the next
-//! boot of its torus claims the line, continues the sequence of its link above anything found, and takes up its rings where
-//! they stand. What a killed torus held in its private memory is gone; what lies unread in its rings is delivered to
-//! its next boot or counted lost (`decisions:NODE-17`).
+//! boot of its torus claims the line, continues the sequence of its link above anything found, and takes up its rings
+//! where they stand. What a killed torus held in its private memory is gone; what lies unread in its rings is
+//! delivered to its next boot or counted lost (`decisions:NODE-17`).
 //!
-//! A named file can be cut off by whoever may write to it, and touching the lost part raises `SIGBUS`. Anonymous regions
-//! are sealed against that. For named ones: keep the file's mode tight, and call [`Region::verify`] off the hot path.
+//! A named file can be cut off by whoever may write to it, and touching the lost part raises `SIGBUS`. Anonymous
+//! regions are sealed against that. For named ones: keep the file's mode tight, and call [`Region::verify`] off the
+//! hot path.
 
 mod claim;
 mod error;
@@ -55,8 +57,8 @@ pub struct Region {
 }
 
 impl Region {
-    /// An anonymous region, for the threads of one process, or to be passed on by descriptor. Sealed, so that nobody can
-    /// cut it off.
+    /// An anonymous region, for the threads of one process, or to be passed on by descriptor. Sealed, so that nobody
+    /// can cut it off.
     ///
     /// # Errors
     /// [`RegionError::Geometry`], [`RegionError::Map`].

@@ -1,14 +1,14 @@
 //! The life cycle of a region (`decisions:NODE-16`).
 //!
 //! Two advisory locks on the file, both released by the kernel when their holder dies, however it dies:
-//! byte 0, exclusive, while somebody creates, joins, renews or claims; byte 1, shared, as long as a process has the region
-//! open. Who gets byte 1 exclusively knows that no other process of this host has it open.
+//! byte 0, exclusive, while somebody creates, joins, renews or claims; byte 1, shared, as long as a process has the
+//! region open. Who gets byte 1 exclusively knows that no other process of this host has it open.
 
+use super::Region;
 use super::error::RegionError;
 use super::layout::{Geometry, HEADER_WORDS, Header, Layout, LayoutError};
 use super::line::LineView;
 use super::view::{Unread, View};
-use super::Region;
 use crate::backing::{Mapping, Pages};
 use crate::liveness::{Existence, boot_id};
 use nix::errno::Errno;
@@ -106,8 +106,11 @@ pub(super) fn by_descriptor(fd: OwnedFd, options: &Options) -> Result<Region, Re
     let path = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
     let layout = Layout::new(options.geometry).map_err(RegionError::Geometry)?;
     let file = File::from(fd);
-    let found = fcntl(&file, FcntlArg::F_GET_SEALS)
-        .map_err(|errno| RegionError::File { path: path.clone(), what: "reading its seals", source: errno.into() })?;
+    let found = fcntl(&file, FcntlArg::F_GET_SEALS).map_err(|errno| RegionError::File {
+        path: path.clone(),
+        what: "reading its seals",
+        source: errno.into(),
+    })?;
     let needed = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
     if !SealFlag::from_bits_truncate(found).contains(needed) {
         return Err(RegionError::Unsealed { found });
@@ -127,10 +130,16 @@ pub(super) fn named(path: &Path, options: &Options) -> Result<(Region, Join), Re
     let (epoch, join) = settle(&mapping, path, layout, alone, options)?;
     // From exclusive to shared in one step; a shared lock can only be refused by somebody who is settling, and the
     // life-cycle lock is ours.
-    lock_byte(mapping.fd(), PRESENCE_BYTE, libc::F_RDLCK)
-        .map_err(|source| RegionError::File { path: path.to_owned(), what: "marking it open", source })?;
-    lock_byte(mapping.fd(), LIFE_CYCLE_BYTE, libc::F_UNLCK)
-        .map_err(|source| RegionError::File { path: path.to_owned(), what: "unlocking it", source })?;
+    lock_byte(mapping.fd(), PRESENCE_BYTE, libc::F_RDLCK).map_err(|source| RegionError::File {
+        path: path.to_owned(),
+        what: "marking it open",
+        source,
+    })?;
+    lock_byte(mapping.fd(), LIFE_CYCLE_BYTE, libc::F_UNLCK).map_err(|source| RegionError::File {
+        path: path.to_owned(),
+        what: "unlocking it",
+        source,
+    })?;
     Ok((Region { mapping, layout, epoch, named: true, patience: options.patience, claims: Mutex::new(()) }, join))
 }
 
@@ -194,8 +203,8 @@ fn settle(
     header.expect(options.geometry).map_err(content)?;
     header.fits(words.len() * 8).map_err(content)?;
     let view = View::of_checked(words, header.layout, header.epoch);
-    // Where our locks reach nobody (a PCI resource file), an idle region may have been made a moment ago by a guest that
-    // has not claimed yet: it is joined as it is.
+    // Where our locks reach nobody (a PCI resource file), an idle region may have been made a moment ago by a guest
+    // that has not claimed yet: it is joined as it is.
     let idle = !mapping.lock_reaches_all() && !view.lines().any(|line| line.is_occupied());
     if !alone || idle || anybody_lives(&view, options.patience) {
         let holders = view.lines().filter(LineView::is_occupied).collect();

@@ -1,4 +1,5 @@
-//! What a reader has applied: at most once by (boot, sequence), gaps counted, over any number of polls (`rse:M3`, `rse:M4`).
+//! What a reader has applied: at most once by (boot, sequence), gaps counted, over any number of polls (`rse:M3`,
+//! `rse:M4`).
 
 use super::layout::MAX_TORI;
 
@@ -84,7 +85,8 @@ mod tests {
 
     #[test]
     fn m4_each_key_is_applied_once_and_gaps_are_counted() {
-        // rse:M4, rse:M3: polls at any time and in any order add up to one bitmap; a replay of an old key is nothing new.
+        // rse:M4, rse:M3: polls at any time and in any order add up to one bitmap; a replay of an old key is nothing
+        // new.
         let mut receipts = Receipts::new();
         assert_eq!(receipts.note(1, 7, 10), Noted::NewBoot);
         assert_eq!(receipts.note(1, 7, 10), Noted::Duplicate);

@@ -11,8 +11,8 @@ use std::sync::atomic::AtomicU64;
 /// A claimed torus. Its methods take no lock, allocate nothing and make no system call, so they may stand in a torus
 /// loop (`decisions:NODE-14`). `Send`: claim it on one thread, use it on the torus' own.
 ///
-/// Dropped without [`Side::retire`] (a panic) it marks its line abandoned; killed with its process it leaves the line held,
-/// and the process' absence tells.
+/// Dropped without [`Side::retire`] (a panic) it marks its line abandoned; killed with its process it leaves the line
+/// held, and the process' absence tells.
 #[derive(Debug)]
 pub struct Side<'r> {
     view: View<'r>,
@@ -82,8 +82,8 @@ impl<'r> Side<'r> {
         Ok(())
     }
 
-    /// Publishes a projection in the torus' latest link; never waits (`rse:M5`). Returns its sequence number, which rises by
-    /// one over all boots.
+    /// Publishes a projection in the torus' latest link; never waits (`rse:M5`). Returns its sequence number, which
+    /// rises by one over all boots.
     ///
     /// # Panics
     /// When `payload` is longer than the geometry's payload.
@@ -139,8 +139,8 @@ impl<'r> Side<'r> {
         Ok(spsc::Sender::attach(words, RECORD_WORDS, records, self.boot).expect("the ring fits by layout"))
     }
 
-    /// The receiving end of the ring from a peer, and what it found there; what an earlier boot of this torus left unread
-    /// comes first (`decisions:NODE-17`). Handed out once.
+    /// The receiving end of the ring from a peer, and what it found there; what an earlier boot of this torus left
+    /// unread comes first (`decisions:NODE-17`). Handed out once.
     ///
     /// # Errors
     /// [`SideError::NoSuchPeer`], [`SideError::AlreadyTaken`].

@@ -1,7 +1,7 @@
 //! The seed's region, byte for byte: a torus of ours beside seed-compatible peers (rse-v1-region sections 1 and 4).
 //!
-//! Three rings of one slot each and nine ack words; no magic, no epoch, no heartbeat. What the bytes of a projection mean is
-//! not known here: the two hashes and the torus id inside are checked through [`Verify`].
+//! Three rings of one slot each and nine ack words; no magic, no epoch, no heartbeat. What the bytes of a projection
+//! mean is not known here: the two hashes and the torus id inside are checked through [`Verify`].
 //!
 //! | offset | size | content |
 //! |---:|---:|---|
@@ -88,7 +88,10 @@ pub enum SeedError {
         torus: u8,
     },
     /// The memory is too small.
-    #[error("a seed region of {actual} bytes, expected at least {REGION_BYTES}; make the file larger (`truncate -s {FILE_BYTES}`)")]
+    #[error(
+        "a seed region of {actual} bytes, expected at least {REGION_BYTES}; make the file larger (`truncate -s \
+         {FILE_BYTES}`)"
+    )]
     Short {
         /// Its size.
         actual: usize,

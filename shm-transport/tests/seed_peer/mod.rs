@@ -1,5 +1,5 @@
-//! A seed node as rse-v1-region section 4 describes it ([S], defects included), advanced one memory access at a time; and
-//! the two hashes of section 3.
+//! A seed node as rse-v1-region section 4 describes it ([S], defects included), advanced one memory access at a time;
+//! and the two hashes of section 3.
 
 use shm_transport::seed_v1::Verify;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -144,13 +144,17 @@ impl SeedPeer {
         let word = |index: usize| region[index].load(Ordering::SeqCst);
         self.at = match self.at {
             At::Publish(step) => self.publish(region, step),
-            At::Look(ring) if ring == 3 => self.end_of_pass(region),
+            At::Look(3) => self.end_of_pass(region),
             At::Look(ring) if ring == self.torus => At::Look(ring + 1),
             At::Look(ring) => {
                 let base = 530 * usize::from(ring);
                 let (ready, seq) = (word(base + 2) >> 32 != 0, word(base));
                 self.copy.clear();
-                if ready && seq != self.last_seen[usize::from(ring)] { At::Copy(ring, seq, 0) } else { At::Look(ring + 1) }
+                if ready && seq != self.last_seen[usize::from(ring)] {
+                    At::Copy(ring, seq, 0)
+                } else {
+                    At::Look(ring + 1)
+                }
             }
             At::Copy(ring, seq, copied) if copied < WORDS => {
                 let end = (copied + CHUNK).min(WORDS);
@@ -203,7 +207,9 @@ impl SeedPeer {
         self.received |= self.fresh_in_pass == 2;
         self.fresh_in_pass = 0;
         let me = usize::from(self.torus);
-        let acked = (0..3).filter(|reader| *reader != me).all(|reader| region[1590 + 3 * reader + me].load(Ordering::SeqCst) == self.seq);
+        let acked = (0..3)
+            .filter(|reader| *reader != me)
+            .all(|reader| region[1590 + 3 * reader + me].load(Ordering::SeqCst) == self.seq);
         if acked {
             // Its own entry is not used otherwise: the mark that it was acked.
             self.last_seen[me] = u64::MAX;

@@ -199,6 +199,7 @@ impl Node {
             _ => None,
         };
         let node_page = node_page(&config, &plan, &region, &join, boots[config.tori.len()], clock);
+        pages.write_node(clock.now_ns(), &node_page);
         let log = EventLog::new(names(&config));
         let keeper = Keeper {
             shared: Arc::clone(&shared),

@@ -7,12 +7,16 @@ use control::page::{
     EventsPage, HostPage, MAX_TORI, NodePage, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS, TorusPage,
 };
 use shm_transport::board::{Board, BoardError, BoardReader, BoardWriter};
+use shm_transport::slot::Read;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Versions of a record kept beside the newest one, so that a slow reader is not overtaken.
 const SLOTS: u32 = 8;
 /// The log is large and written at most ten times a second.
 const EVENT_SLOTS: u32 = 4;
+
+/// Rounds of reading a record that is being written.
+const TRIES: u32 = 16;
 
 /// The links of the status page for a node of `tori` tori: (payload bytes, slots).
 #[must_use]
@@ -106,8 +110,16 @@ impl Pages {
     /// The newest record of a link; zero when there is none.
     fn read<T: FromBytes + IntoBytes + KnownLayout>(&self, link: usize) -> Box<T> {
         let mut words = vec![0u64; size_of::<T>() / 8];
-        // Busy or damaged leaves zeros or an older half; a watcher polls again, and so does the caller.
-        let fresh = matches!(self.reader.read(link, &mut words), Ok(shm_transport::slot::Read::Fresh { .. }));
+        let mut fresh = false;
+        for _ in 0..TRIES {
+            match self.reader.read(link, &mut words) {
+                Ok(Read::Fresh { .. }) => fresh = true,
+                // Overtaken by a writer, each time anew: once more.
+                Ok(Read::Busy) => continue,
+                _ => {}
+            }
+            break;
+        }
         let mut page = T::new_box_zeroed().expect("a page is at most 64 KiB");
         if fresh {
             page.as_mut_bytes().copy_from_slice(words.as_bytes());

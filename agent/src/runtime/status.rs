@@ -83,6 +83,8 @@ impl<'a> Status<'a> {
         page.face_tolerance = about.face_tolerance;
         page.name = Text::new(&about.config.name);
         page.workload = Text::new(&about.workload);
+        let mut writer = writer;
+        writer.write(clock.now_ns(), &page);
         Self { page, writer, due_ns: 0, histogram_ns: 0, rejected: 0, broken_said: false, clock }
     }
 

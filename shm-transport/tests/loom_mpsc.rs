@@ -31,7 +31,7 @@ fn send(sender: &Sender<'_>, value: u64) {
 /// arrive, once, the waiting one first.
 #[test]
 fn two_senders_lose_nothing() {
-    explore(2, || {
+    explore(3, || {
         let words = ring();
         send(&Sender::new(&words, WORDS, RECORDS).unwrap(), 1);
         let senders = [10, 20].map(|value| {
@@ -58,7 +58,7 @@ fn two_senders_lose_nothing() {
 /// sender goes on for more than a lap. Either the record arrives or its sender is told; no other record is touched.
 #[test]
 fn a_late_publication_is_delivered_or_harmless() {
-    explore(3, || {
+    explore(4, || {
         let words = ring();
         let claim_words = words.clone();
         let late = thread::spawn(move || {

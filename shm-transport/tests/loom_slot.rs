@@ -42,7 +42,7 @@ fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
 /// is done the reader holds or gets the newest value.
 #[test]
 fn no_torn_value_is_accepted_and_the_latest_arrives() {
-    explore(3, || {
+    explore(4, || {
         let words = link();
         publish(&mut SlotWriter::new(&words, WORDS, SLOTS).unwrap(), 7, 1);
         let writer = thread::spawn({
@@ -67,7 +67,7 @@ fn no_torn_value_is_accepted_and_the_latest_arrives() {
 /// is accepted and the new boot is seen under its own id.
 #[test]
 fn a_new_boot_continues_over_a_half_written_slot() {
-    explore(3, || {
+    explore(4, || {
         let words = link();
         let mut dead = SlotWriter::new(&words, WORDS, SLOTS).unwrap();
         publish(&mut dead, 7, 1);

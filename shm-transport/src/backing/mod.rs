@@ -228,6 +228,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "getrlimit")]
     fn node_20_a_refused_lock_names_the_limit_and_the_remedy() {
         // decisions:NODE-20: what is not had is said, with the remedy.
         let (locked, reason) = lock_outcome(Err(io::Error::from_raw_os_error(12)), 4096);

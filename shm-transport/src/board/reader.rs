@@ -146,6 +146,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
+        #[cfg_attr(miri, ignore = "proptest reads the file system")]
         fn m7_any_bytes_as_a_board_header_are_refused_without_a_panic(
             bytes in prop::collection::vec(any::<u64>(), 0..600),
         ) {

@@ -86,3 +86,59 @@ fn drive_side(view: View<'_>, torus: u8) -> u64 {
     side.retire();
     taken
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{Geometry, Header, Layout};
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    /// A region over plain memory: what miri can run.
+    fn plain(geometry: Geometry, epoch: u64) -> Vec<AtomicU64> {
+        let layout = Layout::new(geometry).expect("in range");
+        let words: Vec<AtomicU64> = (0..layout.total_bytes() / 8).map(|_| AtomicU64::new(u64::MAX)).collect();
+        Header::write(&words, layout, epoch).expect("it fits");
+        words
+    }
+
+    #[test]
+    fn m7_a_fresh_region_over_plain_memory_is_driven() {
+        // rse:M7, rse:M1: the whole of a region without a mapping, so that miri sees every access.
+        let geometry = Geometry { tori: 2, payload_bytes: 16, slots: 2, ring_records: 2, inject_records: 2 };
+        let words = plain(geometry, 9);
+        let header = Header::read(&words).expect("sound");
+        assert_eq!((header.epoch, header.layout.geometry()), (9, geometry));
+        assert!(header.fits(words.len() * 8).is_ok() && header.fits(words.len() * 8 - 8).is_err());
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect();
+        assert!(fuzz_region(&bytes) > 10);
+    }
+
+    #[test]
+    fn m1_no_two_parts_of_a_region_overlap() {
+        // rse:M1: every part of every torus and pair writes its own words: marked in turn, none is marked twice.
+        let geometry = Geometry { tori: 3, payload_bytes: 24, slots: 4, ring_records: 2, inject_records: 4 };
+        let words = plain(geometry, 1);
+        let layout = Layout::new(geometry).expect("in range");
+        let mut spans = vec![(0, super::super::layout::HEADER_WORDS)];
+        for a in 0..3 {
+            spans.extend([layout.line(a), layout.waiter(a), layout.link(a), layout.injection(a)]);
+            spans.extend((0..3).map(|b| layout.ack(a, b)));
+            spans.extend((0..3).filter(|b| *b != a).map(|b| layout.ring(a, b)));
+        }
+        spans.sort_unstable();
+        assert!(spans.windows(2).all(|pair| pair[0].0 + pair[0].1 == pair[1].0), "gap or overlap: {spans:?}");
+        let (first, count) = spans[spans.len() - 1];
+        assert_eq!(first + count, words.len());
+        assert!(spans.iter().all(|(first, _)| first % crate::words::APART_WORDS == 0), "128 bytes apart");
+    }
+
+    #[test]
+    fn regions_are_shared_and_sides_move_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        fn moved<T: Send>() {}
+        shared::<super::super::Region>();
+        moved::<Side<'static>>();
+        moved::<crate::board::BoardWriter<'static>>();
+        shared::<crate::board::Board>();
+    }
+}

@@ -247,6 +247,19 @@ fn half_is_no_majority_b5() {
     assert_eq!(hand.braid.peers()[4].state(), PeerState::Failed);
 }
 
+/// `decisions:NODE-6`: a projection read for its vote is heard but not applied: the mode alone selects what is applied.
+#[test]
+fn votes_are_read_but_not_applied_b1() {
+    let mut hand = Hand::new(BraidConfig::default(), 0, 4).alive(&[1, 2, 3]);
+    quiet_for(&mut hand, 0, 500, &[1, 2]);
+    for seq in 1..10 {
+        let source = hand.braid.source;
+        [1, 2].into_iter().for_each(|voter| accuse(&mut hand, voter, 0, seq));
+        assert_eq!(hand.decide(0).applied, source.map_or(0, |source| 1 << source));
+    }
+    assert_eq!(hand.braid.peers()[3].state(), PeerState::Suspect);
+}
+
 /// `decisions:NODE-9`: a lone survivor says so and decides nothing.
 #[test]
 fn a_lone_survivor_decides_nothing_b5() {

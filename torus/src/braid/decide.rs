@@ -78,7 +78,7 @@ impl Braid {
     /// Looks whether what was handed over is confirmed (`decisions:NODE-4`).
     fn settle(&mut self, id: u8, own: &Own<'_>) {
         let (boot, peer) = (self.boot, &mut self.peers[usize::from(id)]);
-        peer.link = own.links[usize::from(id)];
+        peer.keep(&own.links[usize::from(id)]);
         if peer.awaits == Await::Sent {
             peer.awaits = Await::Received(peer.link.sent);
         }

@@ -218,7 +218,7 @@ impl Braid {
         out.failed = self.bits(|peer| peer.state == PeerState::Failed);
         for id in 0..usize::from(self.tori) {
             let (link, peer) = (&own.links[id], &mut self.peers[id]);
-            peer.link = *link;
+            peer.keep(link);
             let account = &mut out.accounts[id];
             account.boot = link.boot;
             account.sent = link.sent;

@@ -150,6 +150,14 @@ impl Peer {
         *self = Self { boot, retired, missed: self.missed, moved_ns: now_ns, skipped: self.skipped, ..Self::default() };
     }
 
+    /// Remembers the exchange with the boot known here. The owner may see a new boot first; what the old one left unconfirmed
+    /// must still be known when the braid hears of it.
+    pub(super) fn keep(&mut self, link: &Link) {
+        if link.boot == self.boot {
+            self.link = *link;
+        }
+    }
+
     pub(super) fn take(&mut self, projection: &Projection, me: u8) {
         self.seen = Seen {
             checksum: projection.checksum,

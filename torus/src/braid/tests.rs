@@ -304,6 +304,10 @@ fn a_returning_peer_is_a_new_boot_b5() {
     hand.braid.gone(1, 101);
     let failed = Change::Failed { peer: 1, boot: 101, votes: 0, voters: 0, unconfirmed: 15 };
     assert_eq!(changes(&hand.decide(0)), [failed]);
+    // The owner of the rings may meet the new boot before the braid hears of it.
+    hand.links[1] = Link { boot: 777, credit: 1_000, ..Link::default() };
+    hand.project(0);
+    hand.decide(0);
     hand.braid.heard(1, 777, 1, 0);
     assert_eq!(hand.braid.peers()[1].state(), PeerState::Returning);
     let decision = hand.decide(0);

@@ -51,7 +51,7 @@ pub const SCHEMA: u32 = 1;
 pub const SIZE: usize = size_of::<Projection>();
 /// 64-bit words of a projection, for slots that copy words.
 pub const WORDS: usize = SIZE / 8;
-/// Kinds of constraint; see `braid::Kind`.
+/// Kinds of constraint; see [`crate::braid::Kind`].
 pub const KINDS: usize = 5;
 /// Rounds at or above this are refused: a forged round must not exhaust the counter.
 pub const ROUND_LIMIT: u64 = 1 << 48;

@@ -47,8 +47,7 @@ fn the_console_draws_at_every_size_and_leaves_cleanly() {
         terminal.wait("a picture of the new size", PATIENCE, fits);
         assert!(!terminal.screen().contains("panicked"), "{}", terminal.screen());
     }
-    for (key, word) in [("2", "pending"), ("8", "cpu"), ("9", "started"), ("?", "help"), ("Escape", ""), ("1", "BRAID")]
-    {
+    for (key, word) in [("2", "queue"), ("8", "cpu"), ("9", "started"), ("?", "help"), ("Escape", ""), ("1", "BRAID")] {
         terminal.key(key);
         terminal
             .wait(&format!("screen {key}"), PATIENCE, |screen| screen.to_lowercase().contains(&word.to_lowercase()));
@@ -94,8 +93,12 @@ fn node_20_the_console_of_make_run_stops_its_node() {
     let other = Scratch::new("makerun2");
     let second = Terminal::open(&other, 100, 30);
     second.line(&format!("{command}; echo code=$?"));
-    second.wait("the second to say so", PATIENCE, |screen| screen.contains("running"));
+    second.wait("the second to say so", PATIENCE, |screen| {
+        screen.contains("agent with pid") && screen.contains("code=1")
+    });
     first.key("q");
+    first.wait("the question", PATIENCE, |screen| screen.contains("stop the node"));
+    first.key("Enter");
     clean(&first);
     let status = trefoil_tests::harness::node::trefoil(&[
         "status",

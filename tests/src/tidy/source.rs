@@ -45,6 +45,15 @@ impl Source {
         self.is_test || self.tests.iter().any(|range| range.contains(&at))
     }
 
+    /// True when the byte lies inside the braces of an `unsafe impl`.
+    #[must_use]
+    pub fn in_unsafe_impl(&self, at: usize) -> bool {
+        let bytes = self.code.as_bytes();
+        self.code
+            .match_indices("unsafe impl")
+            .any(|(start, _)| body_start(bytes, start).is_some_and(|open| (open..matching(bytes, open)).contains(&at)))
+    }
+
     /// Line number, from 1, of a byte.
     #[must_use]
     pub fn line_of(&self, at: usize) -> usize {

@@ -126,7 +126,7 @@ fn roots(folder: &Path) -> Vec<(PathBuf, bool)> {
         }
     }
     for (name, is_test) in
-        [("src/bin", false), ("examples", false), ("tests", true), ("benches", true), ("fuzz_targets", true)]
+        [("src/bin", false), ("examples", true), ("tests", true), ("benches", true), ("fuzz_targets", true)]
     {
         for entry in list(&folder.join(name)) {
             if entry.extension().is_some_and(|extension| extension == "rs") {

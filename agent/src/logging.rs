@@ -16,11 +16,8 @@ pub fn start(filter: &str, lines_per_s: u32) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colour);
     // The journal stamps lines itself.
-    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
-        layer.without_time().try_init()
-    } else {
-        layer.try_init()
-    };
+    let _ =
+        if std::env::var_os("JOURNAL_STREAM").is_some() { layer.without_time().try_init() } else { layer.try_init() };
 }
 
 /// Standard error, limited.

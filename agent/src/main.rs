@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `trefoil`; everything it does is in [`agent::cli`].
+
+fn main() -> std::process::ExitCode {
+    agent::cli::main()
+}

@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use control::page::{
-    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS, TorusPage, VERSION,
+    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS, TorusPage,
+    VERSION,
 };
 use control::snapshot::{PageError, check_node};
 use control::{Snapshot, SourceError, StatusSource};
@@ -61,10 +62,19 @@ impl PageSource {
     }
 
     /// The newest record of a slot; `None` = never written.
-    fn record<T: FromBytes + IntoBytes>(&mut self, board: &BoardReader, slot: usize, what: &str) -> Result<Option<Box<T>>, SourceError> {
+    fn record<T: FromBytes + IntoBytes>(
+        &mut self,
+        board: &BoardReader,
+        slot: usize,
+        what: &str,
+    ) -> Result<Option<Box<T>>, SourceError> {
         let words = board.payload_words(slot).unwrap_or(0);
         if words * 8 < size_of::<T>() {
-            return Err(self.damaged(format!("the {what} record has {} bytes, expected {}", words * 8, size_of::<T>())));
+            return Err(self.damaged(format!(
+                "the {what} record has {} bytes, expected {}",
+                words * 8,
+                size_of::<T>()
+            )));
         }
         self.buffer.resize(words.max(self.buffer.len()), 0);
         for _ in 0..TRIES {
@@ -76,7 +86,11 @@ impl PageSource {
                     return Ok(Some(record));
                 }
                 Read::Fresh { words, .. } => {
-                    return Err(self.damaged(format!("the {what} record has {} bytes, expected {}", words * 8, size_of::<T>())));
+                    return Err(self.damaged(format!(
+                        "the {what} record has {} bytes, expected {}",
+                        words * 8,
+                        size_of::<T>()
+                    )));
                 }
                 Read::Empty | Read::Unchanged => return Ok(None),
                 Read::Busy => {}

@@ -83,7 +83,10 @@ mod tests {
         assert_eq!(shown, ["0 ", "7 ", "812 ", "999 ", "1.00 k", "1.20 k", "12.4 M", "1.00 M", "0.61 "]);
         assert_eq!(si(f64::NAN), "0 ");
         assert_eq!(bytes(4.0 * 1024.0 * 1024.0), "4.00 MiB");
-        assert_eq!((nanoseconds(812), nanoseconds(1930), nanoseconds(2_000_000_000)), ("812 ns".into(), "1.93 us".into(), "2.00 s".into()));
+        assert_eq!(
+            (nanoseconds(812), nanoseconds(1930), nanoseconds(2_000_000_000)),
+            ("812 ns".into(), "1.93 us".into(), "2.00 s".into())
+        );
     }
 
     #[test]

@@ -10,7 +10,9 @@ use toml::de::DeTable;
 use super::problem::{Problem, Problems};
 use super::raw::{Kind, Pages, Policy, RawConfig, RawPace, RawTorus, RawWorkload};
 use super::schema::Walker;
-use super::{Braid, Capacities, Config, Group, Node, Record, Region, Resources, Tolerance, Torus, Workload, WorkloadKind};
+use super::{
+    Braid, Capacities, Config, Group, Node, Record, Region, Resources, Tolerance, Torus, Workload, WorkloadKind,
+};
 
 /// Parses and checks `text`; `file` is where it came from.
 pub(super) fn parse(text: &str, file: Option<&Path>) -> Result<Config, Problems> {
@@ -131,12 +133,15 @@ impl Checker<'_> {
         let socket = runtime_dir.join(control::page::SOCKET_NAME).as_os_str().len();
         if socket > 107 {
             let remedy = "name a shorter folder, such as /run/trefoil";
-            self.refuse("node.runtime_dir", quoted(&runtime_dir.display().to_string()), "a path of at most 94 bytes", remedy);
+            self.refuse(
+                "node.runtime_dir",
+                quoted(&runtime_dir.display().to_string()),
+                "a path of at most 94 bytes",
+                remedy,
+            );
         }
-        let state_dir = raw
-            .state_dir
-            .as_ref()
-            .map_or_else(|| super::default_state_dir(&runtime_dir), |dir| self.folder.join(dir));
+        let state_dir =
+            raw.state_dir.as_ref().map_or_else(|| super::default_state_dir(&runtime_dir), |dir| self.folder.join(dir));
         Node {
             name: raw.name.clone(),
             runtime_dir,
@@ -159,14 +164,16 @@ impl Checker<'_> {
             }
         }
         if raw.braid.cap > raw.region.ring_records {
-            let expected = format!("at most region.ring_records ({}): one correction must fit the ring", raw.region.ring_records);
+            let expected =
+                format!("at most region.ring_records ({}): one correction must fit the ring", raw.region.ring_records);
             let remedy = "lower braid.cap or raise region.ring_records";
             self.refuse("braid.cap", raw.braid.cap, expected, remedy);
         }
         let local = raw.torus.len();
         if raw.region.path.is_none() && local > 0 && (local as u32) < raw.braid.tori {
             let expected = format!("a file all processes share: {local} of the {} tori are here", raw.braid.tori);
-            let remedy = "set region.path (for example \"/dev/shm/trefoil.region\"), or braid.tori to the tori of this file";
+            let remedy =
+                "set region.path (for example \"/dev/shm/trefoil.region\"), or braid.tori to the tori of this file";
             self.refuse("region.path", "(absent)", expected, remedy);
         }
         let pages = if raw.resources.hugepages == Policy::Off && raw.region.pages == Pages::Huge {
@@ -248,7 +255,12 @@ impl Checker<'_> {
         let takes_tokens = !matches!(workload.kind, Kind::Idle | Kind::EventsFile);
         if takes_tokens && workload.load && workload.tokens > room {
             let expected = format!("at most events - admission ({room})");
-            self.refuse(&format!("{path}.tokens"), workload.tokens, expected, "lower tokens or raise capacities.events");
+            self.refuse(
+                &format!("{path}.tokens"),
+                workload.tokens,
+                expected,
+                "lower tokens or raise capacities.events",
+            );
         }
         let kind = self.kind(&path, raw)?;
         Some(Workload {
@@ -271,7 +283,12 @@ impl Checker<'_> {
         let mut fits = |name: &str, needed: u32, what: &str, limit: u32| {
             if needed > limit {
                 let expected = format!("at most capacities.{what} ({limit}), it needs {needed}");
-                self.refuse(&format!("{path}.{name}"), needed, expected, format!("lower it or raise capacities.{what}"));
+                self.refuse(
+                    &format!("{path}.{name}"),
+                    needed,
+                    expected,
+                    format!("lower it or raise capacities.{what}"),
+                );
             }
         };
         let capacities = &raw.capacities;
@@ -321,7 +338,12 @@ impl Checker<'_> {
         };
         if let Err(why) = readable {
             let expected = format!("a readable CSV file; {}: {why}", file.display());
-            self.refuse(&key, quoted(name), expected, "name an existing file; the path is relative to this configuration file");
+            self.refuse(
+                &key,
+                quoted(name),
+                expected,
+                "name an existing file; the path is relative to this configuration file",
+            );
         }
         Some(file)
     }
@@ -334,7 +356,8 @@ impl Checker<'_> {
         }
         let own = own_keys(workload.kind);
         let prefix = format!("{path}.");
-        let set: Vec<String> = self.lines.keys().filter_map(|key| key.strip_prefix(&prefix)).map(str::to_owned).collect();
+        let set: Vec<String> =
+            self.lines.keys().filter_map(|key| key.strip_prefix(&prefix)).map(str::to_owned).collect();
         for key in set.iter().filter(|key| !COMMON_KEYS.contains(&key.as_str()) && !own.contains(&key.as_str())) {
             let kind = serde_json::to_value(workload.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
             let expected = match own {
@@ -349,7 +372,12 @@ impl Checker<'_> {
     /// What tori say to each other.
     fn across(&mut self, raw: &RawConfig) {
         if raw.torus.is_empty() && !self.lines.contains_key("torus") {
-            self.refuse("torus", "(absent)", "1 to 16 tables [[torus]]", "add a [[torus]] table; configs/demo.toml shows three");
+            self.refuse(
+                "torus",
+                "(absent)",
+                "1 to 16 tables [[torus]]",
+                "add a [[torus]] table; configs/demo.toml shows three",
+            );
         }
         if raw.torus.len() > raw.braid.tori as usize {
             let expected = format!("at least the {} tori of this file", raw.torus.len());
@@ -380,7 +408,12 @@ impl Checker<'_> {
                 && raw.resources.cores == Policy::Strict
             {
                 let expected = format!("a core of its own (resources.cores = \"strict\"); torus[{first}] has it");
-                self.refuse(&format!("torus[{at}].core"), core, expected, "name another core, or write cores = \"degrade\"");
+                self.refuse(
+                    &format!("torus[{at}].core"),
+                    core,
+                    expected,
+                    "name another core, or write cores = \"degrade\"",
+                );
             }
         }
     }

@@ -303,7 +303,10 @@ pub fn read(path: &Path) -> Result<String, Problems> {
     let length = std::fs::metadata(path).map(|meta| meta.len());
     match length {
         Ok(length) if length > 1 << 20 => {
-            return Err(refused(format!("{length} bytes"), "a configuration is at most 1048576 bytes; name another file"));
+            return Err(refused(
+                format!("{length} bytes"),
+                "a configuration is at most 1048576 bytes; name another file",
+            ));
         }
         Ok(_) => {}
         Err(error) => return Err(refused(error.to_string(), "name an existing file, for example configs/demo.toml")),

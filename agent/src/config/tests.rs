@@ -113,7 +113,8 @@ fn duplicates_and_shared_cores_are_seen() {
 #[test]
 fn delivered_configurations_are_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
-    for name in ["demo.toml", "node.toml", "three-processes/a.toml", "three-processes/b.toml", "three-processes/c.toml"] {
+    for name in ["demo.toml", "node.toml", "three-processes/a.toml", "three-processes/b.toml", "three-processes/c.toml"]
+    {
         if let Err(problems) = load(&root.join(name)) {
             panic!("{problems}");
         }

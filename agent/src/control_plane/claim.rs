@@ -124,7 +124,10 @@ mod tests {
         let (runtime, state, other) = (dir.join("run"), dir.join("state"), dir.join("other"));
         let first = Claim::take(&runtime, &state).expect("free");
         let refused = Claim::take(&other, &state).expect_err("state is held").to_string();
-        assert!(refused.contains(&format!("pid {}", std::process::id())) && refused.contains("state folder"), "{refused}");
+        assert!(
+            refused.contains(&format!("pid {}", std::process::id())) && refused.contains("state folder"),
+            "{refused}"
+        );
         let refused = Claim::take(&runtime, &other).expect_err("runtime is held").to_string();
         assert!(refused.contains("runtime folder"), "{refused}");
         drop(first);

@@ -66,7 +66,8 @@ impl Client {
 
     async fn exchange(&self, method: &str, path: &str, body: Bytes) -> Result<String, SteerError> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(why(&error)))?;
-        let broken = |error: &dyn std::fmt::Display| self.unreachable(format!("the agent broke off ({error}); try again"));
+        let broken =
+            |error: &dyn std::fmt::Display| self.unreachable(format!("the agent broke off ({error}); try again"));
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
         tokio::spawn(connection);
@@ -91,7 +92,9 @@ impl Steering for Client {
         let body = serde_json::to_vec(request).map_err(|error| self.unreachable(error.to_string()))?;
         let text = self.call("POST", "/v1/request", Bytes::from(body))?;
         serde_json::from_str(&text).map_err(|error| {
-            self.unreachable(format!("the answer makes no sense ({error}); is the agent of the same version as this program?"))
+            self.unreachable(format!(
+                "the answer makes no sense ({error}); is the agent of the same version as this program?"
+            ))
         })
     }
 }
@@ -100,7 +103,9 @@ fn refused(code: StatusCode, text: &str) -> SteerError {
     match serde_json::from_str::<Refusal>(text) {
         Ok(Refusal { error, read_only: true }) => SteerError::ReadOnly { reason: error },
         Ok(Refusal { error, .. }) => SteerError::Refused { reason: error },
-        Err(_) => SteerError::Refused { reason: format!("the agent answered {code} without a reason; is it of the same version?") },
+        Err(_) => SteerError::Refused {
+            reason: format!("the agent answered {code} without a reason; is it of the same version?"),
+        },
     }
 }
 

@@ -59,7 +59,11 @@ fn may_look(desk: &Desk, caller: Caller) -> Result<(), Box<Response>> {
 }
 
 fn not_ready() -> Response {
-    refuse(StatusCode::SERVICE_UNAVAILABLE, "the node has not published its status yet; try again in a moment".into(), false)
+    refuse(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the node has not published its status yet; try again in a moment".into(),
+        false,
+    )
 }
 
 async fn status(State(desk): State<Desk>, Extension(caller): Extension<Caller>) -> Response {

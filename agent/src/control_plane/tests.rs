@@ -128,7 +128,7 @@ fn nonsense_is_refused_with_a_remedy() {
     let cases = [
         (post("{]"), "400", "expected a request such as"),
         (post("{\"do\":\"explode\"}"), "400", "unknown variant"),
-        (post("{\"do\":\"stop\",\"now\":1}"), "400", "now"),
+        (post("{\"do\":\"pause\",\"torus\":\"A\",\"now\":1}"), "400", "now"),
         (post("{\"do\":\"inject\",\"torus\":\"A\",\"dst\":-1}"), "400", "expected u32"),
         (post(""), "400", "expected a request such as"),
         (post(&" ".repeat(70_000)), "413", "at most 16384 bytes"),

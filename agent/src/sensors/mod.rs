@@ -94,7 +94,8 @@ impl Sensors {
     /// or the clock went back.
     pub fn read(&mut self, now_ns: u64) -> HostPage {
         let root = self.root.clone();
-        let psi = |what: &str| reading(root.text(&format!("proc/pressure/{what}")).and_then(|text| proc::some_avg10(&text)));
+        let psi =
+            |what: &str| reading(root.text(&format!("proc/pressure/{what}")).and_then(|text| proc::some_avg10(&text)));
         let memory = root.text("proc/meminfo").unwrap_or_default();
         let memory_bytes = |key: &str| reading(proc::kib_field(&memory, key).map(|kib| kib as f64 * 1024.0));
         let pool = "sys/kernel/mm/hugepages/hugepages-2048kB";

@@ -50,8 +50,9 @@ impl Power {
         let folder = "sys/class/powercap";
         // `intel-rapl:0` is a package, `intel-rapl:0:1` a part of it that is already counted.
         let packages = root.names(folder, "intel-rapl:").into_iter().filter(|name| name.matches(':').count() == 1);
-        let now: BTreeMap<String, u64> =
-            packages.filter_map(|name| Some((name.clone(), root.number(&format!("{folder}/{name}/energy_uj"))?))).collect();
+        let now: BTreeMap<String, u64> = packages
+            .filter_map(|name| Some((name.clone(), root.number(&format!("{folder}/{name}/energy_uj"))?)))
+            .collect();
         let elapsed_ns = now_ns.checked_sub(self.at_ns).filter(|elapsed| *elapsed > 0);
         let before = std::mem::replace(&mut self.energy_uj, now);
         self.at_ns = now_ns;
@@ -89,7 +90,8 @@ fn battery(root: &Root) -> (Option<f64>, Option<f64>) {
         let percent = file("capacity").filter(|percent| (0..=100).contains(percent)).map(|percent| percent as f64);
         // Some drivers count discharge as negative.
         let direct = file("power_now").map(|micro| micro.unsigned_abs() as f64 / 1e6);
-        let product = || Some(file("current_now")?.unsigned_abs() as f64 * file("voltage_now")?.unsigned_abs() as f64 / 1e12);
+        let product =
+            || Some(file("current_now")?.unsigned_abs() as f64 * file("voltage_now")?.unsigned_abs() as f64 / 1e12);
         let watts = direct.or_else(product).filter(|watts| *watts <= 100_000.0);
         if watts.is_some() || percent.is_some() {
             return (watts, percent);

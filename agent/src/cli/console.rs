@@ -1,0 +1,69 @@
+//! `trefoil console`.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use control::StatusSource;
+
+use super::args::{Console, Frame, Screen};
+use super::{Failure, out, status};
+use crate::control_plane::Client;
+use crate::status_source::PageSource;
+
+pub(super) fn console(arguments: &Console, runtime_dir: &Path) -> Result<(), Failure> {
+    if let Some(format) = arguments.frame {
+        return frame(arguments, format, runtime_dir);
+    }
+    if !has_terminal() {
+        out::note("no terminal for a console; here is the status once (trefoil status --watch repeats it)");
+        if arguments.open.is_some() {
+            return Err(Failure::usage("a recording needs a terminal, or --frame text"));
+        }
+        return status::once(&mut PageSource::new(runtime_dir), None).map(|_| ());
+    }
+    let options = tui::Options {
+        record: arguments.record.clone(),
+        label: runtime_dir.display().to_string(),
+        ..tui::Options::default()
+    };
+    let end = match &arguments.open {
+        Some(file) => tui::run_recording(tui::open_recording(file).map_err(Failure::failed)?, options),
+        None => tui::run(Box::new(PageSource::new(runtime_dir)), Box::new(Client::new(runtime_dir)), options),
+    };
+    end.map(|_| ()).map_err(Failure::failed)
+}
+
+/// Whether a console can be opened: it needs to read keys and to draw.
+pub(super) fn has_terminal() -> bool {
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !dumb
+}
+
+fn frame(arguments: &Console, format: Frame, runtime_dir: &Path) -> Result<(), Failure> {
+    let snapshots = match &arguments.open {
+        Some(file) => tui::open_recording(file).map_err(Failure::failed)?.snapshots,
+        None => {
+            // Two looks, so that there are rates.
+            let mut source = PageSource::new(runtime_dir);
+            let first = source.poll()?;
+            std::thread::sleep(Duration::from_secs(1));
+            vec![first, source.poll()?]
+        }
+    };
+    let format = match format {
+        Frame::Text => tui::Format::Text,
+        Frame::Json => tui::Format::Json,
+    };
+    let screen = match arguments.screen {
+        Screen::Overview => tui::target::Screen::Overview,
+        Screen::Torus => tui::target::Screen::Torus,
+        Screen::Host => tui::target::Screen::Host,
+        Screen::Events => tui::target::Screen::Events,
+    };
+    let options = tui::FrameOptions { size: arguments.size, screen, ..tui::FrameOptions::default() };
+    let text = tui::frame(&snapshots, format, &options);
+    out::text(text.trim_end_matches('\n'));
+    out::line("");
+    Ok(())
+}

@@ -9,8 +9,8 @@
 //! - the sender that found its ring empty, by the second projection after that: the same ([`Emptied`]; in mode `ring` the
 //!   receiver does not read the sender's projection).
 //!
-//! The first and either of the last two together are equality once nothing moves. Beside the pair, each projection must balance in itself
-//! (`rse:T4`); summed over all tori that is the identity of the whole braid.
+//! The first and either of the last two together are equality once nothing moves. Beside the pair, each projection must balance
+//! in itself (`rse:T4`); summed over all tori that is the identity of the whole braid.
 
 use super::decision::Link;
 use crate::Counters;

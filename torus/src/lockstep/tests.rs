@@ -47,7 +47,7 @@ fn seed_braid<T>(interval_ticks: u64, work: impl FnOnce(&mut SeedLockstep<'_>) -
     })
 }
 
-/// Vector 5 (`rse:T1`): three grids of 4 x 4, 10,000 ticks, interval 1,000, seed projections, corrections off.
+/// Vector 5 (`rse:V5`, `rse:T1`): three grids of 4 x 4, 10,000 ticks, interval 1,000, seed projections, corrections off.
 #[test]
 fn vector_5_three_grids() {
     seed_braid(1_000, |braid| {
@@ -71,7 +71,7 @@ fn vector_5_three_grids() {
     });
 }
 
-/// Vector 6: exchanges, cycles and the next phase; splitting a run changes nothing (the seed stalled across calls).
+/// Vector 6 (`rse:V6`): exchanges, cycles and the next phase; splitting a run changes nothing (the seed stalled across calls).
 #[test]
 fn vector_6_exchanges_and_cycles() {
     seed_braid(100, |braid| {
@@ -125,7 +125,7 @@ fn lockstep_config(mode: Mode) -> BraidConfig {
     BraidConfig { mode, interval_ticks: 200, ..BraidConfig::default() }
 }
 
-/// `rse:B2`, `rse:B3`: tokens that all start on one of three relay tori level out in either mode; nothing is lost or invented on
+/// `rse:B2`, `rse:B3`, `decisions:NODE-3`: tokens that all start on one of three relay tori level out in either mode; nothing is lost or invented on
 /// the way, no conservation bound breaks, and corrections stop.
 #[test]
 fn a_skewed_load_levels_out_b2_b3() {
@@ -145,6 +145,9 @@ fn a_skewed_load_levels_out_b2_b3() {
             assert_eq!(braid.loads().iter().sum::<u64>() + braid.under_way(), 900);
             assert_eq!(braid.violations().1, 0);
             assert!(braid.violations().0[Kind::Load as usize] > 0);
+            let counters = [0, 1, 2].map(|id| braid.torus(id).counters());
+            let made = counters.iter().map(|c| c.injected + c.injected_corrective).sum::<u64>();
+            assert_eq!((made, counters[0].injected_corrective), (900, 0), "corrections invent no work");
             let moves = braid.corrections()[Kind::Load as usize];
             assert!(moves > 0);
             (0..50).for_each(|_| braid.round());

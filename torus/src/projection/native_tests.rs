@@ -103,7 +103,7 @@ fn faces_are_carried_whole_p4() {
     assert_eq!(Projection::parse_words(projection.words()).map(|read| read.seq), Ok(1));
 }
 
-/// Vector 12, native part, `rse:P3`: the two bits of which the seed sees one are both seen here.
+/// Vector 12 (`rse:V12`), native part, `rse:P3`: the two bits of which the seed sees one are both seen here.
 #[test]
 fn vector_12_native_sees_both_flips() {
     for cell in [1, 8] {

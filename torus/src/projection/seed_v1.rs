@@ -330,14 +330,14 @@ mod tests {
         bytes
     }
 
-    /// Vector 9.
+    /// Vector 9 (`rse:V9`).
     #[test]
     fn vector_9_fnv1a_by_bytes() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
     }
 
-    /// Vector 10, `rse:P2`: hashes of the all-zero projection and of F0; a version without sign extension gives the third.
+    /// Vector 10 (`rse:V10`), `rse:P2`: hashes of the all-zero projection and of F0; without sign extension F0 has another.
     #[test]
     fn vector_10_state_and_payload_hash_p2() {
         let mut zero = SeedProjection::default();
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!((one.state_hash, fnv1a(&encoded(&one))), (0x2f00_5b23_9670_ff6e, 0x0757_ed1d_1987_288c));
     }
 
-    /// Vector 11.
+    /// Vector 11 (`rse:V11`).
     #[test]
     fn vector_11_header() {
         let f0 = f0();
@@ -383,7 +383,7 @@ mod tests {
         assert_eq!((last.frag_count, last.frag_len), (5, 120));
     }
 
-    /// Vector 12, seed part: boundary[1] is outside the hash, boundary[8] inside.
+    /// Vector 12 (`rse:V12`), seed part: boundary[1] is outside the hash, boundary[8] inside.
     #[test]
     fn vector_12_tampering_with_the_seed_form() {
         let bytes = encoded(&f0());

@@ -13,7 +13,7 @@ pub(super) struct Overflow<'m> {
 
 /// Whether a node lies on a level for the least.
 const fn for_least(at: usize) -> bool {
-    (at + 1).ilog2() % 2 == 0
+    (at + 1).ilog2().is_multiple_of(2)
 }
 
 impl<'m> Overflow<'m> {

@@ -49,7 +49,9 @@ fn grown(before: &[TorusSnapshot], after: &[TorusSnapshot], least: u64) -> bool 
 fn warm(handle: &NodeHandle) -> Vec<TorusSnapshot> {
     guard("the braid has warmed up", || {
         let tori = tori(handle);
-        tori.len() == 2 && tori.iter().all(|torus| torus.exchanges > 50) && tori.iter().any(|torus| torus.handed_out > 0)
+        tori.len() == 2
+            && tori.iter().all(|torus| torus.exchanges > 50)
+            && tori.iter().any(|torus| torus.handed_out > 0)
     });
     tori(handle)
 }
@@ -61,7 +63,7 @@ fn a_torus_thread_allocates_nothing() {
     let mut node = common::start(config(&busy(&dir, "adaptive")));
     let handle = node.handle();
     let before = warm(&handle);
-    let counts = || handle.beats().iter().map(|beat| beat.allocations).collect::<Vec<u64>>();
+    let counts = || handle.probes().iter().map(|probe| probe.allocations).collect::<Vec<u64>>();
     let first = counts();
     assert!(first.iter().all(|count| *count > 0), "the allocator counts: building a torus allocates");
     common::ask(&handle, r#"{"do":"inject","torus":"B","dst":7,"payload":3,"count":5}"#);
@@ -92,8 +94,8 @@ fn a_spinning_torus_thread_makes_no_system_call() {
     let report = dir.path().join("strace");
     let mut strace = Command::new("strace");
     strace.args(["-qq", "-o"]).arg(&report);
-    for beat in handle.beats() {
-        strace.arg("-p").arg(beat.tid.to_string());
+    for probe in handle.probes() {
+        strace.arg("-p").arg(probe.tid.to_string());
     }
     let mut strace = strace.spawn().expect("it was there a moment ago");
     guard("strace is attached", || {
@@ -101,7 +103,7 @@ fn a_spinning_torus_thread_makes_no_system_call() {
             let status = std::fs::read_to_string(format!("/proc/self/task/{tid}/status")).unwrap_or_default();
             status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
         };
-        strace.try_wait().ok().flatten().is_some() || handle.beats().iter().all(|beat| traced(beat.tid))
+        strace.try_wait().ok().flatten().is_some() || handle.probes().iter().all(|probe| traced(probe.tid))
     });
     if let Some(status) = strace.try_wait().expect("a child of ours") {
         return common::skip(&format!("strace may not attach here ({status}); allow ptrace"));

@@ -62,10 +62,13 @@ pub struct Beat {
     pub name: String,
     /// How long its loop has not come round.
     pub age: Duration,
-    /// Whether it has ended, in order or not.
-    pub ended: bool,
     /// Why it failed, if it did.
     pub failed: Option<String>,
+}
+
+/// What can be seen of a torus thread beside its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
     /// Allocations of its thread so far, as of its last status page; only a counting allocator makes this move.
     pub allocations: u64,
     /// Kernel thread id.
@@ -227,18 +230,26 @@ impl NodeHandle {
         let pairs = self.inner.tori.iter().zip(&self.inner.shared.tori);
         pairs
             .map(|(lead, torus)| {
-                let ended = torus.ended();
+                let beat_ns = torus.beat_ns.load(Ordering::Acquire);
                 Beat {
                     name: lead.name.clone(),
-                    age: Duration::from_nanos(now_ns.saturating_sub(torus.beat_ns.load(Ordering::Acquire))),
-                    ended: ended.is_some(),
-                    failed: ended.and_then(|ended| ended.failed),
-                    allocations: torus.allocations.load(Ordering::Relaxed),
-                    tid: torus.tid.load(Ordering::Relaxed),
-                    wakes: torus.wakes.load(Ordering::Relaxed),
+                    // Before its first turn a loop has no age; Node::start bounds that time.
+                    age: Duration::from_nanos(if beat_ns == 0 { 0 } else { now_ns.saturating_sub(beat_ns) }),
+                    failed: torus.ended().and_then(|ended| ended.failed),
                 }
             })
             .collect()
+    }
+
+    /// What can be seen of each torus thread beside its page, in configuration order.
+    #[must_use]
+    pub fn probes(&self) -> Vec<Probe> {
+        let probe = |torus: &super::shared::TorusShared| Probe {
+            allocations: torus.allocations.load(Ordering::Relaxed),
+            tid: torus.tid.load(Ordering::Relaxed),
+            wakes: torus.wakes.load(Ordering::Relaxed),
+        };
+        self.inner.shared.tori.iter().map(probe).collect()
     }
 
     /// Whether someone asked the node to stop, or a torus thread failed so that it must.

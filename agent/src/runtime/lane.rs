@@ -151,13 +151,24 @@ impl<R: Reactor> Lane<'_, R> {
         self.inputs.apply(&mut self.torus, Input::Mode(mode)).accepted
     }
 
-    /// Steps one by one, so that the page can show the last event; each is an input of its own in the recording.
+    /// Steps one by one, so that the page can show the last event; each is an input of its own in the recording. A step is an
+    /// order by hand: it lifts the pace's horizon as far as it needs, and puts it back.
     fn step(&mut self, count: u32) -> u64 {
+        let horizon = self.torus.settings().horizon;
+        let mut lifted = horizon;
         let mut done = 0;
         while done < u64::from(count) {
+            let Some(next) = self.torus.next_time() else { break };
+            if next > lifted {
+                lifted = next;
+                self.inputs.apply(&mut self.torus, Input::Horizon { time: next });
+            }
             let Some(stepped) = self.inputs.step(&mut self.torus) else { break };
             self.status.stepped(&stepped);
             done += 1;
+        }
+        if lifted != horizon {
+            self.inputs.apply(&mut self.torus, Input::Horizon { time: horizon });
         }
         done
     }

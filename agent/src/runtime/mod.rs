@@ -34,6 +34,6 @@ pub mod status;
 pub mod thread;
 
 pub use events::Severity;
-pub use handle::{Beat, NodeHandle};
+pub use handle::{Beat, NodeHandle, Probe};
 pub use node::{Final, Node, Options, StartError, TorusFinal};
 pub use replay::{ReplayFailure, Replayed, TorusReplay, replay};

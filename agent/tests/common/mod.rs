@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use agent::config::Config;
 use agent::runtime::{Node, NodeHandle, Options};
 use control::api::{Refusal, Reply, Request};
-use control::snapshot::TorusSnapshot;
+use control::snapshot::{PeerState, TorusSnapshot};
 
 /// Longest any condition may take: a hang guard, not a promise of speed.
 const GUARD: Duration = Duration::from_secs(60);
@@ -60,6 +60,15 @@ pub fn start(config: Config) -> Node {
 /// The tori as the status page shows them.
 pub fn tori(handle: &NodeHandle) -> Vec<TorusSnapshot> {
     handle.snapshot().map(|snapshot| snapshot.tori).unwrap_or_default()
+}
+
+/// Whether every torus of the node sees every other one alive.
+pub fn all_alive(handle: &NodeHandle) -> bool {
+    let tori = tori(handle);
+    let sees_all = |torus: &TorusSnapshot| {
+        torus.peers.iter().filter(|peer| peer.state == PeerState::Alive).count() + 1 == tori.len()
+    };
+    !tori.is_empty() && tori.iter().all(sees_all)
 }
 
 /// Texts of the event log, oldest first.

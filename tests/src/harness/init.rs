@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::{Scratch, note, tied, until};
 
 /// Brings up what systemd needs inside the new namespaces, then becomes it. `$1` holds a tree of files that is laid over the
-/// host's `/etc` and `/usr` (seen inside only); its `units` are the only ones beside systemd's own; `$2` names the one to start.
+/// host's `/etc` and `/usr` (seen inside only); its `units` are the only ones, so that nothing of the host's own boot (udev, sysctl,
+/// tmpfiles) runs a second time; `$2` names the one to start.
 const BOOT: &str = r#"
 set -e
 mount --make-rprivate /
@@ -23,7 +24,10 @@ done
 mount -t tmpfs tmpfs /tmp
 mkdir -p /run/systemd
 cp -r /run/stage/units /run/systemd/system
-exec env -i PATH="$PATH" container=trefoil-test /lib/systemd/systemd --system --unit="$2" \
+for target in sysinit basic local-fs shutdown multi-user; do
+    [ -e /run/systemd/system/$target.target ] || printf '[Unit]\nDefaultDependencies=no\n' >/run/systemd/system/$target.target
+done
+exec env -i PATH="$PATH" container=trefoil-test SYSTEMD_UNIT_PATH=/run/systemd/system /lib/systemd/systemd --system --unit="$2" \
     --log-target=console --log-level=info --show-status=no
 "#;
 
@@ -162,7 +166,13 @@ impl Init {
         })
     }
 
-    /// What PID 1 and the unit said.
+    /// A file as seen inside.
+    #[must_use]
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/root{path}", self.pid)).unwrap_or_default()
+    }
+
+    /// What PID 1 said.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

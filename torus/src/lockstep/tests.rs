@@ -125,8 +125,8 @@ fn lockstep_config(mode: Mode) -> BraidConfig {
     BraidConfig { mode, interval_ticks: 200, ..BraidConfig::default() }
 }
 
-/// `rse:B2`, `rse:B3`, `decisions:NODE-3`: tokens that all start on one of three relay tori level out in either mode; nothing is lost or invented on
-/// the way, no conservation bound breaks, and corrections stop.
+/// `rse:B2`, `rse:B3`, `decisions:NODE-3`: tokens that all start on one of three relay tori level out in either mode; nothing is
+/// lost or invented on the way, no conservation bound breaks, and corrections stop.
 #[test]
 fn a_skewed_load_levels_out_b2_b3() {
     for (mode, together) in [Mode::Rotate, Mode::Ring].into_iter().flat_map(|mode| [(mode, false), (mode, true)]) {

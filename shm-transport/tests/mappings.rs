@@ -31,6 +31,19 @@ fn smaps(address: usize) -> String {
 }
 
 #[test]
+fn node_20_regions_stay_out_of_core_dumps_and_forked_children() {
+    // decisions:NODE-20: as the kernel reports the mapping: dd = not dumped, dc = not given to a forked child, which would
+    // be a second writer.
+    let region = Region::private(GEOMETRY, Pages::Base).expect("memory");
+    assert!(region.backing().dump_excluded);
+    let text = std::fs::read_to_string("/proc/self/smaps").expect("smaps");
+    let mut mine = text.split("VmFlags:").zip(text.split("VmFlags:").skip(1));
+    let (_, after) = mine.find(|(entry, _)| entry.contains("memfd:trefoil-region")).expect("it is mapped");
+    let flags = after.lines().next().unwrap_or_default();
+    assert!(flags.contains(" dd") && flags.contains(" dc"), "{flags}");
+}
+
+#[test]
 fn m6_huge_pages_are_used_when_reserved() {
     // rse:M6: memfd and private memory on 2 MiB pages, as the kernel itself reports them.
     with_huge_pages(4, || {

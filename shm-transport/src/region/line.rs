@@ -246,3 +246,55 @@ impl<'r> AckLine<'r> {
         ack
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words() -> Vec<AtomicU64> {
+        (0..2 * APART_WORDS).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    #[test]
+    fn node_16_of_two_that_judged_the_same_line_one_takes_it() {
+        // decisions:NODE-16: where no lock reaches both (two virtual machines, two mappings of a descriptor), the state word
+        // decides. It counts claims, so that a line that went around is not mistaken for the one judged.
+        let words = words();
+        let line = Line::new(&words, 0);
+        for state in [State::Free, State::Retired, State::Abandoned] {
+            let seen = line.view();
+            assert_eq!(seen.state, state);
+            assert!(line.take(&seen, 7, Process::default()));
+            assert!(!line.take(&seen, 8, Process::default()), "{state:?} was judged, {:?} is there", line.view().state);
+            assert_eq!((line.view().boot, line.view().claims), (7, seen.claims + 1));
+            line.leave(8, State::Retired);
+            assert_eq!(line.view().state, State::Held, "only the holder gives it back");
+            line.leave(7, if state == State::Free { State::Retired } else { State::Abandoned });
+        }
+    }
+
+    #[test]
+    fn m7_a_state_that_does_not_exist_is_replaced() {
+        // rse:M7: damage is no lock.
+        let words = words();
+        words[STATE].store(0x77, Ordering::Relaxed);
+        let line = Line::new(&words, 0);
+        let seen = line.view();
+        assert_eq!(seen.state, State::Unknown);
+        assert!(line.take(&seen, 7, Process::default()));
+        assert_eq!(line.view().state, State::Held);
+    }
+
+    #[test]
+    fn m4_an_ack_never_pairs_a_new_boot_with_an_old_number() {
+        // rse:M4, rse:M3: keys are (boot, seq); the number is cleared before the boot changes.
+        let words = words();
+        let line = AckLine::new(&words);
+        line.ack(1, 10, 500);
+        assert_eq!((line.view().boot, line.view().seq), (10, 500));
+        line.ack(1, 11, 3);
+        assert_eq!((line.view().boot, line.view().seq, line.view().reader_boot), (11, 3, 1));
+        line.nack(2, 4);
+        assert_eq!((line.view().seq, line.view().nacks, line.view().nack_seq), (3, 1, 4));
+    }
+}

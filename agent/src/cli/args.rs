@@ -12,7 +12,6 @@ use super::units;
 #[command(
     name = "trefoil",
     version,
-    about,
     propagate_version = true,
     max_term_width = 110,
     after_help = "\
@@ -24,7 +23,11 @@ Examples:
   trefoil config check configs/node.toml              all problems of a configuration at once
 
 Exit codes:
-  0 done   1 failed   2 command line or configuration wrong   3 no agent, or it does not answer   4 refused"
+  0  done
+  1  failed
+  2  the command line or the configuration is wrong
+  3  no agent, or it does not answer
+  4  the agent refused; nothing was changed"
 )]
 pub(super) struct Arguments {
     /// Folder of the agent's socket and status page [default: $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/trefoil or

@@ -49,6 +49,9 @@ pub(super) fn run(arguments: Run, runtime_dir: Option<PathBuf>) -> Result<(), Fa
     let end = control.join().map_err(|_| Failure::failed("the control thread panicked; this is a bug"))?;
     let end = end.map_err(Failure::failed)?;
     out::text(&summary(&end));
+    if let Some(why) = &end.recording {
+        return Err(Failure::failed(format!("the recording is not whole: {why}")));
+    }
     if end.failed() { Err(Failure::failed("a torus failed")) } else { Ok(()) }
 }
 

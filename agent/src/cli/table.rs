@@ -37,6 +37,10 @@ fn head(now: &Snapshot) -> String {
     let ended = matches!(node.phase, Phase::Stopped | Phase::Failed);
     let verdict = if silent > SILENT && !ended {
         format!("x agent silent for {} s: it hangs or was killed", silent.as_secs())
+    } else if ended && node.worst.is_empty() {
+        "agent has ended; this is its last page".to_owned()
+    } else if ended {
+        format!("agent has ended; last: {}", clean(&node.worst))
     } else if !node.worst.is_empty() {
         format!("! {}", clean(&node.worst))
     } else if node.phase == Phase::Running {
@@ -51,14 +55,17 @@ fn head(now: &Snapshot) -> String {
         Pages::Transparent => "transparent huge",
         Pages::Huge => "2 MiB",
     };
-    let region = if node.region_path.is_empty() { "private".to_owned() } else { clean(&node.region_path) };
+    let region = if node.region_path.is_empty() {
+        "private to the process".to_owned()
+    } else {
+        format!("{}, {}", clean(&node.region_path), clean(&node.region_join))
+    };
     let mut out = format!(
-        "{}  pid {}  {phase}  up {}  {}  {waiting} waiting  {verdict}\nregion {region}, {}, {}, {pages} pages\n",
+        "{}  pid {}  {phase}  up {}  {}  {waiting} waiting  {verdict}\nregion {region}, {}, {pages} pages\n",
         clean(&node.name),
         node.pid,
         span(up),
         clean(&node.mode),
-        node.region_join,
         bytes(node.region_bytes as f64),
     );
     if !node.backing_reason.is_empty() {
@@ -84,7 +91,7 @@ fn row(torus: &TorusSnapshot, before: Option<&Snapshot>) -> Vec<String> {
         clean(&torus.name),
         state.to_owned(),
         format!("{core}{shared}"),
-        rate(torus, before).map_or_else(|| "-".to_owned(), |rate| format!("{}ev/s", si(rate))),
+        rate(torus, before).map_or_else(|| "-".to_owned(), |rate| format!("{} ev/s", si(rate).trim_end())),
         grouped(torus.clock_ticks),
         grouped(torus.pending),
         grouped(torus.rejected),

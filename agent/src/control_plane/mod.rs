@@ -232,7 +232,7 @@ impl Attendant {
         let rate = executed.saturating_sub(self.executed) as f64 / since.as_secs_f64().max(0.001);
         self.executed = executed;
         let worst = if snapshot.node.worst.is_empty() { "all right" } else { snapshot.node.worst.as_str() };
-        format!("{} tori, {}ev/s, {worst}", snapshot.tori.len(), crate::cli::units::si(rate))
+        format!("{} tori, {} ev/s, {worst}", snapshot.tori.len(), crate::cli::units::si(rate).trim_end())
     }
 }
 

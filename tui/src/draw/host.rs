@@ -170,8 +170,7 @@ fn memory(pen: &mut Pen<'_>, scene: &Scene, area: Rect) -> u16 {
     let list: Vec<(&str, Vec<Part>)> = vec![
         ("region", vec![(text::bytes(node.region_bytes as f64), PLAIN), (format!("  {}, epoch {}", text::ellipsize(&node.region_join, 10), node.region_epoch), quiet)]),
         ("  path", vec![(text::ellipsize(&path, usize::from(area.width.saturating_sub(14))), PLAIN)]),
-        ("  backing", vec![(format!("{} ", shape.symbol()), pen.theme.shape(shape)), (pages_word(node.region_pages).into(), PLAIN)]),
-        ("hugepages", vec![value(pen, hugepages)]),
+        ("  backing", vec![(format!("{} ", shape.symbol()), pen.theme.shape(shape)), (pages_word(node.region_pages).into(), PLAIN), (format!(", hugepages {hugepages}"), quiet)]),
     ];
     let mut y = rows(pen, area, "MEMORY", &list);
     // Why the backing is not what was asked for, with the command that mends it: the whole sentence.

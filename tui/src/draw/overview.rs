@@ -15,7 +15,7 @@ use crate::verdict::{member_name, torus_shape};
 /// Rows of the drawing.
 const RING_ROWS: u16 = 7;
 /// Columns of the drawing.
-const RING_COLUMNS: u16 = 46;
+const RING_COLUMNS: u16 = 44;
 
 /// A torus of the braid: one of this node, or one that a torus of this node knows.
 struct Member<'a> {
@@ -141,14 +141,14 @@ fn knot(pen: &mut Pen<'_>, scene: &Scene, area: Rect, members: [&Member<'_>; 3])
         pen.put(x + 17 - row, y + row, line(ac, "╱", "·"), ac_style);
         pen.put(x + 17 + row, y + row, line(ab, "╲", "·"), ab_style);
     }
-    for column in 5..31u16 {
+    for column in 5..30u16 {
         pen.put(x + column, y + 3, line(bc, "─", "╌"), bc_style);
     }
     pen.put(x + 14, y + 3, line(ac, "╱", "·"), ac_style);
     pen.put(x + 20, y + 3, line(ab, "╲", "·"), ab_style);
     corner(pen, scene, a, (x + 17, y), (x + 21, y + 1), 24);
-    corner(pen, scene, c, (x + 3, y + 3), (x + 1, y + 4), 22);
-    corner(pen, scene, b, (x + 31, y + 3), (x + 24, y + 4), 22);
+    corner(pen, scene, c, (x + 3, y + 3), (x + 1, y + 4), 20);
+    corner(pen, scene, b, (x + 31, y + 3), (x + 24, y + 4), 20);
 }
 
 /// The worse of what two members think of each other.
@@ -192,11 +192,11 @@ fn corner(pen: &mut Pen<'_>, scene: &Scene, member: &Member<'_>, bullet: (u16, u
         (Some((at, torus)), _) => {
             let rates = &scene.rates[*at];
             let core = torus.core.map_or_else(|| "no core".into(), |core| format!("core {core}"));
-            pen.put_within(after + 1, y, right.min(after + 14), &core, quiet);
+            pen.put_within(after, y, right.min(after + 14), &format!(" {core} "), quiet);
             [
                 vec![
                     (format!("{} ", text::rate(rates.events, "ev/s")), pen.theme.strong()),
-                    (text::spark(&rates.events_minute, 8), quiet),
+                    (text::spark(&rates.events_minute, 7), quiet),
                 ],
                 vec![("clock ".into(), quiet), (text::count(torus.clock_ticks, 14), PLAIN)],
                 vec![("pending ".into(), quiet), (text::count(torus.pending, 12), PLAIN)],
@@ -273,6 +273,7 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
     let Some((at, torus)) = slowest else { return };
     let quiet = pen.theme.quiet();
     let overhead = tori.iter().map(|torus| torus.exchange_overhead_ppm).max().unwrap_or(0);
+    let wide = area.width >= 44;
     let whole = |value: Option<f64>| value.map_or_else(|| text::UNKNOWN.to_owned(), text::whole_or_si);
     let conserved = tori.iter().all(TorusSnapshot::conserved);
     let broken = tori.iter().position(|torus| !torus.conserved() || torus.conservation_breaks > 0);
@@ -281,7 +282,7 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
             "exchange",
             vec![
                 (text::nanos(torus.exchange_p50_ns), PLAIN),
-                (" p50  ".into(), quiet),
+                (" p50 ".into(), quiet),
                 (text::nanos(torus.exchange_p99_ns), PLAIN),
                 (" p99".into(), quiet),
             ],
@@ -291,20 +292,20 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
             "applied",
             vec![
                 (text::rate(sum(scene, |rates| rates.applied), "/s"), PLAIN),
-                ("  missed ".into(), quiet),
+                (" missed ".into(), quiet),
                 (whole(sum(scene, |rates| rates.missed)), PLAIN),
-                ("  refused ".into(), quiet),
-                (whole(sum(scene, |rates| rates.refused)), PLAIN),
+                (if wide { " refused " } else { "" }.into(), quiet),
+                (if wide { whole(sum(scene, |rates| rates.refused)) } else { String::new() }, PLAIN),
             ],
             at,
         ),
         ("corrections", vec![(kinds(scene, |rates, kind| rates.corrections[kind]), PLAIN)], at),
         ("violations", vec![(kinds(scene, |rates, kind| rates.violations[kind]), PLAIN)], at),
-        ("overhead", vec![(text::percent_of_ppm(overhead), PLAIN), (" of running time".into(), quiet)], at),
+        ("overhead", vec![(text::percent_of_ppm(overhead), PLAIN), (if wide { " of running time" } else { " of the time" }.into(), quiet)], at),
         (
             "conserved",
             if conserved {
-                vec![("in + made = done + pending ".into(), quiet), ("✓".into(), pen.theme.shape(Shape::Well))]
+                vec![(if wide { "in + made = done + pending " } else { "in+made=done+pending " }.into(), quiet), ("✓".into(), pen.theme.shape(Shape::Well))]
             } else {
                 vec![("✕ does not add up".into(), pen.theme.shape(Shape::Failed))]
             },
@@ -313,8 +314,8 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
     ];
     for (row, (label, parts, leads)) in rows.into_iter().enumerate() {
         let y = area.y + row as u16;
-        pen.put_within(area.x, y, area.right(), &text::left(label, 13), quiet);
-        pen.parts(area.x + 13, y, area.right(), &parts);
+        pen.put_within(area.x, y, area.right(), &text::left(label, 12), quiet);
+        pen.parts(area.x + 12, y, area.right(), &parts);
         pen.selectable(Rect { y, height: 1, ..area }, Target::Torus(leads));
     }
     let last = tori.iter().map(|torus| torus.conservation_break_unix_ns).max().unwrap_or(0);
@@ -324,7 +325,7 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
         format!("{} ago", text::age(scene.now.node.now_unix_ns.saturating_sub(last)))
     };
     let y = area.y + 6;
-    let x = pen.put_within(area.x, y, area.right(), "last break   ", quiet);
+    let x = pen.put_within(area.x, y, area.right(), "last break  ", quiet);
     pen.put_within(x, y, area.right(), &words, if last == 0 { quiet } else { pen.theme.shape(Shape::Failed) });
 }
 

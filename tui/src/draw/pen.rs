@@ -54,11 +54,16 @@ impl<'a> Pen<'a> {
         self.buffer.set_stringn(x, y, content, usize::from(right - x), style).0
     }
 
-    /// Writes parts one after another, clipped before column `right`.
+    /// Writes parts one after another; what does not fit before column `right` is ellipsized.
     pub fn parts(&mut self, x: u16, y: u16, right: u16, parts: &[Part]) -> u16 {
+        let right = right.min(self.buffer.area.right());
         let mut x = x;
         for (content, style) in parts {
-            x = self.put_within(x, y, right, content, *style);
+            let room = usize::from(right.saturating_sub(x));
+            if room == 0 {
+                break;
+            }
+            x = self.put_within(x, y, right, &text::ellipsize(content, room), *style);
         }
         x
     }

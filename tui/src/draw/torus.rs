@@ -26,7 +26,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
         pen.put(area.x + 2, area.y + 1, "this node has no torus", pen.theme.quiet());
         return;
     };
-    title(pen, scene, at, Rect { height: 1, ..area });
+    title(pen, state, scene, at, Rect { height: 1, ..area });
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let activity = Activity::at(&state.history, scene.place, at);
     let map_fits = below.width >= MAP_COLUMNS && below.height >= 4;
@@ -35,25 +35,31 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     }
     let cell_rows = if below.height >= MAP_ROWS && map_fits { 2 } else { 0 };
     if cell_rows > 0 {
-        let y = below.y + below.height.min(MAP_ROWS + 1) - 2;
+        let y = below.y + below.height.min(MAP_ROWS) - 2;
         spell_cell(pen, state, scene, torus, activity.as_ref(), Rect { y, height: 2, ..below });
     }
     let x = if map_fits { below.x + MAP_COLUMNS + 1 } else { below.x + 2 };
     if below.right() > x + 16 {
-        let height = if cell_rows > 0 { below.height.min(MAP_ROWS - 1) } else { below.height };
-        let tall = if below.height > MAP_ROWS + 3 { below.height } else { height };
-        // On a tall terminal the peers continue below the spelled-out cell, which then ends before them.
-        let side = Rect { x, width: below.right() - x - 1, height: if tall > height { height } else { tall }, ..below };
-        details(pen, scene, at, torus, side);
-        if below.height > MAP_ROWS + 3 {
+        let height = if cell_rows > 0 { below.height.min(MAP_ROWS - 2) } else { below.height };
+        let side = Rect { x, width: below.right() - x - 1, height, ..below };
+        // On a tall terminal the peers stand below the spelled-out cell, in full.
+        let tall = below.height > MAP_ROWS + torus.peers.len().min(4) as u16 + 1;
+        details(pen, scene, at, torus, side, !tall);
+        if tall {
             let y = below.y + MAP_ROWS + 1;
-            peers(pen, scene, torus, Rect { x: below.x + 2, y, width: below.width.saturating_sub(3), height: below.bottom() - y });
+            let height = (below.bottom() - y).min(torus.peers.len() as u16 + 1);
+            peers(pen, scene, torus, Rect { x: below.x + 4, y, width: below.width.saturating_sub(5), height });
+            let y = y + height + 1;
+            if y + 4 < below.bottom() {
+                let rest = Rect { x: below.x + 4, y, width: below.width.saturating_sub(5), height: below.bottom() - y };
+                histograms(pen, torus, rest);
+            }
         }
     }
 }
 
 /// The tori of the node, the shown one in the accent.
-fn title(pen: &mut Pen<'_>, scene: &Scene, shown: usize, area: Rect) {
+fn title(pen: &mut Pen<'_>, state: &State, scene: &Scene, shown: usize, area: Rect) {
     let mut x = pen.put(area.x + 2, area.y, "TORUS", pen.theme.quiet()) + 2;
     for (at, torus) in scene.now.tori.iter().enumerate() {
         if x + 4 >= area.right() {
@@ -66,6 +72,10 @@ fn title(pen: &mut Pen<'_>, scene: &Scene, shown: usize, area: Rect) {
         pen.clickable(Rect::new(start, area.y, x - start, 1), Target::Torus(at));
         x += 2;
     }
+    let heading = format!("face x = {}", [0, 31][state.face.min(1)]);
+    let end = pen.put(x + 1, area.y, &heading, PLAIN);
+    pen.selectable(Rect::new(x + 1, area.y, end.saturating_sub(x + 1), 1), Target::Face);
+    x = pen.put(end, area.y, ", events/s a cell", pen.theme.quiet());
     if let Some(torus) = scene.now.tori.get(shown) {
         let room = usize::from(area.right().saturating_sub(x + 3));
         let words = if torus.reason.is_empty() { torus.workload.clone() } else { torus.reason.clone() };
@@ -79,15 +89,11 @@ fn map(pen: &mut Pen<'_>, state: &State, torus: &TorusSnapshot, activity: Option
     let face = state.face.min(1);
     let x0 = area.x + 4;
     let (cursor_y, cursor_z) = (u16::from(state.cell.0.min(31)), u16::from(state.cell.1.min(31)));
-    let heading = format!("face x = {}", [0, 31][face]);
-    let end = pen.put(x0, area.y, &heading, PLAIN);
-    pen.selectable(Rect::new(x0, area.y, end - x0, 1), Target::Face);
-    pen.put(end + 2, area.y, "events/s a cell", quiet);
     // The ruler has a mark at the cursor: the accent says it, the mark says it again.
     for z in (0..32).step_by(8) {
-        pen.put(x0 + z, area.y + 1, &format!("{z}"), quiet);
+        pen.put(x0 + z, area.y, &format!("{z}"), quiet);
     }
-    pen.put(x0 + cursor_z, area.y + 1, "▾", pen.theme.accent());
+    pen.put(x0 + cursor_z, area.y, "▾", pen.theme.accent());
     let Some(activity) = activity else {
         pen.put(x0, area.y + 4, "two samples are needed", quiet);
         return;
@@ -95,9 +101,9 @@ fn map(pen: &mut Pen<'_>, state: &State, torus: &TorusSnapshot, activity: Option
     let values = &activity.own[face];
     let largest = values.iter().fold(0.0_f64, |most, value| most.max(*value));
     let scale = Scale::new(largest, pen.theme.heat_levels());
-    let rows = area.height.saturating_sub(3).min(16);
+    let rows = area.height.saturating_sub(2).min(16);
     for row in 0..rows {
-        let y = area.y + 2 + row;
+        let y = area.y + 1 + row;
         if row % 4 == 0 {
             pen.put(area.x + 1, y, &text::right(&(row * 2).to_string(), 2), quiet);
         }
@@ -113,7 +119,7 @@ fn map(pen: &mut Pen<'_>, state: &State, torus: &TorusSnapshot, activity: Option
             pen.clickable(Rect::new(x0 + z, y, 1, 1), Target::Cell(here as u8, z as u8));
         }
     }
-    let y = area.y + 2 + rows;
+    let y = area.y + 1 + rows;
     if torus.uncoupled {
         pen.put(x0, y, "uncoupled: nothing maps to cells", quiet);
     } else {
@@ -134,6 +140,9 @@ fn two_cells(pen: &Pen<'_>, upper: usize, lower: usize) -> (char, Style) {
 pub(crate) fn braille(upper: usize, lower: usize) -> char {
     const UPPER: [u32; 5] = [0x00, 0x01, 0x09, 0x0b, 0x1b];
     const LOWER: [u32; 5] = [0x00, 0x04, 0x24, 0x64, 0xe4];
+    if upper == 0 && lower == 0 {
+        return ' ';
+    }
     char::from_u32(0x2800 + UPPER[upper.min(4)] + LOWER[lower.min(4)]).unwrap_or(' ')
 }
 
@@ -201,24 +210,25 @@ fn spell_cell(pen: &mut Pen<'_>, state: &State, scene: &Scene, torus: &TorusSnap
 }
 
 /// A histogram as one line of bars over its used buckets.
-fn histogram(buckets: &[u64], columns: usize) -> String {
+pub(crate) fn histogram(buckets: &[u64], columns: usize) -> String {
     let first = buckets.iter().position(|count| *count > 0).unwrap_or(0);
     let last = buckets.iter().rposition(|count| *count > 0).unwrap_or(0);
     let used = &buckets[first.min(buckets.len())..(last + 1).min(buckets.len())];
-    let top = used.iter().copied().max().unwrap_or(0) as f64;
+    let merged: Vec<u64> = used.chunks(used.len().div_ceil(columns.max(1)).max(1)).map(|part| part.iter().copied().fold(0, u64::saturating_add)).collect();
+    let top = merged.iter().copied().max().unwrap_or(0) as f64;
     // Few events in a bucket are still events: the lowest bar, never a blank.
-    used.iter().take(columns).map(|count| if *count == 0 { '·' } else { text::bar_char(*count as f64, top) }).collect()
+    merged.iter().map(|count| if *count == 0 { '·' } else { text::bar_char(*count as f64, top) }).collect()
 }
 
 fn spread(buckets: &[u64], unit: impl Fn(u64) -> String) -> String {
     match (text::quantile(buckets, 0.5), text::quantile(buckets, 0.99)) {
-        (Some(half), Some(most)) => format!("< {} p50  < {} p99", unit(half.saturating_add(1)), unit(most.saturating_add(1))),
+        (Some(half), Some(most)) => format!("<{} p50 <{} p99", unit(half.saturating_add(1)), unit(most.saturating_add(1))),
         _ => "nothing measured yet".into(),
     }
 }
 
 /// State, rate, queue, times, interval, the stepped event, peers: as many as there are rows.
-fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, area: Rect) {
+fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, area: Rect, with_peers: bool) {
     let quiet = pen.theme.quiet();
     let strong = pen.theme.strong();
     let rates = &scene.rates[at];
@@ -229,7 +239,8 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
     let core = torus.core.map_or_else(|| "no core".to_owned(), |core| format!("core {core}"));
     let interval_style = pen.fresh(PLAIN, scene.torus_changed(torus, |at| at.interval_ticks));
     let rejected_style = pen.fresh(PLAIN, scene.torus_changed(torus, |at| at.rejected));
-    let ticks = |value: u64| format!("{} ticks", text::whole_or_si(value as f64));
+    let ticks = |value: u64| text::whole_or_si(value as f64);
+    let bars = usize::from(area.width.saturating_sub(33)).clamp(6, 16);
     let rows: Vec<(&str, Vec<Part>)> = vec![
         ("state", vec![(format!("{} {}", shape.symbol(), torus_word(torus.state)), state_style), (format!(" · {core}"), quiet)]),
         ("events", vec![(text::rate(rates.events, "ev/s"), strong), (format!("  {}", text::spark(&rates.events_minute, 14)), quiet)]),
@@ -245,16 +256,16 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
         ("", vec![("high water ".into(), quiet), (text::count(torus.high_water, 9), PLAIN), ("  batch ".into(), quiet), (text::count(u64::from(torus.batch), 6), PLAIN)]),
         ("rejected", vec![(text::count(torus.rejected, 9), rejected_style), ("  lost ".into(), quiet), (text::count(torus.lost, 9), PLAIN)]),
         ("handed", vec![("out ".into(), quiet), (text::count(torus.handed_out, 9), PLAIN), ("  in ".into(), quiet), (text::count(torus.handed_in, 9), PLAIN)]),
-        ("an event", vec![(histogram(&torus.service_ns, 16), PLAIN), (format!(" {}", spread(&torus.service_ns, text::nanos)), quiet)]),
-        ("delays", vec![(histogram(&delays, 16), PLAIN), (format!(" {}", spread(&delays, ticks)), quiet)]),
+        ("an event", vec![(histogram(&torus.service_ns, bars), PLAIN), (format!(" {}", spread(&torus.service_ns, text::nanos)), quiet)]),
+        ("delays", vec![(histogram(&delays, bars), PLAIN), (format!(" {} ticks", spread(&delays, ticks)), quiet)]),
         ("interval", vec![(format!("{} ticks", text::grouped(u64::from(torus.interval_ticks))), interval_style), (format!(" {}", overview::interval_why(scene, torus)), quiet)]),
         ("exchange", vec![(text::nanos(torus.exchange_p50_ns), PLAIN), (" p50  ".into(), quiet), (text::nanos(torus.exchange_p99_ns), PLAIN), (" p99".into(), quiet)]),
         ("graph", vec![(text::count(u64::from(torus.processes), 6), PLAIN), (" processes  ".into(), quiet), (text::count(u64::from(torus.edges), 6), PLAIN), (" edges".into(), quiet)]),
     ];
     // Peers and the stepped event must be seen; the graph and the exchange give way first.
     let stepped = if torus.stepped.is_some() { 3 } else { 0 };
-    let peers_rows = (torus.peers.len() as u16 + 1).min(4);
-    let room = area.height.saturating_sub(stepped + peers_rows + 1);
+    let peers_rows = if with_peers { (torus.peers.len() as u16 + 1).min(4) + 1 } else { 0 };
+    let room = area.height.saturating_sub(stepped + peers_rows);
     let mut y = area.y;
     for (label, parts) in rows.iter().take(usize::from(room)) {
         pen.put_within(area.x, y, area.right(), &text::left(label, 10), quiet);
@@ -266,8 +277,42 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
     }
     y = step_lines(pen, torus, Rect { y, height: area.bottom().saturating_sub(y), ..area });
     let left = area.bottom().saturating_sub(y + 1);
-    if left >= 2 {
+    if with_peers && left >= 2 {
         peers(pen, scene, torus, Rect { y: y + 1, height: left, ..area });
+    }
+}
+
+/// Both distributions with a bar a bucket, on a tall terminal.
+fn histograms(pen: &mut Pen<'_>, torus: &TorusSnapshot, area: Rect) {
+    let delays: Vec<u64> = torus.edge_delay_ticks.iter().map(|count| u64::from(*count)).collect();
+    let half = area.width / 2;
+    let left = Rect { width: half.saturating_sub(2), ..area };
+    bars(pen, "TIME AN EVENT TAKES", &torus.service_ns, text::nanos, left);
+    let ticks = |value: u64| text::whole_or_si(value as f64);
+    bars(pen, "DELAY OF AN EDGE, TICKS", &delays, ticks, Rect { x: area.x + half, width: half, ..area });
+}
+
+/// One bar a used bucket: lower edge, bar, count.
+fn bars(pen: &mut Pen<'_>, title: &str, buckets: &[u64], unit: impl Fn(u64) -> String, area: Rect) {
+    let quiet = pen.theme.quiet();
+    pen.put_within(area.x, area.y, area.right(), title, quiet);
+    let first = buckets.iter().position(|count| *count > 0);
+    let last = buckets.iter().rposition(|count| *count > 0);
+    let (Some(first), Some(last)) = (first, last) else {
+        pen.put_within(area.x, area.y + 1, area.right(), "nothing measured yet", quiet);
+        return;
+    };
+    let top = buckets.iter().copied().max().unwrap_or(1).max(1) as f64;
+    let columns = usize::from(area.width.saturating_sub(22)).min(40);
+    for (row, at) in (first..=last).take(usize::from(area.height.saturating_sub(1))).enumerate() {
+        let y = area.y + 1 + row as u16;
+        let edge = 2_u64.checked_pow(at as u32).unwrap_or(u64::MAX);
+        let parts: [Part; 3] = [
+            (format!("{} ", text::right(&unit(edge), 8)), quiet),
+            (text::gauge(buckets[at] as f64 / top, columns), PLAIN),
+            (format!(" {}", text::count(buckets[at], 9)), quiet),
+        ];
+        pen.parts(area.x, y, area.right(), &parts);
     }
 }
 

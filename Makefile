@@ -43,7 +43,8 @@ test: ## every test: units, properties, fuzz corpora, tidy, whole system (NAME=.
 .PHONY: bench
 bench: ## the table of figures, ours and the peers in one run, and target/bench.json (ONLY=torus for a part)
 	@scripts/need-toolchain
-	cargo run --quiet --release --locked -p trefoil-bench -- $(if $(ONLY),--only $(ONLY))
+	cargo build --quiet --release --locked -p trefoil-agent --bin trefoil
+	cargo run --quiet --release --locked -p trefoil-bench -- --trefoil target/release/trefoil $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lint
 lint: ## formatting, clippy with warnings denied, licences and sources of dependencies

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use control::snapshot::Phase;
 use nix::sys::signal::Signal;
-use trefoil_tests::harness::node::{Node, PATIENCE, THREE_TORI};
+use trefoil_tests::harness::node::{Node, PATIENCE, THREE_TORI, config, said, trefoil};
 use trefoil_tests::harness::terminal::Terminal;
-use trefoil_tests::harness::{Scratch, binary, guard, lacks, lane, skipped};
+use trefoil_tests::harness::{Scratch, binary, guard, lacks, lane, skipped, until};
 
 const LIMIT: Duration = Duration::from_secs(200);
 
@@ -85,8 +86,8 @@ fn node_20_the_console_of_make_run_stops_its_node() {
     let _guard = guard("node_20_the_console_of_make_run_stops_its_node", LIMIT);
     let _lane = lane();
     let scratch = Scratch::new("makerun");
-    let config = trefoil_tests::harness::node::config(&scratch, "demo", THREE_TORI);
-    let command = format!("{} run --config {} --console", binary().display(), config.display());
+    let file = config(&scratch, "demo", THREE_TORI);
+    let command = format!("{} run --config {} --console", binary().display(), file.display());
     let first = Terminal::open(&scratch, 100, 30);
     first.line(&command);
     first.wait("the console", PATIENCE, |screen| screen.contains("Overview"));
@@ -100,10 +101,11 @@ fn node_20_the_console_of_make_run_stops_its_node() {
     first.wait("the question", PATIENCE, |screen| screen.contains("stop the node"));
     first.key("Enter");
     clean(&first);
-    let status = trefoil_tests::harness::node::trefoil(&[
-        "status",
-        "--runtime-dir",
-        &scratch.join("run-demo").display().to_string(),
-    ]);
-    assert!(!status.status.success(), "the node still runs: {}", trefoil_tests::harness::node::said(&status));
+    let runtime = scratch.join("run-demo").display().to_string();
+    let output = trefoil(&["status", "--json", "--runtime-dir", &runtime]);
+    let left: control::Snapshot =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    assert_eq!(left.node.phase, Phase::Stopped, "leaving the console did not stop the node");
+    let gone = || (!std::path::Path::new(&format!("/proc/{}", left.node.pid)).exists()).then_some(());
+    until("the node to end", PATIENCE, gone);
 }

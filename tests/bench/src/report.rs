@@ -133,14 +133,6 @@ impl Row {
         self.note = note.into();
         self
     }
-
-    /// Marks the verdict as not measurable here, keeping the figures.
-    #[must_use]
-    pub fn not_measurable(mut self, why: impl Into<String>) -> Self {
-        self.ok = Verdict::NotMeasurable;
-        self.note = why.into();
-        self
-    }
 }
 
 /// Median of at least one value.

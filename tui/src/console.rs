@@ -131,12 +131,12 @@ pub fn run_recording(recording: Recording, options: Options) -> Result<Exit, Tui
     let guard = Guard::new()?;
     let capacity = recording.snapshots.len();
     let mut state = new_state(&Options { history_capacity: capacity, stop_node_on_quit: false, ..options.clone() })?;
-    load(&mut state, recording);
+    load_recording(&mut state, recording);
     Ok(cycle(state, Guard::painter()?, None, &guard, options.stop.as_deref())?)
 }
 
-/// Puts a recording into a fresh state.
-pub(crate) fn load(state: &mut State, recording: Recording) {
+/// Puts a recording into a fresh state; the keys then work as on a live node, except that nothing can be changed.
+pub fn load_recording(state: &mut State, recording: Recording) {
     state.link = Link::Recording { name: recording.name };
     for snapshot in recording.snapshots {
         update(state, Event::Seen(Box::new(snapshot)));

@@ -302,9 +302,7 @@ fn minute_of_events(seconds: &[Option<&Snapshot>], torus: &TorusSnapshot) -> Vec
     for second in seconds {
         let here = second.and_then(|snapshot| same_torus(snapshot, torus));
         out.push(match (here, past) {
-            (Some(here), Some(past)) => {
-                per_second(here.executed, past.executed, here.heartbeat_ns, past.heartbeat_ns)
-            }
+            (Some(here), Some(past)) => per_second(here.executed, past.executed, here.heartbeat_ns, past.heartbeat_ns),
             _ => None,
         });
         past = here.or(past);

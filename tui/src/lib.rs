@@ -23,6 +23,6 @@ pub mod theme;
 pub mod update;
 pub mod verdict;
 
-pub use console::{Exit, Options, TuiError, run, run_recording};
+pub use console::{Exit, Options, TuiError, load_recording, run, run_recording};
 pub use picture::{Format, FrameOptions, frame};
 pub use recording::{RecordError, Recorder, Recording, RecordingError, open_recording, read_recording};

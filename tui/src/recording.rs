@@ -27,7 +27,9 @@ pub enum RecordingError {
         source: std::io::Error,
     },
     /// A line is not a snapshot.
-    #[error("{name}, line {line}: {problem}; expected one JSON snapshot a line, as `trefoil console --record` writes them")]
+    #[error(
+        "{name}, line {line}: {problem}; expected one JSON snapshot a line, as `trefoil console --record` writes them"
+    )]
     Line {
         /// The file.
         name: String,

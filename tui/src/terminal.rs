@@ -7,10 +7,10 @@ use std::thread;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
+use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::Terminal;
 
 use crate::draw::paint;
 use crate::state::State;
@@ -37,13 +37,8 @@ impl Guard {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "standard input or output is not a terminal"));
         }
         enable_raw_mode()?;
-        let taken = execute!(
-            io::stdout(),
-            EnterAlternateScreen,
-            EnableMouseCapture,
-            EnableBracketedPaste,
-            cursor::Hide
-        );
+        let taken =
+            execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
         if let Err(error) = taken {
             restore();
             return Err(error);

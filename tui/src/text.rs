@@ -176,7 +176,9 @@ pub fn width(text: &str) -> usize {
 /// Removes what could move or disguise text on a terminal: control characters and direction overrides.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let hostile = |c: char| c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hostile = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).filter(|c| !hostile(*c)).collect()
 }
 
@@ -297,7 +299,10 @@ mod tests {
         assert_eq!(grouped(88_123_401), "88 123 401");
         assert_eq!(grouped(u64::MAX), "18 446 744 073 709 551 615");
         assert_eq!(count(u64::MAX, 12), "18.4 E");
-        assert_eq!([nanos(870), nanos(1_930), nanos(999_600), nanos(u64::MAX)], ["870 ns", "1.93 us", "1.00 ms", "18.4 G s"]);
+        assert_eq!(
+            [nanos(870), nanos(1_930), nanos(999_600), nanos(u64::MAX)],
+            ["870 ns", "1.93 us", "1.00 ms", "18.4 G s"]
+        );
         assert_eq!([age(12_000_000_000), age(187_200_000_000_000)], ["12 s", "2 d 4 h"]);
         assert_eq!([bytes(512.0), bytes(4_194_304.0)], ["512 B", "4.00 MiB"]);
         assert_eq!(rate(Some(3.0), "/s"), "3 /s");

@@ -326,7 +326,12 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             state.focus = 0;
         }
         Action::Escape => escape(state),
-        Action::Freeze | Action::Back | Action::Forward | Action::BackFar | Action::ForwardFar | Action::Oldest
+        Action::Freeze
+        | Action::Back
+        | Action::Forward
+        | Action::BackFar
+        | Action::ForwardFar
+        | Action::Oldest
         | Action::Newest => travel(state, action),
         Action::Pause | Action::Step | Action::Resume | Action::Interval => return steer(state, action),
         _ => on_map(state, action),
@@ -363,7 +368,9 @@ fn open(state: &mut State, target: Target) {
             let own = state.now().and_then(|now| now.tori.iter().position(|torus| torus.id == id));
             match own {
                 Some(at) => open_torus(state, at),
-                None => note(state, "that torus is held by another process; attach to its node to open it".into(), false),
+                None => {
+                    note(state, "that torus is held by another process; attach to its node to open it".into(), false)
+                }
             }
         }
         Target::Host => go(state, Screen::Host),

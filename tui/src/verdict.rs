@@ -151,12 +151,8 @@ fn of_torus(scene: &Scene, at: usize, torus: &TorusSnapshot, found: &mut Vec<Fin
 /// Name of a member of the braid: its configured name when it is a torus of this node, else a letter by its id.
 #[must_use]
 pub fn member_name(scene: &Scene, id: u32) -> String {
-    scene
-        .now
-        .tori
-        .iter()
-        .find(|torus| torus.id == id)
-        .map_or_else(|| if id < 26 { char::from(b'A' + id as u8).to_string() } else { format!("#{id}") }, |torus| {
-            text::clean(&torus.name)
-        })
+    scene.now.tori.iter().find(|torus| torus.id == id).map_or_else(
+        || if id < 26 { char::from(b'A' + id as u8).to_string() } else { format!("#{id}") },
+        |torus| text::clean(&torus.name),
+    )
 }

@@ -29,14 +29,23 @@ pub fn line(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
         (Some(free), Some(total)) => format!("{free:.0} of {total:.0} free"),
         _ => ABSENT.to_owned(),
     };
-    let owned: Vec<String> = scene.now.tori.iter().filter_map(|torus| torus.core).map(|core| core.to_string()).collect();
+    let owned: Vec<String> =
+        scene.now.tori.iter().filter_map(|torus| torus.core).map(|core| core.to_string()).collect();
     let shared = scene.now.tori.iter().any(|torus| torus.core_shared);
     let cores = match (owned.is_empty(), shared) {
         (true, _) => "none owned".to_owned(),
         (false, shared) => format!("{} owned{}", owned.join(","), if shared { ", shared" } else { "" }),
     };
     let items: [(&str, String, bool); 6] = [
-        ("cpu", format!("{} psi {}", reading(host.cpu_percent, text::percent), reading(host.psi_cpu_percent, text::percent)), false),
+        (
+            "cpu",
+            format!(
+                "{} psi {}",
+                reading(host.cpu_percent, text::percent),
+                reading(host.psi_cpu_percent, text::percent)
+            ),
+            false,
+        ),
         ("temp", reading(host.temperature_c, |value| format!("{value:.0} C")), false),
         ("power", reading(host.power_w, |value| format!("{} W", text::si(value))), false),
         ("hugepages", hugepages, degraded),
@@ -89,7 +98,11 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     y = memory(pen, scene, Rect { y: y + 1, height: right.bottom().saturating_sub(y + 1), ..right });
     let below = if two { end.max(y) + 1 } else { y + 1 };
     if below < area.bottom() {
-        threads(pen, scene, Rect { x: area.x + 2, y: below, width: area.width.saturating_sub(3), height: area.bottom() - below });
+        threads(
+            pen,
+            scene,
+            Rect { x: area.x + 2, y: below, width: area.width.saturating_sub(3), height: area.bottom() - below },
+        );
     }
 }
 
@@ -125,13 +138,25 @@ fn sensors(pen: &mut Pen<'_>, scene: &Scene, area: Rect) -> u16 {
     };
     let battery = reading(host.battery_percent, text::percent);
     let list: Vec<(&str, Vec<Part>)> = vec![
-        ("cpu", vec![value(pen, reading(host.cpu_percent, text::percent)), (format!("  {}", text::spark(&scene.host_cpu_minute, 12)), quiet)]),
+        (
+            "cpu",
+            vec![
+                value(pen, reading(host.cpu_percent, text::percent)),
+                (format!("  {}", text::spark(&scene.host_cpu_minute, 12)), quiet),
+            ],
+        ),
         ("pressure cpu", vec![value(pen, reading(host.psi_cpu_percent, text::percent))]),
         ("  memory", vec![value(pen, reading(host.psi_memory_percent, text::percent))]),
         ("  i/o", vec![value(pen, reading(host.psi_io_percent, text::percent))]),
         ("load 1 min", vec![value(pen, reading(host.load_1m, |load| format!("{load:.2}")))]),
-        ("temperature", vec![value(pen, sourced(reading(host.temperature_c, |c| format!("{c:.0} C")), &host.temperature_source))]),
-        ("power", vec![value(pen, sourced(reading(host.power_w, |w| format!("{} W", text::si(w))), &host.power_source))]),
+        (
+            "temperature",
+            vec![value(pen, sourced(reading(host.temperature_c, |c| format!("{c:.0} C")), &host.temperature_source))],
+        ),
+        (
+            "power",
+            vec![value(pen, sourced(reading(host.power_w, |w| format!("{} W", text::si(w))), &host.power_source))],
+        ),
         ("battery", vec![value(pen, battery)]),
         ("memory", vec![value(pen, memory_free(host))]),
         ("quota", vec![value(pen, reading(host.quota_cores, |cores| format!("{cores:.2} cores")))]),
@@ -144,7 +169,9 @@ fn sensors(pen: &mut Pen<'_>, scene: &Scene, area: Rect) -> u16 {
 fn process(pen: &mut Pen<'_>, scene: &Scene, area: Rect) -> u16 {
     let (host, node) = (&scene.now.host, &scene.now.node);
     let quiet = pen.theme.quiet();
-    let of_core = |percent: Option<f64>| percent.map_or_else(|| text::UNKNOWN.into(), |value| format!("{} of a core", text::percent(value)));
+    let of_core = |percent: Option<f64>| {
+        percent.map_or_else(|| text::UNKNOWN.into(), |value| format!("{} of a core", text::percent(value)))
+    };
     let list: Vec<(&str, Vec<Part>)> = vec![
         ("process", vec![(format!("{}", node.pid), PLAIN), (format!("  {}", text::ellipsize(&node.build, 28)), quiet)]),
         ("cpu", vec![(of_core(scene.process_cpu_percent), PLAIN)]),
@@ -168,13 +195,27 @@ fn memory(pen: &mut Pen<'_>, scene: &Scene, area: Rect) -> u16 {
     let bad = !node.backing_reason.is_empty();
     let shape = if bad { Shape::Degraded } else { Shape::Well };
     let list: Vec<(&str, Vec<Part>)> = vec![
-        ("region", vec![(text::bytes(node.region_bytes as f64), PLAIN), (format!("  {}, epoch {}", text::ellipsize(&node.region_join, 10), node.region_epoch), quiet)]),
+        (
+            "region",
+            vec![
+                (text::bytes(node.region_bytes as f64), PLAIN),
+                (format!("  {}, epoch {}", text::ellipsize(&node.region_join, 10), node.region_epoch), quiet),
+            ],
+        ),
         ("  path", vec![(text::ellipsize(&path, usize::from(area.width.saturating_sub(14))), PLAIN)]),
-        ("  backing", vec![(format!("{} ", shape.symbol()), pen.theme.shape(shape)), (pages_word(node.region_pages).into(), PLAIN), (format!(", hugepages {hugepages}"), quiet)]),
+        (
+            "  backing",
+            vec![
+                (format!("{} ", shape.symbol()), pen.theme.shape(shape)),
+                (pages_word(node.region_pages).into(), PLAIN),
+                (format!(", hugepages {hugepages}"), quiet),
+            ],
+        ),
     ];
     let mut y = rows(pen, area, "MEMORY", &list);
     // Why the backing is not what was asked for, with the command that mends it: the whole sentence.
-    for line in wrap(&node.backing_reason, usize::from(area.width)).into_iter().filter(|line| !line.is_empty()).take(4) {
+    for line in wrap(&node.backing_reason, usize::from(area.width)).into_iter().filter(|line| !line.is_empty()).take(4)
+    {
         if y < area.bottom() {
             pen.put_within(area.x, y, area.right(), &line, pen.theme.shape(Shape::Degraded));
             y += 1;
@@ -193,7 +234,8 @@ fn threads(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
     let y = area.y + 1;
     for (shown, core) in host.allowed.iter().enumerate() {
         let owner = scene.now.tori.iter().find(|torus| torus.core == Some(*core));
-        let label = owner.map_or_else(|| format!("{core}"), |torus| format!("{core} {}", text::ellipsize(&torus.name, 6)));
+        let label =
+            owner.map_or_else(|| format!("{core}"), |torus| format!("{core} {}", text::ellipsize(&torus.name, 6)));
         if x + label.len() as u16 + 6 > area.right() {
             pen.put_within(x, y, area.right(), &format!("+{}", host.allowed.len() - shown), quiet);
             break;
@@ -214,14 +256,24 @@ fn threads(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
         }
         let shape = torus_shape(scene, torus);
         let cpu = scene.rates[at].cpu_percent.map_or_else(|| text::UNKNOWN.to_owned(), text::percent);
-        let core = torus.core.map_or_else(|| "none".to_owned(), |core| format!("{core}{}", if torus.core_shared { " shared" } else { "" }));
+        let core = torus.core.map_or_else(
+            || "none".to_owned(),
+            |core| format!("{core}{}", if torus.core_shared { " shared" } else { "" }),
+        );
         let parts: Vec<Part> = vec![
             (text::left(&format!("{} ({})", text::ellipsize(&torus.name, 8), torus.tid), 17), PLAIN),
             (format!("{} ", shape.symbol()), pen.theme.shape(shape)),
             (text::left(crate::theme::torus_word(torus.state), 10), PLAIN),
             (text::left(&core, 8), PLAIN),
             (text::left(&cpu, 9), PLAIN),
-            (format!("{} used of {} mapped, ", text::bytes(torus.memory_used_bytes as f64), text::bytes(torus.memory_mapped_bytes as f64)), PLAIN),
+            (
+                format!(
+                    "{} used of {} mapped, ",
+                    text::bytes(torus.memory_used_bytes as f64),
+                    text::bytes(torus.memory_mapped_bytes as f64)
+                ),
+                PLAIN,
+            ),
             (pages_word(torus.memory_pages).into(), quiet),
         ];
         pen.parts(area.x, y, area.right(), &parts);

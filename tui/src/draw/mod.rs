@@ -36,11 +36,7 @@ pub fn paint(state: &State, buffer: &mut Buffer) -> Vec<Hit> {
     let compact = area.width < COMPACT.0 || area.height < COMPACT.1;
     let header_rows = frame::header(&mut pen, state, area, compact);
     let footer_rows = u16::from(area.height > header_rows + 1);
-    let body = Rect {
-        y: area.y + header_rows,
-        height: area.height.saturating_sub(header_rows + footer_rows),
-        ..area
-    };
+    let body = Rect { y: area.y + header_rows, height: area.height.saturating_sub(header_rows + footer_rows), ..area };
     let first_hit = pen.hits.len();
     if body.height > 0 {
         if state.scene.is_none() {
@@ -78,6 +74,10 @@ fn mark_selected(pen: &mut Pen<'_>, state: &State, first_hit: usize) {
     let chosen: Vec<_> = chosen.collect();
     let count = chosen.iter().filter_map(|(_, focus)| *focus).max().map_or(0, |most| most + 1);
     let wanted = state.focus.min(count.saturating_sub(1));
+    // A picture for scripts has nothing selected.
+    if state.focus == usize::MAX {
+        return;
+    }
     let Some((area, _)) = chosen.into_iter().find(|(_, focus)| *focus == Some(wanted)) else { return };
     let accent = pen.theme.accent();
     pen.restyle(area, accent);
@@ -108,9 +108,7 @@ pub fn focusables(state: &State) -> Vec<Target> {
 /// What lies at a place of the screen, and which selectable thing it is.
 #[must_use]
 pub fn hit(state: &State, column: u16, row: u16) -> Option<(Target, Option<usize>)> {
-    let inside = |area: &Rect| {
-        area.x <= column && column < area.right() && area.y <= row && row < area.bottom()
-    };
+    let inside = |area: &Rect| area.x <= column && column < area.right() && area.y <= row && row < area.bottom();
     scratch(state).into_iter().rev().find(|hit| inside(&hit.area)).map(|hit| (hit.target, hit.focus))
 }
 

@@ -52,7 +52,8 @@ pub fn help_lines() -> Vec<(String, String)> {
     }
     lines.push((String::new(), "commands, after :".to_owned()));
     lines.extend(COMMANDS.iter().map(|command| (command.usage(), command.help.to_owned())));
-    lines.push((String::new(), "mouse: click a tab, a row, a cell; a second click opens; the wheel selects".to_owned()));
+    lines
+        .push((String::new(), "mouse: click a tab, a row, a cell; a second click opens; the wheel selects".to_owned()));
     lines
 }
 
@@ -75,7 +76,8 @@ pub fn help(pen: &mut Pen<'_>, state: &State, area: Rect) {
         }
     }
     if lines.len() > shown {
-        let more = format!(" ↑↓ {}–{} of {} · any other key closes ", first + 1, first + shown.min(lines.len()), lines.len());
+        let more =
+            format!(" ↑↓ {}–{} of {} · any other key closes ", first + 1, first + shown.min(lines.len()), lines.len());
         pen.put_right(inside.x, inside.right(), inside.bottom(), &more, pen.theme.quiet());
     }
 }
@@ -92,9 +94,10 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
         Question::Send(request) => {
             let torus = request.torus().map(|name| text::ellipsize(name, 24)).unwrap_or_default();
             let (title, what) = match request {
-                Request::Pause { .. } => {
-                    (format!("pause torus {torus}?"), "It executes nothing until resumed. Heartbeat and watchdog go on.".into())
-                }
+                Request::Pause { .. } => (
+                    format!("pause torus {torus}?"),
+                    "It executes nothing until resumed. Heartbeat and watchdog go on.".into(),
+                ),
                 Request::Resume { .. } => (format!("resume torus {torus}?"), "It executes events again.".into()),
                 Request::Step { count, .. } => {
                     (format!("step torus {torus}?"), format!("It executes {} and pauses again.", events(*count)))
@@ -106,7 +109,9 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
                 Request::Interval { ticks: None, .. } => {
                     (format!("set the interval of torus {torus}?"), "The adaptive rule takes over again.".into())
                 }
-                Request::Mode { mode } => (format!("change the mode to {mode}?"), "Every torus of the node follows.".into()),
+                Request::Mode { mode } => {
+                    (format!("change the mode to {mode}?"), "Every torus of the node follows.".into())
+                }
                 Request::Inject { count, dst, payload, .. } => (
                     format!("inject into torus {torus}?"),
                     format!("{} to cell {dst}, payload {payload}.", events(*count)),

@@ -26,7 +26,8 @@ struct Member<'a> {
 
 fn members(scene: &Scene) -> Vec<Member<'_>> {
     let own = scene.now.tori.iter().enumerate();
-    let mut found: Vec<Member<'_>> = own.map(|(at, torus)| Member { id: torus.id, own: Some((at, torus)), peer: None }).collect();
+    let mut found: Vec<Member<'_>> =
+        own.map(|(at, torus)| Member { id: torus.id, own: Some((at, torus)), peer: None }).collect();
     for peer in scene.now.tori.iter().flat_map(|torus| &torus.peers) {
         if peer.state != PeerState::Absent && !found.iter().any(|member| member.id == peer.id) {
             found.push(Member { id: peer.id, own: None, peer: Some(peer) });
@@ -108,7 +109,11 @@ pub fn interval_why(scene: &Scene, torus: &TorusSnapshot) -> String {
     let before = text::grouped(u64::from(torus.interval_before_ticks));
     let name = text::ellipsize(&torus.name, 8);
     let reason = if torus.interval_fixed { "set by hand" } else { &torus.interval_reason };
-    let at = if torus.interval_fixed { String::new() } else { format!(", {}", text::percent_of_ppm(u64::from(torus.violation_rate_ppm))) };
+    let at = if torus.interval_fixed {
+        String::new()
+    } else {
+        format!(", {}", text::percent_of_ppm(u64::from(torus.violation_rate_ppm)))
+    };
     format!("({name} {arrow} from {before}, {ago} ago: {reason}{at})")
 }
 
@@ -135,7 +140,8 @@ fn knot(pen: &mut Pen<'_>, scene: &Scene, area: Rect, members: [&Member<'_>; 3])
     let style = |pen: &Pen<'_>, shape: Shape| {
         if shape == Shape::Well { pen.theme.quiet() } else { pen.theme.shape(shape) }
     };
-    let line = |shape: Shape, whole: &'static str, broken: &'static str| if shape == Shape::Well { whole } else { broken };
+    let line =
+        |shape: Shape, whole: &'static str, broken: &'static str| if shape == Shape::Well { whole } else { broken };
     let (ac_style, ab_style, bc_style) = (style(pen, ac), style(pen, ab), style(pen, bc));
     for row in 1..=2u16 {
         pen.put(x + 17 - row, y + row, line(ac, "╱", "·"), ac_style);
@@ -206,7 +212,10 @@ fn corner(pen: &mut Pen<'_>, scene: &Scene, member: &Member<'_>, bullet: (u16, u
             let via = if peer.pid > 0 { format!("{}, process {}", peer.via, peer.pid) } else { peer.via.clone() };
             [
                 vec![(text::ellipsize(&via, usize::from(width)), quiet)],
-                vec![(peer_word(peer.state).to_owned(), pen.theme.shape(shape)), (format!(" · seen {} ago", text::nanos(peer.age_ns)), quiet)],
+                vec![
+                    (peer_word(peer.state).to_owned(), pen.theme.shape(shape)),
+                    (format!(" · seen {} ago", text::nanos(peer.age_ns)), quiet),
+                ],
                 vec![("applied ".into(), quiet), (text::count(peer.applied_seq, 12), PLAIN)],
             ]
         }
@@ -234,7 +243,12 @@ fn list(pen: &mut Pen<'_>, scene: &Scene, area: Rect, members: &[Member<'_>]) {
             (Some((own, _)), _) => {
                 let rates = &scene.rates[*own];
                 let rate = text::right(&text::rate(rates.events, "ev/s"), 11);
-                pen.parts(after, y, right, &[(rate, PLAIN), (" ".into(), PLAIN), (text::spark(&rates.events_minute, 16), pen.theme.quiet())]);
+                pen.parts(
+                    after,
+                    y,
+                    right,
+                    &[(rate, PLAIN), (" ".into(), PLAIN), (text::spark(&rates.events_minute, 16), pen.theme.quiet())],
+                );
             }
             (None, Some(peer)) => {
                 let words = format!("{} · {}", peer.via, peer_word(peer.state));
@@ -301,11 +315,21 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
         ),
         ("corrections", vec![(kinds(scene, |rates, kind| rates.corrections[kind]), PLAIN)], at),
         ("violations", vec![(kinds(scene, |rates, kind| rates.violations[kind]), PLAIN)], at),
-        ("overhead", vec![(text::percent_of_ppm(overhead), PLAIN), (if wide { " of running time" } else { " of the time" }.into(), quiet)], at),
+        (
+            "overhead",
+            vec![
+                (text::percent_of_ppm(overhead), PLAIN),
+                (if wide { " of running time" } else { " of the time" }.into(), quiet),
+            ],
+            at,
+        ),
         (
             "conserved",
             if conserved {
-                vec![(if wide { "in + made = done + pending " } else { "in+made=done+pending " }.into(), quiet), ("✓".into(), pen.theme.shape(Shape::Well))]
+                vec![
+                    (if wide { "in + made = done + pending " } else { "in+made=done+pending " }.into(), quiet),
+                    ("✓".into(), pen.theme.shape(Shape::Well)),
+                ]
             } else {
                 vec![("✕ does not add up".into(), pen.theme.shape(Shape::Failed))]
             },
@@ -393,7 +417,11 @@ fn column_parts(pen: &Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, 
         0 => vec![(text::ellipsize(&torus.name, wide), pen.theme.strong())],
         1 => {
             let shape = torus_shape(scene, torus);
-            let word = if scene.torus_silent_ns(torus) >= 3_000_000_000 && shape == Shape::Failed { "silent" } else { torus_word(torus.state) };
+            let word = if scene.torus_silent_ns(torus) >= 3_000_000_000 && shape == Shape::Failed {
+                "silent"
+            } else {
+                torus_word(torus.state)
+            };
             let style = pen.fresh(pen.theme.shape(shape), scene.torus_changed(torus, |at| at.state));
             vec![(format!("{} ", shape.symbol()), pen.theme.shape(shape)), (word.to_owned(), style)]
         }
@@ -408,12 +436,16 @@ fn column_parts(pen: &Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, 
         4 => vec![(text::count(torus.clock_ticks, wide), PLAIN)],
         5 => vec![(text::count(torus.pending, wide), PLAIN)],
         6 => {
-            let style = if rates.rejected.is_some_and(|rate| rate > 0.0) { pen.theme.shape(Shape::Degraded) } else { PLAIN };
+            let style =
+                if rates.rejected.is_some_and(|rate| rate > 0.0) { pen.theme.shape(Shape::Degraded) } else { PLAIN };
             let style = pen.fresh(style, scene.torus_changed(torus, |at| at.rejected));
             vec![(text::count(torus.rejected, wide), style)]
         }
         7 => vec![(rates.cpu_percent.map_or_else(|| format!("{} %", text::UNKNOWN), text::percent), PLAIN)],
-        8 => vec![(text::count(torus.load_runnable.saturating_add(torus.pending).saturating_add(torus.load_suspended), wide), PLAIN)],
+        8 => vec![(
+            text::count(torus.load_runnable.saturating_add(torus.pending).saturating_add(torus.load_suspended), wide),
+            PLAIN,
+        )],
         9 if torus.uncoupled => vec![("uncoupled".into(), quiet)],
         9 => {
             let over = torus.face_spread > torus.face_tolerance;

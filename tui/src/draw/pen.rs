@@ -117,7 +117,9 @@ impl<'a> Pen<'a> {
     /// Greys an area: it no longer shows what is.
     pub fn fade(&mut self, area: Rect) {
         let style = match self.theme.colours {
-            Colours::None => Style::new().add_modifier(Modifier::DIM).remove_modifier(Modifier::BOLD | Modifier::REVERSED),
+            Colours::None => {
+                Style::new().add_modifier(Modifier::DIM).remove_modifier(Modifier::BOLD | Modifier::REVERSED)
+            }
             _ => Style::new().fg(Color::DarkGray).remove_modifier(Modifier::BOLD | Modifier::UNDERLINED),
         };
         self.restyle(area, style);

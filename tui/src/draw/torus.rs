@@ -167,7 +167,14 @@ fn legend(pen: &mut Pen<'_>, scale: &Scale, x: u16, y: u16) {
 }
 
 /// The cell under the cursor in words and numbers.
-fn spell_cell(pen: &mut Pen<'_>, state: &State, scene: &Scene, torus: &TorusSnapshot, activity: Option<&Activity>, area: Rect) {
+fn spell_cell(
+    pen: &mut Pen<'_>,
+    state: &State,
+    scene: &Scene,
+    torus: &TorusSnapshot,
+    activity: Option<&Activity>,
+    area: Rect,
+) {
     let quiet = pen.theme.quiet();
     let (y, z) = (usize::from(state.cell.0.min(31)), usize::from(state.cell.1.min(31)));
     let face = state.face.min(1);
@@ -214,7 +221,10 @@ pub(crate) fn histogram(buckets: &[u64], columns: usize) -> String {
     let first = buckets.iter().position(|count| *count > 0).unwrap_or(0);
     let last = buckets.iter().rposition(|count| *count > 0).unwrap_or(0);
     let used = &buckets[first.min(buckets.len())..(last + 1).min(buckets.len())];
-    let merged: Vec<u64> = used.chunks(used.len().div_ceil(columns.max(1)).max(1)).map(|part| part.iter().copied().fold(0, u64::saturating_add)).collect();
+    let merged: Vec<u64> = used
+        .chunks(used.len().div_ceil(columns.max(1)).max(1))
+        .map(|part| part.iter().copied().fold(0, u64::saturating_add))
+        .collect();
     let top = merged.iter().copied().max().unwrap_or(0) as f64;
     // Few events in a bucket are still events: the lowest bar, never a blank.
     merged.iter().map(|count| if *count == 0 { '·' } else { text::bar_char(*count as f64, top) }).collect()
@@ -222,7 +232,9 @@ pub(crate) fn histogram(buckets: &[u64], columns: usize) -> String {
 
 fn spread(buckets: &[u64], unit: impl Fn(u64) -> String) -> String {
     match (text::quantile(buckets, 0.5), text::quantile(buckets, 0.99)) {
-        (Some(half), Some(most)) => format!("<{} p50 <{} p99", unit(half.saturating_add(1)), unit(most.saturating_add(1))),
+        (Some(half), Some(most)) => {
+            format!("<{} p50 <{} p99", unit(half.saturating_add(1)), unit(most.saturating_add(1)))
+        }
         _ => "nothing measured yet".into(),
     }
 }
@@ -242,8 +254,20 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
     let ticks = |value: u64| text::whole_or_si(value as f64);
     let bars = usize::from(area.width.saturating_sub(33)).clamp(6, 16);
     let rows: Vec<(&str, Vec<Part>)> = vec![
-        ("state", vec![(format!("{} {}", shape.symbol(), torus_word(torus.state)), state_style), (format!(" · {core}"), quiet)]),
-        ("events", vec![(text::rate(rates.events, "ev/s"), strong), (format!("  {}", text::spark(&rates.events_minute, 14)), quiet)]),
+        (
+            "state",
+            vec![
+                (format!("{} {}", shape.symbol(), torus_word(torus.state)), state_style),
+                (format!(" · {core}"), quiet),
+            ],
+        ),
+        (
+            "events",
+            vec![
+                (text::rate(rates.events, "ev/s"), strong),
+                (format!("  {}", text::spark(&rates.events_minute, 14)), quiet),
+            ],
+        ),
         ("clock", vec![(text::count(torus.clock_ticks, 20), PLAIN)]),
         (
             "queue",
@@ -253,14 +277,65 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
                 (format!("of {}", text::count(torus.capacity, 7)), quiet),
             ],
         ),
-        ("", vec![("high water ".into(), quiet), (text::count(torus.high_water, 9), PLAIN), ("  batch ".into(), quiet), (text::count(u64::from(torus.batch), 6), PLAIN)]),
-        ("rejected", vec![(text::count(torus.rejected, 9), rejected_style), ("  lost ".into(), quiet), (text::count(torus.lost, 9), PLAIN)]),
-        ("handed", vec![("out ".into(), quiet), (text::count(torus.handed_out, 9), PLAIN), ("  in ".into(), quiet), (text::count(torus.handed_in, 9), PLAIN)]),
-        ("an event", vec![(histogram(&torus.service_ns, bars), PLAIN), (format!(" {}", spread(&torus.service_ns, text::nanos)), quiet)]),
+        (
+            "",
+            vec![
+                ("high water ".into(), quiet),
+                (text::count(torus.high_water, 9), PLAIN),
+                ("  batch ".into(), quiet),
+                (text::count(u64::from(torus.batch), 6), PLAIN),
+            ],
+        ),
+        (
+            "rejected",
+            vec![
+                (text::count(torus.rejected, 9), rejected_style),
+                ("  lost ".into(), quiet),
+                (text::count(torus.lost, 9), PLAIN),
+            ],
+        ),
+        (
+            "handed",
+            vec![
+                ("out ".into(), quiet),
+                (text::count(torus.handed_out, 9), PLAIN),
+                ("  in ".into(), quiet),
+                (text::count(torus.handed_in, 9), PLAIN),
+            ],
+        ),
+        (
+            "an event",
+            vec![
+                (histogram(&torus.service_ns, bars), PLAIN),
+                (format!(" {}", spread(&torus.service_ns, text::nanos)), quiet),
+            ],
+        ),
         ("delays", vec![(histogram(&delays, bars), PLAIN), (format!(" {} ticks", spread(&delays, ticks)), quiet)]),
-        ("interval", vec![(format!("{} ticks", text::grouped(u64::from(torus.interval_ticks))), interval_style), (format!(" {}", overview::interval_why(scene, torus)), quiet)]),
-        ("exchange", vec![(text::nanos(torus.exchange_p50_ns), PLAIN), (" p50  ".into(), quiet), (text::nanos(torus.exchange_p99_ns), PLAIN), (" p99".into(), quiet)]),
-        ("graph", vec![(text::count(u64::from(torus.processes), 6), PLAIN), (" processes  ".into(), quiet), (text::count(u64::from(torus.edges), 6), PLAIN), (" edges".into(), quiet)]),
+        (
+            "interval",
+            vec![
+                (format!("{} ticks", text::grouped(u64::from(torus.interval_ticks))), interval_style),
+                (format!(" {}", overview::interval_why(scene, torus)), quiet),
+            ],
+        ),
+        (
+            "exchange",
+            vec![
+                (text::nanos(torus.exchange_p50_ns), PLAIN),
+                (" p50  ".into(), quiet),
+                (text::nanos(torus.exchange_p99_ns), PLAIN),
+                (" p99".into(), quiet),
+            ],
+        ),
+        (
+            "graph",
+            vec![
+                (text::count(u64::from(torus.processes), 6), PLAIN),
+                (" processes  ".into(), quiet),
+                (text::count(u64::from(torus.edges), 6), PLAIN),
+                (" edges".into(), quiet),
+            ],
+        ),
     ];
     // Peers and the stepped event must be seen; the graph and the exchange give way first.
     let stepped = if torus.stepped.is_some() { 3 } else { 0 };
@@ -325,17 +400,23 @@ fn step_lines(pen: &mut Pen<'_>, torus: &TorusSnapshot, area: Rect) -> u16 {
         (format!("cell {} → {}", stepped.src, stepped.dst), pen.theme.strong()),
         (format!("  payload {}", stepped.payload), PLAIN),
     ];
-    let mut fired: Vec<String> = stepped.fired.iter().map(|(dst, delay)| format!("{dst} +{}", text::count(*delay, 6))).collect();
-    let more = usize::try_from(stepped.fired_total).unwrap_or(usize::MAX).saturating_sub(fired.len());
-    if more > 0 {
-        fired.push(format!("and {more} more"));
-    }
-    let words = if fired.is_empty() { "nothing: it ends here".to_owned() } else { fired.join(", ") };
+    let fired: Vec<String> =
+        stepped.fired.iter().map(|(dst, delay)| format!("{dst} +{}", text::count(*delay, 6))).collect();
+    // How many comes first: it must not be cut off when only some of them fit.
+    let words = match stepped.fired_total {
+        0 => "nothing: it ends here".to_owned(),
+        total => format!("{}: {}", text::count(u64::from(total), 6), fired.join(", ")),
+    };
     pen.parts(area.x, area.y, area.right(), &first);
     let at = format!("at {} · number {}", text::count(stepped.time_ticks, 14), text::count(stepped.count, 9));
     pen.put_within(area.x + 10, area.y + 1, area.right(), &at, quiet);
     let room = usize::from(area.width.saturating_sub(16));
-    pen.parts(area.x + 10, area.y + 2, area.right(), &[("fired ".into(), quiet), (text::ellipsize(&words, room), PLAIN)]);
+    pen.parts(
+        area.x + 10,
+        area.y + 2,
+        area.right(),
+        &[("fired ".into(), quiet), (text::ellipsize(&words, room), PLAIN)],
+    );
     area.y + 3
 }
 

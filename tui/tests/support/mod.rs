@@ -81,7 +81,9 @@ fn host() -> HostSnapshot {
 
 fn torus(id: u32, polls: u64, ns: u64) -> TorusSnapshot {
     // A rate that breathes: the sum of one value a second, in closed form by a loop, as the tests are short.
-    let rate = |second: u64| [12_400_000, 12_100_000, 11_900_000][id as usize % 3] * (70 + (second * (7 + u64::from(id))) % 31) / 100;
+    let rate = |second: u64| {
+        [12_400_000, 12_100_000, 11_900_000][id as usize % 3] * (70 + (second * (7 + u64::from(id))) % 31) / 100
+    };
     let executed: u64 = (0..polls).map(|poll| rate(poll / 5) / 5).sum();
     let pending = [812, 790, 801][id as usize % 3];
     let mut violations = [0; page::KINDS];
@@ -153,8 +155,12 @@ fn torus(id: u32, polls: u64, ns: u64) -> TorusSnapshot {
         conservation_break_unix_ns: 0,
         peers: (0..3).filter(|peer| *peer != id).map(|peer| self::peer(peer, polls)).collect(),
         stepped: None,
-        service_ns: (0..32u64).map(|at| [0, 0, 0, 0, 12, 340, 9_120, 880, 40, 2][at.min(9) as usize] * u64::from(at < 10)).collect(),
-        edge_delay_ticks: (0..32u32).map(|at| [210, 40, 12, 88, 430, 700, 250, 60, 0, 2][at.min(9) as usize] * u32::from(at < 10)).collect(),
+        service_ns: (0..32u64)
+            .map(|at| [0, 0, 0, 0, 12, 340, 9_120, 880, 40, 2][at.min(9) as usize] * u64::from(at < 10))
+            .collect(),
+        edge_delay_ticks: (0..32u32)
+            .map(|at| [210, 40, 12, 88, 430, 700, 250, 60, 0, 2][at.min(9) as usize] * u32::from(at < 10))
+            .collect(),
         faces: [faces(0), faces(31)],
         peer_faces: [0, 31].map(|x| (0..FACE as u32).map(|cell| heat((id + 1) % 3, x, cell, polls)).collect()),
         peer_faces_of: Some((id + 1) % 3),
@@ -193,7 +199,12 @@ fn events(polls: u64) -> Vec<EventSnapshot> {
     let fixed = [
         (NOON_NS - 253_000_000_000, Severity::Notice, None, "region created: 3 tori, 6.00 MiB on 2 MiB pages"),
         (NOON_NS - 44_000_000_000, Severity::Info, Some(0), "interval 1 200 → 1 440: violation rate 1.20 % < 2.50 %"),
-        (NOON_NS - 20_000_000_000, Severity::Info, Some(0), "A → B handed over 12 events: load 812 vs 640, hysteresis 1 round"),
+        (
+            NOON_NS - 20_000_000_000,
+            Severity::Info,
+            Some(0),
+            "A → B handed over 12 events: load 812 vs 640, hysteresis 1 round",
+        ),
         (NOON_NS + POLL_NS, Severity::Warning, Some(2), "torus C: page late by 12 ms, control thread was held up"),
     ];
     let known = fixed.iter().enumerate().filter(|(_, event)| event.0 <= NOON_NS + polls * POLL_NS);

@@ -73,6 +73,9 @@ fn a_torus_thread_allocates_nothing() {
     common::ask(&handle, r#"{"do":"resume","torus":"B"}"#);
     guard("events, exchanges, hand-overs and pages go on", || grown(&before, &tori(&handle), 1_000));
     assert_eq!(counts(), first, "allocations of each torus thread");
+    // decisions:NODE-14: at most one wake per hand-over, and hand-overs only at exchanges.
+    let exchanges = tori(&handle).iter().map(|torus| torus.exchanges).sum::<u64>();
+    assert!(handle.probes().iter().map(|probe| probe.wakes).sum::<u64>() <= exchanges);
     assert!(!node.stop().failed());
 }
 

@@ -203,3 +203,58 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A keeper over a page of one torus, with nobody else there.
+    fn keeper(folder: &std::path::Path) -> Keeper {
+        std::fs::create_dir_all(folder).expect("a folder in the temporary folder");
+        let (_, notices) = crossbeam_channel::bounded(1);
+        let mut node = Box::new(NodePage::default());
+        (node.magic, node.version, node.tori) = (control::page::MAGIC, control::page::VERSION, 1);
+        Keeper {
+            shared: Arc::new(NodeShared::new(1)),
+            inbox: Arc::new(Inbox::default()),
+            pages: Arc::new(Pages::create(&folder.join("status"), 0o600, None, 1).expect("a page")),
+            notices,
+            log: EventLog::new(vec!["A".to_owned()]),
+            clock: Clock::new(),
+            node,
+            names: vec![("A".to_owned(), 0)],
+            degraded: vec!["core 9 is absent".to_owned()],
+            hung: vec![false],
+            failed: vec![false],
+            trouble: None,
+            dropped: 0,
+            written_ns: 0,
+        }
+    }
+
+    // decisions:NODE-20: a loop that does not come round is said, is the worst thing of the page, and is taken back when it does.
+    #[test]
+    fn a_hung_loop_is_said_and_taken_back() {
+        let folder = std::env::temp_dir().join(format!("trefoil-keeper-{}", std::process::id()));
+        let mut keeper = keeper(&folder);
+        let running = Phase::Running as u32;
+        let torus = Arc::clone(&keeper.shared);
+        let now_ns = keeper.clock.now_ns();
+        torus.tori[0].state.store(State::Run as u32, Ordering::Relaxed);
+        torus.tori[0].beat_ns.store(now_ns, Ordering::Relaxed);
+        keeper.tick(running, true);
+        let worst = |keeper: &Keeper| keeper.pages.snapshot(0).expect("a page").node.worst;
+        assert_eq!(worst(&keeper), "core 9 is absent");
+        torus.tori[0].beat_ns.store(now_ns.saturating_sub(2 * HUNG_NS), Ordering::Relaxed);
+        keeper.tick(running, true);
+        assert_eq!(worst(&keeper), "torus A hangs");
+        torus.tori[0].beat_ns.store(keeper.clock.now_ns(), Ordering::Relaxed);
+        keeper.tick(running, true);
+        assert_eq!(worst(&keeper), "core 9 is absent");
+        let events = keeper.pages.snapshot(0).expect("a page").events;
+        let texts: Vec<&str> = events.iter().map(|event| event.text.as_str()).collect();
+        assert!(texts[0].starts_with("A hangs: its loop has not come round for"), "{texts:?}");
+        assert_eq!(texts[1..], ["A comes round again"]);
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}

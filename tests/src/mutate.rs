@@ -17,7 +17,7 @@ impl Mutator {
     }
 
     /// The next number (xorshift64*).
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;
         self.state ^= self.state >> 27;
@@ -26,7 +26,7 @@ impl Mutator {
 
     /// A number below `end`; 0 when `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        if end == 0 { 0 } else { usize::try_from(self.next() % end as u64).expect("below a usize") }
+        if end == 0 { 0 } else { usize::try_from(self.number() % end as u64).expect("below a usize") }
     }
 
     /// `bytes` with one to eight changes; some take pieces of `other`.
@@ -43,10 +43,10 @@ impl Mutator {
         let at = self.below(out.len());
         match self.below(8) {
             0 if !out.is_empty() => out[at] ^= 1 << self.below(8),
-            1 if !out.is_empty() => out[at] = self.next().to_le_bytes()[0],
+            1 if !out.is_empty() => out[at] = self.number().to_le_bytes()[0],
             2 => out.truncate(at),
             3 => {
-                let byte = self.next().to_le_bytes()[0];
+                let byte = self.number().to_le_bytes()[0];
                 out.insert(at, byte);
             }
             4 if !out.is_empty() => {

@@ -1,4 +1,5 @@
 //! The console in a real terminal, against a real agent.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use std::time::Duration;
 

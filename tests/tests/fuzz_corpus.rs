@@ -1,4 +1,5 @@
 //! The fuzz corpora on stable: every file of `tests/fuzz/corpus` and seeded mutations of it through every hostile parser.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,5 @@
 //! One process from start to end: a run for a time, a stop by signal, steering, a second agent, recording and replay.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! What an operator gets wrong or the host does not give: each says what is wrong and what mends it, and harms nothing.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use std::fs;
 use std::time::Duration;

@@ -99,11 +99,12 @@ mod tests {
 
     #[test]
     fn a_hanging_process_can_still_be_killed() {
-        let child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let mut child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let _held = hang(pid);
         nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-        // The tracer, being the parent's process too, collects it.
         until("it to end", Duration::from_secs(10), || state(child.id(), pid).is_none().then_some(()));
+        // The tracer, being the parent's process too, has collected it.
+        assert!(child.wait().is_err());
     }
 }

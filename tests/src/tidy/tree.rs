@@ -85,7 +85,7 @@ pub fn modules(source: &Source) -> Vec<Module> {
     let mut found = Vec::new();
     for at in source.words("mod") {
         let rest = &source.code[at + 3..];
-        let Some(end) = rest.find(|letter: char| letter == ';' || letter == '{') else { continue };
+        let Some(end) = rest.find([';', '{']) else { continue };
         let name = rest[..end].trim();
         if rest.as_bytes()[end] != b';'
             || name.is_empty()

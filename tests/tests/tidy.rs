@@ -45,6 +45,12 @@ fn lines_are_not_too_wide() {
     each(rules::widths);
 }
 
+// decisions:NODE-18: no test fails by a time.
+#[test]
+fn no_test_asserts_a_time() {
+    each(rules::timed_asserts);
+}
+
 #[test]
 fn every_file_is_reachable() {
     none(&Tree::read(&root()).findings);
@@ -75,6 +81,29 @@ fn requirements_are_cited_by_code_and_tests() {
         cited.add_text(&path, &text(&path), &list);
     }
     none(&cited.judge(&list));
+}
+
+// Aim: SPECIFICATION.md promises only what something holds. Method: each name in its last column is a test, or a row of the bench.
+#[test]
+fn every_promise_is_held_by_something_that_exists() {
+    let tree = Tree::read(&root());
+    let mut found = Vec::new();
+    for (line, name) in requirements::promises(&text("SPECIFICATION.md")) {
+        let held = match name.strip_prefix("bench: ") {
+            Some(row) => {
+                tree.files.values().any(|source| source.path.starts_with("tests/bench/") && source.text.contains(row))
+            }
+            None => {
+                let signature = format!("fn {name}(");
+                let is_test = |source: &Source| source.code.match_indices(&signature).any(|(at, _)| source.in_test(at));
+                !name.is_empty() && tree.files.values().any(is_test)
+            }
+        };
+        if !held {
+            found.push(Finding::new("SPECIFICATION.md", line, format!("nothing called `{name}` holds this")));
+        }
+    }
+    none(&found);
 }
 
 // Dead configurations mislead: each is named by a test, the Makefile, a document or the agent.

@@ -163,6 +163,31 @@ impl Cited {
     }
 }
 
+/// The names in backticks in the last column of a Markdown table that begins with `| ... | held by |`: tests, or `bench: TEXT`.
+#[must_use]
+pub fn promises(markdown: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut inside = false;
+    for (at, line) in markdown.lines().enumerate() {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let Some(last) = line.starts_with('|').then(|| cells.last().copied()).flatten() else {
+            inside = false;
+            continue;
+        };
+        if last == "held by" {
+            inside = true;
+        } else if inside && !last.starts_with("---") {
+            let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+            // A row that nothing holds is as wrong as one held by something that is not there.
+            if names.is_empty() {
+                found.push((at + 1, String::new()));
+            }
+            found.extend(names.into_iter().map(|name| (at + 1, name.to_owned())));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,5 +249,12 @@ mod tests {
             assert!(parse(&bad).is_err(), "{bad}");
         }
         assert!(parse(&format!("{ID}\tin-scope\tx\n{ID}\tin-scope\tx\n")).is_err());
+    }
+
+    #[test]
+    fn promises_are_read_from_tables_that_name_their_keeper() {
+        let text = "| a | b |\n| --- | --- |\n| `no` | `no` |\n\n| what | held by |\n| --- | --- |\n| x `y` | `t1`, `bench: row` |\n| z | hope |\n";
+        let names: Vec<String> = promises(text).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, vec!["t1", "bench: row", ""]);
     }
 }

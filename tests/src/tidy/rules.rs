@@ -188,6 +188,30 @@ pub fn widths(source: &Source) -> Vec<Finding> {
     found
 }
 
+/// Times are reported by the bench, never asserted by a test (`decisions:NODE-18`): on a busy machine every such test lies
+/// sooner or later. A hang guard says so in the line above.
+#[must_use]
+pub fn timed_asserts(source: &Source) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (at, _) in source.code.match_indices("assert").filter(|&(at, _)| source.in_test(at)) {
+        let statement = source.code[at..].split(';').next().unwrap_or_default();
+        let line = source.line_of(at);
+        let guard = source
+            .text
+            .lines()
+            .nth(line.wrapping_sub(2))
+            .is_some_and(|above| above.to_lowercase().contains("hang guard"));
+        if statement.contains("elapsed") && !guard {
+            found.push(Finding::new(
+                &source.path,
+                line,
+                "asserts a time: count something, or say `hang guard` in the line above",
+            ));
+        }
+    }
+    found
+}
+
 /// What each crate may depend on among the project's own, and for the pure ones among all (ARCHITECTURE.md).
 const MAY_DEPEND: [(&str, &[&str]); 5] = [
     ("torus", &[]),
@@ -289,6 +313,13 @@ mod tests {
         let found = widths(&at("a.rs", &text));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].line, 2);
+    }
+
+    #[test]
+    fn an_asserted_time_is_found_unless_it_is_a_hang_guard() {
+        let text = "#[test]\nfn t() {\n    assert!(start.elapsed() < limit);\n    // Hang guard.\n    assert!(start.elapsed() < limit);\n}\n";
+        let found = timed_asserts(&at("torus/src/a.rs", text));
+        assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), vec![3]);
     }
 
     #[test]

@@ -309,7 +309,10 @@ proptest! {
     #[test]
     fn any_words_are_survived(
         content in prop::collection::vec(prop_oneof![any::<u64>(), 0..20_u64, Just(1 << 63), Just(3 << 62)], words_needed(2, 4)),
-        changes in prop::collection::vec((prop_oneof![Just(0_usize), Just(16), 32..64_usize], prop_oneof![any::<u64>(), 0..20_u64], 0..6_u8), 0..60),
+        changes in prop::collection::vec(
+            (prop_oneof![Just(0_usize), Just(16), 32..64_usize], prop_oneof![any::<u64>(), 0..20_u64], 0..6_u8),
+            0..60,
+        ),
     ) {
         let words: Vec<AtomicU64> = content.into_iter().map(AtomicU64::new).collect();
         let sender = Sender::new(&words, 2, 4).unwrap();

@@ -257,7 +257,10 @@ proptest! {
     #[test]
     fn any_words_are_survived(
         content in prop::collection::vec(prop_oneof![any::<u64>(), 0..20_u64], words_needed(2, 4)),
-        changes in prop::collection::vec((prop_oneof![Just(0_usize), Just(16), Just(2), Just(18)], prop_oneof![any::<u64>(), 0..20_u64], 0..8_u8), 0..60),
+        changes in prop::collection::vec(
+            (prop_oneof![Just(0_usize), Just(16), Just(2), Just(18)], prop_oneof![any::<u64>(), 0..20_u64], 0..8_u8),
+            0..60,
+        ),
     ) {
         let words: Vec<AtomicU64> = content.into_iter().map(AtomicU64::new).collect();
         let (mut sender, _) = Sender::attach(&words, 2, 4, 1).unwrap();

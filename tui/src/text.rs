@@ -59,7 +59,7 @@ pub fn rate(value: Option<f64>, unit: &str) -> String {
 /// Small whole numbers without decimals, the rest by [`si`].
 #[must_use]
 pub fn whole_or_si(value: f64) -> String {
-    if value >= 0.0 && value < 999.5 && (value - value.round()).abs() < 0.005 {
+    if (0.0..999.5).contains(&value) && (value - value.round()).abs() < 0.005 {
         format!("{value:.0}")
     } else {
         si(value)

@@ -33,17 +33,22 @@ fn boxed(pen: &mut Pen<'_>, area: Rect, columns: u16, rows: u16, title: &str) ->
     Rect::new(frame.x + 2, frame.y + 1, width - 4, height - 2)
 }
 
+/// Tells whether a binding belongs to a group of the help.
+type Belongs = fn(&[Screen]) -> bool;
+
 /// Every line of the help: key and sentence; a heading has no key.
 #[must_use]
 pub fn help_lines() -> Vec<(String, String)> {
     let mut lines = vec![(String::new(), "screens".to_owned())];
     lines.extend(SCREENS.iter().map(|(key, _, name)| (key.to_string(), (*name).to_owned())));
-    let everywhere = |on: &[Screen]| on.len() == SCREENS.len();
-    let groups: [(&str, &dyn Fn(&[Screen]) -> bool); 4] = [
-        ("everywhere", &|on| everywhere(on)),
-        ("on several screens", &|on| !everywhere(on) && on.len() > 1),
-        ("torus", &|on| on == [Screen::Torus]),
-        ("events", &|on| on == [Screen::Events]),
+    fn everywhere(on: &[Screen]) -> bool {
+        on.len() == SCREENS.len()
+    }
+    let groups: [(&str, Belongs); 4] = [
+        ("everywhere", |on| everywhere(on)),
+        ("on several screens", |on| !everywhere(on) && on.len() > 1),
+        ("torus", |on| on == [Screen::Torus]),
+        ("events", |on| on == [Screen::Events]),
     ];
     for (title, belongs) in groups {
         lines.push((String::new(), title.to_owned()));

@@ -187,7 +187,7 @@ fn member_shape(scene: &Scene, member: &Member<'_>) -> Shape {
 /// One member of the knot: its name at the bullet, its numbers below.
 fn corner(pen: &mut Pen<'_>, scene: &Scene, member: &Member<'_>, bullet: (u16, u16), below: (u16, u16), width: u16) {
     let (x, y) = bullet;
-    let right = below.0.max(x) + width;
+    let right = below.0 + width;
     let shape = member_shape(scene, member);
     let after = pen.shape(x, y, shape);
     let name = text::ellipsize(&member_name(scene, member.id), 9);

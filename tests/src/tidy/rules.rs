@@ -202,11 +202,7 @@ pub fn timed_asserts(source: &Source) -> Vec<Finding> {
             .nth(line.wrapping_sub(2))
             .is_some_and(|above| above.to_lowercase().contains("hang guard"));
         if statement.contains("elapsed") && !statement.to_lowercase().contains("hang") && !guard {
-            found.push(Finding::new(
-                &source.path,
-                line,
-                "asserts a time: count something, or name it a hang guard",
-            ));
+            found.push(Finding::new(&source.path, line, "asserts a time: count something, or name it a hang guard"));
         }
     }
     found

@@ -110,3 +110,24 @@ fn node_20_the_console_of_make_run_stops_its_node() {
     let gone = || (!std::path::Path::new(&format!("/proc/{}", left.node.pid)).exists()).then_some(());
     until("the node to end", PATIENCE, gone);
 }
+
+// Aim: closing the window that shows the demo leaves no process behind. Method: the terminal is taken away from under it.
+#[test]
+fn a_closed_terminal_leaves_no_process_behind() {
+    if skipped("a_closed_terminal_leaves_no_process_behind", lacks(&["tmux"])) {
+        return;
+    }
+    let _guard = guard("a_closed_terminal_leaves_no_process_behind", LIMIT);
+    let _lane = lane();
+    let scratch = Scratch::new("closed");
+    let file = config(&scratch, "demo", THREE_TORI);
+    let terminal = Terminal::open(&scratch, 100, 30);
+    terminal.line(&format!("exec {} run --config {} --console", binary().display(), file.display()));
+    terminal.wait("the console", PATIENCE, |screen| screen.contains("Overview"));
+    let output = trefoil(&["status", "--json", "--runtime-dir", &scratch.join("run-demo").display().to_string()]);
+    let seen: control::Snapshot =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    drop(terminal);
+    let path = format!("/proc/{}", seen.node.pid);
+    until("the node to end with its terminal", PATIENCE, || (!std::path::Path::new(&path).exists()).then_some(()));
+}

@@ -20,6 +20,8 @@ use crate::status_source::PageSource;
 
 /// How often the main thread looks whether the node has ended.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long the console may take to leave after the node has ended.
+const GRACE: Duration = Duration::from_secs(3);
 /// Between two status tables.
 const TABLE: Duration = Duration::from_secs(1);
 
@@ -96,6 +98,7 @@ fn console(control: &Control, switch: &Arc<Switch>, runtime_dir: &Path) -> Resul
             while !done.load(Ordering::Acquire) {
                 if control.is_finished() {
                     over.store(true, Ordering::Release);
+                    leave_a_dead_terminal(done);
                     return;
                 }
                 std::thread::sleep(LOOK);
@@ -116,6 +119,18 @@ fn console(control: &Control, switch: &Arc<Switch>, runtime_dir: &Path) -> Resul
         }
     }
     Ok(())
+}
+
+/// The console leaves as soon as it is told, unless its terminal is gone: crossterm then reads the end of it for ever. The node
+/// has ended by now, so nothing is lost by ending the process.
+fn leave_a_dead_terminal(done: &AtomicBool) {
+    let start = Instant::now();
+    while !done.load(Ordering::Acquire) {
+        if start.elapsed() > GRACE {
+            std::process::exit(1);
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// A status table each second until the node ends.

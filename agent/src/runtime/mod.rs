@@ -29,6 +29,7 @@ pub mod pages;
 pub mod pinning;
 pub mod record;
 pub mod replay;
+mod report;
 pub mod shared;
 pub mod status;
 pub mod thread;

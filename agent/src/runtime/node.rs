@@ -6,29 +6,27 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use control::page::{NodePage, Text};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use shm_transport::board::BoardError;
 use shm_transport::liveness::boot_id;
 use shm_transport::region::{Geometry, Join, Options as RegionOptions, Region, RegionError};
 use torus::Counters;
 use torus::record::{Record, Start};
-use zerocopy::FromZeros;
 
 use crate::config::{self, Config, Policy};
 
 use super::build;
 use super::clock::Clock;
 use super::cores::{self, HostCores};
-use super::events::{EventLog, Severity};
+use super::events::{EventLog, Notice, Severity};
 use super::handle::{Inner, Lead, NodeHandle};
 use super::keeper::{Inbox, Keeper, Phase};
 use super::notices;
 use super::pages::Pages;
-use super::pinning::{self, CoreRequest, Plan, Waiting};
+use super::pinning::{self, CoreRequest, Plan};
 use super::record::{self, Origin, Recorder};
+use super::report;
 use super::shared::{Gate, NodeShared};
-use super::status::pages_code;
 use super::thread::{self, Ready, Setup, Standing};
 
 /// Longest wait for the torus threads to stand ready: mapping and zeroing memory, building graphs.
@@ -144,94 +142,40 @@ impl Node {
         let host = HostCores::read();
         let plan = plan_cores(&config, &host)?;
         let works = build::works(&config)?;
-        let clock = Clock::new();
         let (region, join) = open_region(&config)?;
-        let pages = make_pages(&config)?;
-        let shared = Arc::new(NodeShared::new(config.tori.len()));
-        let inbox = Arc::new(Inbox::default());
-        let boots = draw(config.tori.len() + 1)?;
-        let (notice_sender, notice_receiver) = crossbeam_channel::bounded(notices::CAPACITY);
-        let mut degraded: Vec<String> = plan.troubles.iter().map(ToString::to_string).collect();
+        let base = Base {
+            region,
+            pages: make_pages(&config)?,
+            shared: Arc::new(NodeShared::new(config.tori.len())),
+            clock: Clock::new(),
+            boots: draw(config.tori.len() + 1)?,
+            plan,
+            config,
+        };
+        let (notices, taken) = crossbeam_channel::bounded(notices::CAPACITY);
+        let entries = base.config.record.ring_entries as usize * base.config.tori.len();
+        let records = options.record.as_ref().map(|_| crossbeam_channel::bounded::<Record>(entries));
+        // From here on an error sends the threads home: `Starter` sees to it when it is dropped.
+        let mut starter = Starter { threads: Vec::new(), leads: Vec::new(), shared: Arc::clone(&base.shared) };
+        let standings = starter.spawn_all(&base, works, &notices, records.as_ref().map(|(sender, _)| sender))?;
+        let mut degraded: Vec<String> = base.plan.troubles.iter().map(ToString::to_string).collect();
         degraded.extend(clock_trouble());
-        let records = options
-            .record
-            .as_ref()
-            .map(|_| crossbeam_channel::bounded::<Record>(config.record.ring_entries as usize * config.tori.len()));
-        let (ready_sender, ready_receiver) = crossbeam_channel::bounded(2 * config.tori.len());
-        let mut starter = Starter { threads: Vec::new(), leads: Vec::new(), shared: Arc::clone(&shared) };
-        for (index, work) in works.into_iter().enumerate() {
-            let (command_sender, command_receiver) = crossbeam_channel::bounded(COMMANDS);
-            let torus = &config.tori[index];
-            let recorder =
-                records.as_ref().map(|(sender, _)| Recorder::new(torus.id, sender.clone(), config.record.on_full));
-            let setup = Setup {
-                index,
-                config: Arc::clone(&config),
-                work,
-                boot: boots[index],
-                place: plan.places[index],
-                waiting: plan.waiting,
-                region: Arc::clone(&region),
-                pages: Arc::clone(&pages),
-                node: Arc::clone(&shared),
-                commands: command_receiver,
-                notices: notice_sender.clone(),
-                recorder,
-                ready: ready_sender.clone(),
-                clock,
-            };
-            starter.leads.push(Lead {
-                name: torus.name.clone(),
-                id: torus.id,
-                commands: command_sender,
-                last: Mutex::new(0),
-            });
-            starter.spawn(&torus.name, move || thread::main(setup))?;
-        }
-        drop(ready_sender);
-        let standings = starter.gather(&ready_receiver, &config)?;
-        degraded.extend(check_standings(&standings, &config, &region, &host).inspect_err(|_| starter.abort())?);
+        degraded.extend(check_standings(&standings, &base.config, &base.region, &host)?);
+        let inbox = Arc::new(Inbox::default());
         let writer = match (&options.record, records) {
-            (Some(path), Some((sender, receiver))) => {
-                drop(sender);
-                Some(start_recording(path, &config, &standings, receiver, &inbox).inspect_err(|_| starter.abort())?)
+            (Some(path), Some((_, receiver))) => {
+                Some(start_recording(path, &base.config, &standings, receiver, &inbox)?)
             }
             _ => None,
         };
-        let node_page = node_page(&config, &plan, &region, &join, boots[config.tori.len()], clock);
-        pages.write_node(clock.now_ns(), &node_page);
-        let log = EventLog::new(names(&config));
-        let keeper = Keeper {
-            shared: Arc::clone(&shared),
-            inbox: Arc::clone(&inbox),
-            pages: Arc::clone(&pages),
-            notices: notice_receiver,
-            log,
-            clock,
-            node: node_page,
-            names: config.tori.iter().map(|torus| (torus.name.clone(), torus.id)).collect(),
-            hung: vec![false; config.tori.len()],
-            failed: vec![false; config.tori.len()],
-            trouble: None,
-            dropped: 0,
-            written_ns: 0,
-            degraded: degraded.clone(),
-        };
-        tell_start(&inbox, &config, &plan, &region, &join, &standings, &degraded);
+        report::tell_start(&inbox, &base, &join, &standings, &degraded);
         inbox.phase.store(Phase::Running as u32, Ordering::Release);
-        let control = plan.control.clone();
-        let keeper = std::thread::Builder::new()
-            .name("keeper".to_owned())
-            .spawn(move || {
-                // Off the cores of the tori where there are others; if that fails it is only slower.
-                let _ = pinning::pin_current_thread(&control);
-                keeper.run();
-            })
-            .map_err(|source| StartError::System { what: "keeper thread", source })
-            .inspect_err(|_| starter.abort())?;
-        shared.gate.store(Gate::Open as u32, Ordering::Release);
-        let inner = Inner { shared, region, pages, inbox, clock, tori: std::mem::take(&mut starter.leads) };
+        let keeper = start_keeper(&base, &inbox, &join, taken, degraded)?;
+        base.shared.gate.store(Gate::Open as u32, Ordering::Release);
         let threads = std::mem::take(&mut starter.threads);
+        let tori = std::mem::take(&mut starter.leads);
+        let Base { shared, region, pages, clock, .. } = base;
+        let inner = Inner { shared, region, pages, inbox, clock, tori };
         Ok(Self { handle: NodeHandle { inner: Arc::new(inner) }, threads, keeper: Some(keeper), writer, ended: None })
     }
 
@@ -300,6 +244,54 @@ fn final_of(lead: &Lead, ended: Option<super::shared::Ended>) -> TorusFinal {
     }
 }
 
+/// What all parts of a node are made from.
+pub(super) struct Base {
+    pub(super) config: Arc<Config>,
+    pub(super) plan: Plan,
+    pub(super) region: Arc<Region>,
+    pub(super) pages: Arc<Pages>,
+    pub(super) shared: Arc<NodeShared>,
+    pub(super) clock: Clock,
+    /// Boot ids: one for each torus, the last one the node's.
+    pub(super) boots: Vec<u64>,
+}
+
+fn start_keeper(
+    base: &Base,
+    inbox: &Arc<Inbox>,
+    join: &Option<Join>,
+    notices: Receiver<Notice>,
+    degraded: Vec<String>,
+) -> Result<JoinHandle<()>, StartError> {
+    let tori = base.config.tori.len();
+    let node = report::node_page(base, join);
+    base.pages.write_node(base.clock.now_ns(), &node);
+    let keeper = Keeper {
+        shared: Arc::clone(&base.shared),
+        inbox: Arc::clone(inbox),
+        pages: Arc::clone(&base.pages),
+        notices,
+        log: EventLog::new(report::names(&base.config)),
+        clock: base.clock,
+        node,
+        names: base.config.tori.iter().map(|torus| (torus.name.clone(), torus.id)).collect(),
+        degraded,
+        hung: vec![false; tori],
+        failed: vec![false; tori],
+        trouble: None,
+        dropped: 0,
+        written_ns: 0,
+    };
+    let control = base.plan.control.clone();
+    let body = move || {
+        // Off the cores of the tori where there are others; if that fails it is only slower.
+        let _ = pinning::pin_current_thread(&control);
+        keeper.run();
+    };
+    let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn(body);
+    thread.map_err(|source| StartError::System { what: "keeper thread", source })
+}
+
 /// Threads that are started and not yet running; dropping it sends them home.
 struct Starter {
     threads: Vec<JoinHandle<()>>,
@@ -308,6 +300,42 @@ struct Starter {
 }
 
 impl Starter {
+    /// Starts a thread for each torus and waits until all stand ready.
+    fn spawn_all(
+        &mut self,
+        base: &Base,
+        works: Vec<build::Work>,
+        notices: &Sender<Notice>,
+        records: Option<&Sender<Record>>,
+    ) -> Result<Vec<Standing>, StartError> {
+        let (ready, reports) = crossbeam_channel::bounded(2 * base.config.tori.len());
+        for (index, work) in works.into_iter().enumerate() {
+            let (sender, commands) = crossbeam_channel::bounded(COMMANDS);
+            let torus = &base.config.tori[index];
+            let recorder = records.map(|sender| Recorder::new(torus.id, sender.clone(), base.config.record.on_full));
+            let setup = Setup {
+                index,
+                config: Arc::clone(&base.config),
+                work,
+                boot: base.boots[index],
+                place: base.plan.places[index],
+                waiting: base.plan.waiting,
+                region: Arc::clone(&base.region),
+                pages: Arc::clone(&base.pages),
+                node: Arc::clone(&base.shared),
+                commands,
+                notices: notices.clone(),
+                recorder,
+                ready: ready.clone(),
+                clock: base.clock,
+            };
+            self.leads.push(Lead { name: torus.name.clone(), id: torus.id, commands: sender, last: Mutex::new(0) });
+            self.spawn(&torus.name, move || thread::main(setup))?;
+        }
+        drop(ready);
+        self.gather(&reports, &base.config)
+    }
+
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
         // The kernel cuts a name at 15 bytes.
         let thread = std::thread::Builder::new().name(format!("torus-{name}")).spawn(body);
@@ -401,14 +429,6 @@ fn clock_trouble() -> Option<String> {
     ))
 }
 
-fn names(config: &Config) -> Vec<String> {
-    let name = |id: u8| {
-        let own = config.tori.iter().find(|torus| torus.id == id);
-        own.map_or_else(|| char::from(b'A' + id).to_string(), |torus| torus.name.clone())
-    };
-    (0..config.braid.tori).map(name).collect()
-}
-
 /// What is not as asked; `strict` makes an error of it.
 fn check_standings(
     standings: &[Standing],
@@ -475,100 +495,4 @@ fn start_recording(
         outcome
     };
     std::thread::Builder::new().name("recorder".to_owned()).spawn(body).map_err(failed)
-}
-
-fn node_page(
-    config: &Config,
-    plan: &Plan,
-    region: &Region,
-    join: &Option<Join>,
-    boot: u64,
-    clock: Clock,
-) -> Box<NodePage> {
-    let now_ns = clock.now_ns();
-    let backing = region.backing();
-    let mut page = NodePage::new_box_zeroed().expect("the page is 1 KiB; without that nothing starts");
-    page.magic = control::page::MAGIC;
-    page.version = control::page::VERSION;
-    page.pid = std::process::id();
-    page.boot_id = boot;
-    page.started_unix_ns = clock.unix_ns(now_ns);
-    page.mode = u32::from(config.braid.mode == config::Mode::Ring);
-    page.tori = config.tori.len() as u32;
-    page.spin = u32::from(plan.waiting == Waiting::Spin);
-    page.region_bytes = backing.mapped_bytes as u64;
-    page.region_pages = pages_code(backing.pages);
-    page.region_join = match join {
-        Some(Join::Created) => 0,
-        Some(Join::Joined { .. }) => 1,
-        Some(Join::Renewed { .. }) => 2,
-        None => 3,
-    };
-    page.region_epoch = region.epoch();
-    page.name = Text::new(&config.node.name);
-    let path = config.region.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    page.region_path = Text::new(&path);
-    page.backing_reason = Text::new(if backing.met() { "" } else { &backing.reason });
-    let path = config.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    page.config_path = Text::new(&path);
-    page.build = Text::new(concat!("trefoil ", env!("CARGO_PKG_VERSION")));
-    page
-}
-
-/// The first lines of the log: what the node found and what it got.
-fn tell_start(
-    inbox: &Inbox,
-    config: &Config,
-    plan: &Plan,
-    region: &Region,
-    join: &Option<Join>,
-    standings: &[Standing],
-    degraded: &[String],
-) {
-    let say = |severity, text: String| inbox.line(severity, 255, text);
-    let names = names(config);
-    let epoch = region.epoch();
-    match (join, &config.region.path) {
-        (Some(Join::Created), Some(path)) => {
-            say(Severity::Info, format!("region {} created, epoch {epoch:016x}", path.display()));
-        }
-        (Some(Join::Joined { holders }), Some(path)) => {
-            let held: Vec<String> = holders
-                .iter()
-                .map(|line| {
-                    let name = names.get(usize::from(line.torus)).map_or("?", String::as_str);
-                    format!("{name} by pid {}", line.process.pid)
-                })
-                .collect();
-            let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
-            say(Severity::Info, format!("region {} joined, epoch {epoch:016x}, held: {held}", path.display()));
-        }
-        (Some(Join::Renewed { remains }), Some(path)) => {
-            let (tori, lost) = (remains.lines.len(), remains.lost());
-            say(
-                Severity::Warning,
-                format!(
-                    "region {} held {tori} dead tori and {lost} unread messages (epoch {:016x}): renewed, epoch {epoch:016x}",
-                    path.display(),
-                    remains.epoch
-                ),
-            );
-        }
-        _ => say(Severity::Info, format!("private region, epoch {epoch:016x}")),
-    }
-    for (torus, standing) in config.tori.iter().zip(standings) {
-        for (peer, unread) in &standing.unread {
-            let peer = names.get(usize::from(*peer)).map_or("?", String::as_str);
-            let text = format!("{} takes over {unread} messages {peer} left for its earlier boot", torus.name);
-            inbox.line(Severity::Notice, torus.id, text);
-        }
-    }
-    let waiting = if plan.waiting == Waiting::Spin { "spinning" } else { "adaptive" };
-    say(Severity::Info, format!("{} tori started, waiting is {waiting}", config.tori.len()));
-    for text in &plan.notes {
-        say(Severity::Notice, text.clone());
-    }
-    for text in degraded {
-        say(Severity::Warning, text.clone());
-    }
 }

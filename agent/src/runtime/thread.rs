@@ -144,18 +144,7 @@ fn run<'m, R: Reactor>(
     let (injections, _) = side.injections().map_err(|error| error.to_string())?;
     let waiter = side.waiter();
     let (braiding, unread) = Braiding::new(config, own, &mut side, &torus, now_ns, setup.clock)?;
-    let about = About {
-        config: own,
-        boot: setup.boot,
-        place: setup.place,
-        backing: &backing,
-        used_bytes,
-        workload: setup.work.title(),
-        floor_ns: config.braid.floor.as_nanos() as u64,
-        face_tolerance: config.braid.tolerance.face,
-    };
-    let writer = setup.pages.torus_writer(setup.index).map_err(|error| error.to_string())?;
-    let status = Status::new(&about, writer, shared.tid.load(Ordering::Relaxed), setup.clock);
+    let status = status_of(&setup, &setup.pages, &backing, used_bytes)?;
     let standing = Standing {
         digest: torus.digest(),
         backing: backing.clone(),
@@ -199,6 +188,24 @@ fn run<'m, R: Reactor>(
     };
     let outcome = lane.run();
     finish(lane, outcome)
+}
+
+/// The page of the torus, with everything in it that does not change.
+fn status_of<'a>(setup: &Setup, pages: &'a Pages, backing: &Backing, used_bytes: usize) -> Result<Status<'a>, String> {
+    let config = &*setup.config;
+    let about = About {
+        config: &config.tori[setup.index],
+        boot: setup.boot,
+        place: setup.place,
+        backing,
+        used_bytes,
+        workload: setup.work.title(),
+        floor_ns: config.braid.floor.as_nanos() as u64,
+        face_tolerance: config.braid.tolerance.face,
+    };
+    let writer = pages.torus_writer(setup.index).map_err(|error| error.to_string())?;
+    let tid = setup.node.tori[setup.index].tid.load(Ordering::Relaxed);
+    Ok(Status::new(&about, writer, tid, setup.clock))
 }
 
 /// Waits for the gate; `false` when the node does not start after all.

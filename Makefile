@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
+# Where cargo builds; a user's own setting is respected.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 # How long `make run` goes on when there is no terminal to show a console on.
 FOR ?= 10s
 # The configuration that `make run` starts.
@@ -30,9 +32,9 @@ run: ## build, start the demo node, open its console (no terminal: a status tabl
 	@scripts/need-toolchain
 	@cargo build --quiet --release --locked -p trefoil-agent --bin trefoil
 	@if [ -t 0 ] && [ -t 1 ]; then \
-	    exec target/release/trefoil run --config $(CONFIG) --console; \
+	    exec $(TARGET)/release/trefoil run --config $(CONFIG) --console; \
 	else \
-	    exec target/release/trefoil run --config $(CONFIG) --console --for $(FOR); \
+	    exec $(TARGET)/release/trefoil run --config $(CONFIG) --console --for $(FOR); \
 	fi
 
 .PHONY: test
@@ -44,7 +46,7 @@ test: ## every test: units, properties, fuzz corpora, tidy, whole system (NAME=.
 bench: ## the table of figures, ours and the peers in one run, and target/bench.json (ONLY=torus for a part)
 	@scripts/need-toolchain
 	cargo build --quiet --release --locked -p trefoil-agent --bin trefoil
-	cargo run --quiet --release --locked -p trefoil-bench -- --trefoil target/release/trefoil $(if $(ONLY),--only $(ONLY))
+	cargo run --quiet --release --locked -p trefoil-bench -- --trefoil $(TARGET)/release/trefoil $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lint
 lint: ## formatting, clippy with warnings denied, licences and sources of dependencies

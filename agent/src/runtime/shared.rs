@@ -98,7 +98,7 @@ pub struct NodeShared {
     pub stop_asked: AtomicBool,
     /// Mode asked for by hand: -1 as configured, 0 rotate, 1 ring.
     pub mode: AtomicI32,
-    /// Busy share of the host's CPUs, per mille, above 1000 = unknown. Written by the control thread, put into projections.
+    /// Busy share of the host's CPUs, per mille; 0 until it was read. Written by the control thread, put into projections.
     pub cpu_permille: AtomicU32,
     /// One each, in configuration order.
     pub tori: Vec<TorusShared>,
@@ -113,7 +113,7 @@ impl NodeShared {
             gate: AtomicU32::new(Gate::Closed as u32),
             stop_asked: AtomicBool::new(false),
             mode: AtomicI32::new(-1),
-            cpu_permille: AtomicU32::new(u32::MAX),
+            cpu_permille: AtomicU32::new(0),
             tori: (0..tori).map(|_| TorusShared::default()).collect(),
         }
     }

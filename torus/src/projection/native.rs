@@ -18,7 +18,7 @@
 //! | 40 | 8 | `round` | braid rounds, Lamport: highest seen + 1 (`decisions:NODE-6`), below 2^48 |
 //! | 48 | 8 | `heartbeat_ns` | ns, monotonic clock of the sender's host; only differences mean anything elsewhere |
 //! | 56 | 4 | `interval_ticks` | executed events between exchanges |
-//! | 60 | 4 | `cpu_permille` | per mille of one core, 0..=1000 |
+//! | 60 | 4 | `cpu_permille` | per mille, busy share of the host's CPUs by its sensors, 0..=1000; 0 = not read |
 //! | 64 | 88 | `counters` | events; see [`Counters`], `rejected` among them |
 //! | 152 | 24 | `load` | pieces of work: runnable, pending, suspended (blocked) |
 //! | 176 | 8 | `room` | tokens the torus can still admit |
@@ -189,7 +189,7 @@ pub struct Facts<'a> {
     pub graph_digest: u64,
     /// Whether events are mapped to cells.
     pub coupled: bool,
-    /// CPU share of its thread, per mille of one core.
+    /// Busy share of the host's CPUs by its sensors, per mille; 0 = not read.
     pub cpu_permille: u32,
     /// 0 healthy, 1 degraded, 2 failed.
     pub health: u8,

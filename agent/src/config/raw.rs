@@ -43,7 +43,7 @@ pub enum Waiting {
     Spin,
     /// Bounded timed sleep, woken by peers.
     Adaptive,
-    /// `spin` when every torus has a core of its own, `adaptive` otherwise.
+    /// `spin` when every torus has a core of its own and one is left for the host, `adaptive` otherwise.
     Auto,
 }
 
@@ -342,7 +342,7 @@ pub struct RawTorus {
     #[schemars(range(min = 0, max = 15))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
-    /// Core to pin the thread to. Absent: not pinned.
+    /// Core to pin the thread to. Absent: a free one is chosen, shared in turn when there are too few.
     #[schemars(range(min = 0, max = 4095))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub core: Option<u32>,

@@ -461,7 +461,8 @@ fn check_standings(
     }
     let nodes: std::collections::BTreeSet<u32> = host.node.values().copied().collect();
     if nodes.len() > 1 {
-        for torus in config.tori.iter().filter(|torus| torus.core.is_none()) {
+        let loose = config.tori.iter().zip(standings).filter(|(_, standing)| standing.unpinned.is_some());
+        for (torus, _) in loose {
             let what = format!(
                 "torus {}: not pinned on a host with {} memory nodes, its memory may be far; set `core`",
                 torus.name,

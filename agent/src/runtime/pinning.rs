@@ -26,7 +26,7 @@ pub enum Waiting {
 pub struct CoreRequest {
     /// Name of the torus.
     pub torus: String,
-    /// Core asked for; `None` = not pinned, the scheduler chooses among the allowed cores.
+    /// Core asked for; `None` = the plan chooses one.
     pub core: Option<u32>,
 }
 
@@ -130,6 +130,7 @@ pub fn plan(requests: &[CoreRequest], spin: Option<bool>, host: &HostCores) -> P
             None => Place::default(),
         });
     }
+    choose(requests, &mut places, host);
     mark_shared(&mut places);
     let few = host.usable() < requests.len();
     if few {
@@ -139,9 +140,10 @@ pub fn plan(requests: &[CoreRequest], spin: Option<bool>, host: &HostCores) -> P
     }
     let own = places.iter().all(|place| place.core.is_some());
     let shared = places.iter().any(|place| place.shared);
-    // A spinning loop on a core it does not own alone only steals time from whom it waits for. Without pinning that is the
-    // operator's word to give.
-    let spin = !few && !shared && spin.unwrap_or(own);
+    // A spinning loop on a core it does not own alone only steals time from whom it waits for. Unasked, it also leaves a core
+    // to everything else on the host.
+    let spare = host.usable() > requests.len();
+    let spin = !few && !shared && spin.unwrap_or(own && spare);
     let used: Vec<u32> = places.iter().filter_map(|place| place.core).collect();
     Plan {
         notes: notes(requests, &places, host),
@@ -177,6 +179,26 @@ fn asked(
         return Place { core: Some(core), shared: true };
     }
     Place { core: Some(core), shared: false }
+}
+
+/// Gives a core to every torus that names none: a free one while there are any, then the same again in turn.
+///
+/// Cores on which a thread of another process is pinned come last, the first allowed core (interrupts, the control thread) and
+/// second siblings of a physical core late.
+fn choose(requests: &[CoreRequest], places: &mut [Place], host: &HostCores) {
+    let first = host.allowed.first().copied();
+    let named = |core: u32| requests.iter().any(|request| request.core == Some(core));
+    let mut order: Vec<u32> = host.allowed.clone();
+    order.sort_by_key(|&core| {
+        let taken = host.taken.iter().any(|(taken, _, _)| *taken == core);
+        let second = host.physical.get(&core).is_some_and(|&physical| physical != core);
+        (named(core), taken, Some(core) == first, second, core)
+    });
+    let unnamed = requests.iter().zip(places).filter(|(request, _)| request.core.is_none());
+    for ((_, place), &core) in unnamed.zip(order.iter().cycle()) {
+        place.core = Some(core);
+        place.shared = named(core) || host.taken.iter().any(|(taken, _, _)| *taken == core);
+    }
 }
 
 fn mark_shared(places: &mut [Place]) {
@@ -284,7 +306,8 @@ mod tests {
     fn fewer_cores_than_tori_is_adaptive_and_said() {
         let plan = plan(&ask(&[None, None, None]), Some(true), &host(2));
         assert_eq!(plan.waiting, Waiting::Adaptive);
-        assert!(plan.places.iter().all(|place| place.core.is_none()));
+        let places: Vec<_> = plan.places.iter().map(|place| (place.core, place.shared)).collect();
+        assert_eq!(places, [(Some(1), true), (Some(0), false), (Some(1), true)], "pinned all the same, in turn");
         assert!(plan.troubles[0].to_string().contains("3 tori but 2 usable core(s)"));
     }
 
@@ -303,10 +326,26 @@ mod tests {
         let own = plan(&ask(&[Some(1), Some(2), Some(3)]), None, &cores);
         assert_eq!((own.waiting, own.troubles.len()), (Waiting::Spin, 0));
         assert_eq!(own.control, [0, 4, 5, 6, 7]);
-        let unpinned = ask(&[None, None, None]);
-        assert_eq!(plan(&unpinned, None, &cores).waiting, Waiting::Adaptive);
-        assert_eq!(plan(&unpinned, Some(true), &cores).waiting, Waiting::Spin);
+        let unnamed = ask(&[None, None, None]);
+        assert_eq!(plan(&unnamed, None, &cores).waiting, Waiting::Spin);
+        assert_eq!(plan(&unnamed, None, &host(3)).waiting, Waiting::Adaptive, "no core would be left for the host");
+        assert_eq!(plan(&unnamed, Some(true), &host(3)).waiting, Waiting::Spin, "the operator's word");
         assert_eq!(plan(&ask(&[Some(1), Some(2), Some(3)]), Some(false), &cores).waiting, Waiting::Adaptive);
+    }
+
+    // rse:B7: a torus that names no core gets one: free, on a physical core of its own, off the first core and off others' pins.
+    #[test]
+    fn cores_are_chosen_for_tori_that_name_none() {
+        let mut cores = host(8);
+        cores.physical = (0..8).map(|core| (core, core / 2 * 2)).collect();
+        cores.taken = vec![(4, 77, "other".to_owned())];
+        let chosen = |asked: &[Option<u32>]| -> Vec<u32> {
+            plan(&ask(asked), None, &cores).places.iter().filter_map(|place| place.core).collect()
+        };
+        assert_eq!(chosen(&[None, None, None]), [2, 6, 1]);
+        assert_eq!(chosen(&[None, Some(2), None]), [6, 2, 1]);
+        let plan = plan(&ask(&[None, Some(0)]), None, &host(1));
+        assert!(plan.places.iter().all(|place| place.core == Some(0) && place.shared));
     }
 
     #[test]

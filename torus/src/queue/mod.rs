@@ -258,11 +258,9 @@ impl<'m> Queue<'m> {
         if entered {
             self.enter_block();
         }
-        if self.times.count(time) == 1 {
-            self.current[0] = self.times.drain_one(&mut self.pool, time);
-            (self.next, self.end) = (0, 1);
-        } else {
-            self.gather();
+        match self.times.drain_few(time, self.current) {
+            Some(count) => (self.next, self.end) = (0, count),
+            None => self.gather(),
         }
         self.end - self.next
     }

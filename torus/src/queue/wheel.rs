@@ -14,12 +14,18 @@ const WORDS: usize = BUCKETS / 64;
 
 const _: () = assert!(BUCKETS.is_power_of_two() && WORDS <= 64);
 
+/// Items that lie in the bucket itself: with its four numbers they fill a cache line, so that a bucket of few items is one line
+/// to fill and one to empty.
+pub(super) const INLINE: usize = 3;
+
 #[repr(C)]
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
 struct Bucket {
-    /// First chunk.
+    /// The items pushed first.
+    items: [Item; INLINE],
+    /// First chunk of the others.
     head: u32,
-    /// Where the next item goes in the item pool; a multiple of [`CHUNK`] asks for a new chunk.
+    /// Where the next of the others goes in the item pool; a multiple of [`CHUNK`] asks for a new chunk.
     at: u32,
     /// Items in the bucket.
     count: u32,
@@ -27,7 +33,15 @@ struct Bucket {
     sorted: u32,
 }
 
-const EMPTY: Bucket = Bucket { head: NONE, at: 0, count: 0, sorted: 0 };
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+impl Bucket {
+    /// Forgets the items.
+    #[inline]
+    const fn clear(&mut self) {
+        (self.head, self.at, self.count, self.sorted) = (NONE, 0, 0, 0);
+    }
+}
 
 pub(super) const fn bytes() -> usize {
     slice_bytes(BUCKETS, size_of::<Bucket>())
@@ -46,7 +60,7 @@ impl<'m> Wheel<'m> {
     pub(super) fn new(carver: &mut Carver<'m>) -> Result<Self, TooSmall> {
         let buckets: &mut [Bucket] = carver.take(BUCKETS)?;
         let buckets: &mut [Bucket; BUCKETS] = buckets.try_into().map_err(|_| TooSmall { wanted: bytes(), left: 0 })?;
-        buckets.fill(EMPTY);
+        buckets.iter_mut().for_each(Bucket::clear);
         Ok(Self { buckets, occupied: [0; WORDS], summary: 0 })
     }
 
@@ -59,13 +73,19 @@ impl<'m> Wheel<'m> {
     pub(super) fn push(&mut self, pool: &mut Pool<'_>, slot: u64, item: Item) {
         let index = Self::index(slot);
         let bucket = &mut self.buckets[index];
+        let count = bucket.count as usize;
+        bucket.count += 1;
+        if count < INLINE {
+            bucket.items[count] = item;
+            self.occupied[index / 64] |= 1 << (index % 64);
+            self.summary |= 1 << (index / 64);
+            return;
+        }
         let mut at = bucket.at as usize;
         if at.is_multiple_of(CHUNK) {
             let chunk = pool.take();
-            if bucket.count == 0 {
+            if count == INLINE {
                 bucket.head = chunk as u32;
-                self.occupied[index / 64] |= 1 << (index % 64);
-                self.summary |= 1 << (index / 64);
             } else {
                 pool.link((at - 1) / CHUNK, chunk as u32);
             }
@@ -73,7 +93,6 @@ impl<'m> Wheel<'m> {
         }
         pool.items[at] = item;
         bucket.at = at as u32 + 1;
-        bucket.count += 1;
     }
 
     /// Items in a slot.
@@ -123,38 +142,51 @@ impl<'m> Wheel<'m> {
         Some(from + Self::index((index as u64).wrapping_sub(start as u64)) as u64)
     }
 
-    /// Empties a slot that holds exactly one item.
+    /// If a slot holds at most [`INLINE`] items, moves them to the beginning of `out`, sorted, and returns how many.
     #[inline]
-    pub(super) fn drain_one(&mut self, pool: &mut Pool<'_>, slot: u64) -> Item {
+    pub(super) fn drain_few(&mut self, slot: u64, out: &mut [Item]) -> Option<usize> {
         let index = Self::index(slot);
-        let chunk = self.buckets[index].head as usize;
-        self.buckets[index] = EMPTY;
+        let bucket = &mut self.buckets[index];
+        let count = bucket.count as usize;
+        if count > INLINE {
+            return None;
+        }
+        let [mut first, mut second, third] = bucket.items;
+        bucket.clear();
+        if count > 1 {
+            (first, second) = ordered(first, second);
+            if count > 2 {
+                let (low, high) = ordered(second, third);
+                (first, second) = ordered(first, low);
+                out[2] = high;
+            }
+            out[1] = second;
+        }
+        out[0] = first;
         self.vacate(index);
-        pool.give(chunk);
-        pool.items[chunk * CHUNK]
+        Some(count)
     }
 
     /// Moves the items of a slot behind `out[..from]` in the order they were pushed; returns the end.
     pub(super) fn drain(&mut self, pool: &mut Pool<'_>, slot: u64, out: &mut [Item], from: usize) -> usize {
         let index = Self::index(slot);
-        let bucket = std::mem::replace(&mut self.buckets[index], EMPTY);
-        if bucket.count == 0 {
+        let bucket = &mut self.buckets[index];
+        let (count, mut chunk) = (bucket.count as usize, bucket.head as usize);
+        if count == 0 {
             return from;
         }
+        let end = from + count;
+        let mut to = from + count.min(INLINE);
+        out[from..to].copy_from_slice(&bucket.items[..to - from]);
+        bucket.clear();
         self.vacate(index);
-        let end = from + bucket.count as usize;
-        let mut to = from;
-        let mut chunk = bucket.head as usize;
-        loop {
+        while to < end {
             let take = (end - to).min(CHUNK);
             out[to..to + take].copy_from_slice(&pool.items[chunk * CHUNK..chunk * CHUNK + take]);
             to += take;
-            let next = pool.give(chunk);
-            if to == end {
-                return end;
-            }
-            chunk = next as usize;
+            chunk = pool.give(chunk) as usize;
         }
+        end
     }
 
     #[inline]
@@ -179,23 +211,30 @@ impl<'m> Wheel<'m> {
             self.buckets[index].sorted = count as u32;
         }
         let bucket = &mut self.buckets[index];
-        let last = (bucket.at as usize).checked_sub(1)?;
-        let item = pool.items[last];
-        bucket.count -= 1;
+        let count = (bucket.count as usize).checked_sub(1)?;
+        bucket.count = count as u32;
         bucket.sorted = bucket.count;
+        if count < INLINE {
+            let item = bucket.items[count];
+            if count == 0 {
+                bucket.clear();
+                self.vacate(index);
+            }
+            return Some(item);
+        }
+        let last = bucket.at as usize - 1;
         bucket.at = last as u32;
         if last.is_multiple_of(CHUNK) {
             self.drop_last_chunk(pool, index, last / CHUNK);
         }
-        Some(item)
+        Some(pool.items[last])
     }
 
     /// Frees the last, now empty, chunk of a bucket.
     fn drop_last_chunk(&mut self, pool: &mut Pool<'_>, index: usize, chunk: usize) {
         let bucket = &mut self.buckets[index];
-        if bucket.count == 0 {
-            *bucket = EMPTY;
-            self.vacate(index);
+        if bucket.count as usize == INLINE {
+            (bucket.head, bucket.at) = (NONE, 0);
         } else {
             let mut before = bucket.head as usize;
             while pool.after(before) != chunk as u32 {
@@ -209,7 +248,9 @@ impl<'m> Wheel<'m> {
     /// Calls `see` with every item of a slot.
     pub(super) fn scan(&self, pool: &Pool<'_>, slot: u64, see: &mut impl FnMut(Item)) {
         let bucket = &self.buckets[Self::index(slot)];
-        let (mut left, mut chunk) = (bucket.count as usize, bucket.head as usize);
+        let few = (bucket.count as usize).min(INLINE);
+        bucket.items[..few].iter().for_each(|&item| see(item));
+        let (mut left, mut chunk) = (bucket.count as usize - few, bucket.head as usize);
         while left > 0 {
             let take = left.min(CHUNK);
             pool.items[chunk * CHUNK..chunk * CHUNK + take].iter().for_each(|&item| see(item));
@@ -225,4 +266,10 @@ impl<'m> Wheel<'m> {
             self.scan(pool, slot, &mut |item| see(slot, item));
         }
     }
+}
+
+/// The two, the lesser first.
+#[inline]
+fn ordered(one: Item, other: Item) -> (Item, Item) {
+    if other < one { (other, one) } else { (one, other) }
 }

@@ -1,4 +1,6 @@
 //! Directed links with adaptive delays, a list per source cell.
+//!
+//! The first edge of a cell lies in the table of cells itself: most cells have one, and an event then touches one cache line here.
 
 use std::num::NonZeroU64;
 
@@ -8,7 +10,7 @@ use crate::emitter::fold;
 use crate::memory::{Carver, TooSmall, slice_bytes};
 use crate::{CELLS, Cell};
 
-/// End of a list; links are index + 1, so that zeroed memory is an empty table.
+/// End of a list, or no edge; links and destinations are kept plus 1, so that zeroed memory is an empty table.
 const NONE: u32 = 0;
 
 /// An edge as seen from outside.
@@ -35,25 +37,34 @@ pub struct EdgeError {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
 struct Slot {
-    to: u32,
-    /// Next edge of the same cell, index + 1.
-    next: u32,
     delay: u64,
+    /// Destination + 1.
+    to: u32,
+    /// Next edge of the same cell, index in `more` + 1.
+    next: u32,
 }
 
 #[derive(Debug)]
 pub(super) struct Edges<'m> {
-    /// First edge of each cell, index + 1.
-    heads: &'m mut [u32; CELLS],
-    slots: &'m mut [Slot],
-    used: u32,
+    /// First edge of each cell.
+    firsts: &'m mut [Slot; CELLS],
+    /// Further edges, `count - cells` of them.
+    more: &'m mut [Slot],
+    /// The cells with an edge, in the order they got it.
+    sources: &'m mut [u32],
+    cells: u32,
+    count: u32,
+    capacity: u32,
     /// Sum of delay x weight over all edges: a change of delay by one changes it by one weight.
     delays: u64,
     graph: u64,
 }
 
 pub(super) const fn bytes(edges: u32) -> usize {
-    slice_bytes(CELLS, size_of::<u32>()) + slice_bytes(edges as usize, size_of::<Slot>())
+    let sources = if edges as usize > CELLS { CELLS } else { edges as usize };
+    slice_bytes(CELLS, size_of::<Slot>())
+        + slice_bytes(edges as usize, size_of::<Slot>())
+        + slice_bytes(sources, size_of::<u32>())
 }
 
 /// Odd weight of an edge's delay in the digest.
@@ -68,39 +79,44 @@ const fn weight(from: u32, to: u32) -> u64 {
 
 impl<'m> Edges<'m> {
     pub(super) fn new(edges: u32, carver: &mut Carver<'m>) -> Result<Self, TooSmall> {
-        let heads: &mut [u32] = carver.take(CELLS)?;
-        let heads = heads.try_into().map_err(|_| TooSmall { wanted: bytes(edges), left: 0 })?;
-        Ok(Self { heads, slots: carver.take(edges as usize)?, used: 0, delays: 0, graph: 0 })
+        let firsts: &mut [Slot] = carver.take(CELLS)?;
+        let firsts = firsts.try_into().map_err(|_| TooSmall { wanted: bytes(edges), left: 0 })?;
+        let more = carver.take(edges as usize)?;
+        let sources = carver.take(CELLS.min(edges as usize))?;
+        Ok(Self { firsts, more, sources, cells: 0, count: 0, capacity: edges, delays: 0, graph: 0 })
     }
 
     pub(super) fn connect(&mut self, from: Cell, to: Cell, delay: u64) -> Result<(), EdgeError> {
         let delay = delay.max(1);
         let weight = weight(from.get(), to.get());
-        let mut last = None;
-        let mut link = self.heads[from.index()];
+        let fresh = Slot { delay, to: to.get() + 1, next: NONE };
         let mut position = 0u64;
-        while link != NONE {
-            let index = link as usize - 1;
-            let slot = &mut self.slots[index];
-            if slot.to == to.get() {
+        let mut slot = &mut self.firsts[from.index()];
+        while slot.to != NONE {
+            if slot.to == fresh.to {
                 self.delays = self.delays.wrapping_add(delay.wrapping_sub(slot.delay).wrapping_mul(weight));
                 slot.delay = delay;
                 return Ok(());
             }
-            last = Some(index);
-            link = slot.next;
             position += 1;
+            if slot.next == NONE {
+                break;
+            }
+            slot = &mut self.more[slot.next as usize - 1];
         }
-        let capacity = self.slots.len() as u32;
-        if self.used == capacity {
-            return Err(EdgeError { from: from.get(), to: to.get(), capacity });
+        if self.count == self.capacity {
+            return Err(EdgeError { from: from.get(), to: to.get(), capacity: self.capacity });
         }
-        self.slots[self.used as usize] = Slot { to: to.get(), next: NONE, delay };
-        self.used += 1;
-        match last {
-            Some(index) => self.slots[index].next = self.used,
-            None => self.heads[from.index()] = self.used,
+        if position == 0 {
+            *slot = fresh;
+            self.sources[self.cells as usize] = from.get();
+            self.cells += 1;
+        } else {
+            let index = (self.count - self.cells) as usize;
+            slot.next = index as u32 + 1;
+            self.more[index] = fresh;
         }
+        self.count += 1;
         self.delays = self.delays.wrapping_add(delay.wrapping_mul(weight));
         self.graph = self.graph.wrapping_add(fold(weight ^ position, 0xA076_1D64_78BD_642F));
         Ok(())
@@ -109,32 +125,39 @@ impl<'m> Edges<'m> {
     /// Moves the delay of each out-edge, then calls `emit` with it, in insertion order.
     #[inline]
     pub(super) fn fire(&mut self, cell: Cell, shorten: bool, mut emit: impl FnMut(NonZeroU64, Cell)) {
-        let mut link = self.heads[cell.index()];
-        while link != NONE {
-            let slot = &mut self.slots[link as usize - 1];
+        let mut slot = &mut self.firsts[cell.index()];
+        if slot.to == NONE {
+            return;
+        }
+        loop {
+            let to = slot.to - 1;
             let before = slot.delay;
             let after = if shorten { before.saturating_sub(1).max(1) } else { before.saturating_add(1) };
             if after != before {
                 slot.delay = after;
                 let change = after.wrapping_sub(before);
-                self.delays = self.delays.wrapping_add(change.wrapping_mul(weight(cell.get(), slot.to)));
+                self.delays = self.delays.wrapping_add(change.wrapping_mul(weight(cell.get(), to)));
             }
-            link = slot.next;
-            emit(NonZeroU64::new(after).unwrap_or(NonZeroU64::MIN), Cell::wrapped(slot.to));
+            let next = slot.next;
+            emit(NonZeroU64::new(after).unwrap_or(NonZeroU64::MIN), Cell::wrapped(to));
+            if next == NONE {
+                return;
+            }
+            slot = &mut self.more[next as usize - 1];
         }
     }
 
     pub(super) fn of(&self, from: Cell) -> impl Iterator<Item = Edge> {
-        let mut link = self.heads[from.index()];
+        let mut next = Some(&self.firsts[from.index()]).filter(|slot| slot.to != NONE);
         std::iter::from_fn(move || {
-            let slot = self.slots.get((link as usize).checked_sub(1)?)?;
-            link = slot.next;
-            Some(Edge { to: Cell::wrapped(slot.to), delay_ticks: slot.delay })
+            let slot = next?;
+            next = (slot.next as usize).checked_sub(1).and_then(|index| self.more.get(index));
+            Some(Edge { to: Cell::wrapped(slot.to - 1), delay_ticks: slot.delay })
         })
     }
 
     pub(super) const fn count(&self) -> u32 {
-        self.used
+        self.count
     }
 
     pub(super) const fn digest(&self) -> u64 {
@@ -154,7 +177,8 @@ impl<'m> Edges<'m> {
 
     pub(super) fn histogram(&self, histogram: &mut [u32; 32]) {
         histogram.fill(0);
-        for slot in &self.slots[..self.used as usize] {
+        let firsts = self.sources[..self.cells as usize].iter().map(|&cell| &self.firsts[cell as usize % CELLS]);
+        for slot in firsts.chain(&self.more[..(self.count - self.cells) as usize]) {
             histogram[(slot.delay.max(1).ilog2() as usize).min(31)] += 1;
         }
     }

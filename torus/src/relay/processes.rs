@@ -45,6 +45,9 @@ struct Slot {
 
 #[derive(Debug)]
 pub(super) struct Processes<'m> {
+    /// Bit c % 64 of word c / 64: cell c holds processes. Small enough to stay in the first cache, so that an event at a cell
+    /// without one costs no more than a look.
+    inhabited: &'m mut [u64; CELLS / 64],
     heads: &'m mut [u32; CELLS],
     slots: &'m mut [Slot],
     free: u32,
@@ -57,7 +60,9 @@ pub(super) struct Processes<'m> {
 }
 
 pub(super) const fn bytes(processes: u32) -> usize {
-    slice_bytes(CELLS, size_of::<u32>()) + slice_bytes(processes as usize, size_of::<Slot>())
+    slice_bytes(CELLS / 64, size_of::<u64>())
+        + slice_bytes(CELLS, size_of::<u32>())
+        + slice_bytes(processes as usize, size_of::<Slot>())
 }
 
 /// Share of one process in the digest.
@@ -68,10 +73,13 @@ const fn share(slot: &Slot) -> u64 {
 
 impl<'m> Processes<'m> {
     pub(super) fn new(processes: u32, per_cell: u8, carver: &mut Carver<'m>) -> Result<Self, TooSmall> {
+        let short = |_| TooSmall { wanted: bytes(processes), left: 0 };
+        let inhabited: &mut [u64] = carver.take(CELLS / 64)?;
+        let inhabited = inhabited.try_into().map_err(short)?;
         let heads: &mut [u32] = carver.take(CELLS)?;
-        let heads = heads.try_into().map_err(|_| TooSmall { wanted: bytes(processes), left: 0 })?;
+        let heads = heads.try_into().map_err(short)?;
         let slots = carver.take(processes as usize)?;
-        Ok(Self { heads, slots, free: NONE, fresh: 0, count: 0, per_cell, next_id: 1, digest: 0 })
+        Ok(Self { inhabited, heads, slots, free: NONE, fresh: 0, count: 0, per_cell, next_id: 1, digest: 0 })
     }
 
     pub(super) fn spawn(&mut self, cell: Cell) -> Result<ProcessId, SpawnError> {
@@ -94,6 +102,7 @@ impl<'m> Processes<'m> {
         let slot = Slot { id: self.next_id, delivered: 0, cell: cell.get(), next: self.heads[cell.index()] };
         self.slots[index] = slot;
         self.heads[cell.index()] = index as u32 + 1;
+        self.inhabited[cell.index() / 64] |= 1 << (cell.index() % 64);
         self.digest = self.digest.wrapping_add(share(&slot));
         self.next_id += 1;
         self.count += 1;
@@ -108,6 +117,10 @@ impl<'m> Processes<'m> {
         let head = &mut self.heads[slot.cell as usize % CELLS];
         if *head == link {
             *head = slot.next;
+            if slot.next == NONE {
+                let cell = slot.cell as usize % CELLS;
+                self.inhabited[cell / 64] &= !(1 << (cell % 64));
+            }
         } else {
             let mut before = *head as usize - 1;
             while self.slots[before].next != link {
@@ -124,6 +137,12 @@ impl<'m> Processes<'m> {
     /// Counts one delivery at a cell.
     #[inline]
     pub(super) fn deliver(&mut self, cell: Cell) {
+        if self.inhabited[cell.index() / 64] >> (cell.index() % 64) & 1 == 1 {
+            self.deliver_all(cell);
+        }
+    }
+
+    fn deliver_all(&mut self, cell: Cell) {
         let mut link = self.heads[cell.index()];
         while link != NONE {
             let slot = &mut self.slots[link as usize - 1];

@@ -46,7 +46,8 @@ test: ## every test: units, properties, fuzz corpora, tidy, whole system (NAME=.
 bench: ## the table of figures, ours and the peers in one run, and target/bench.json (ONLY=torus for a part)
 	@scripts/need-toolchain
 	cargo build --quiet --release --locked -p trefoil-agent --bin trefoil
-	cargo run --quiet --release --locked -p trefoil-bench -- --trefoil $(TARGET)/release/trefoil $(if $(ONLY),--only $(ONLY))
+	@scripts/deps bench
+	cargo run --quiet --release --locked -p trefoil-bench --features iceoryx2 -- --trefoil $(TARGET)/release/trefoil $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lint
 lint: ## formatting, clippy with warnings denied, licences and sources of dependencies

@@ -35,7 +35,8 @@ impl Arena {
                 Err(error) => shortage = Some(error),
             }
         }
-        let transparent = asked != Pages::Base && bytes >= HUGE_PAGE_BYTES;
+        // More than half of a 2 MiB page is worth the whole of one: a torus of the default size lies here.
+        let transparent = asked != Pages::Base && bytes > HUGE_PAGE_BYTES / 2;
         let mapped = round_up(bytes, if transparent { HUGE_PAGE_BYTES } else { BASE_PAGE_BYTES })?;
         let map = anonymous(mapped, None, transparent).map_err(|source| MapError::Refused { bytes: mapped, source })?;
         Ok(Self::finish(map, bytes, asked, shortage, lock))

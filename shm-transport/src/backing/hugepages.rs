@@ -69,10 +69,16 @@ pub(super) fn why_no_huge_pages(bytes: usize, error: &str) -> String {
 pub(super) fn why_no_transparent_pages(shared: bool, got: usize, bytes: usize) -> String {
     let (file, value) = if shared { ("shmem_enabled", "advise") } else { ("enabled", "madvise") };
     let now = fs::read_to_string(format!("{THP}/{file}")).map_or_else(|error| error.to_string(), |text| chosen(&text));
-    format!(
-        "transparent huge pages hold {got} of {bytes} bytes ({THP}/{file} is {now}); remedy (root): `echo {value} > \
-         {THP}/{file}`"
-    )
+    let held = format!("transparent huge pages hold {got} of {bytes} bytes ({THP}/{file} is {now})");
+    if bytes < HUGE_PAGE_BYTES {
+        return format!("{held}: the mapping is smaller than one 2 MiB page");
+    }
+    if [value, "always", "force"].contains(&now.as_str()) {
+        return format!(
+            "{held}: the kernel found no free 2 MiB run; remedy (root): `echo 1 > /proc/sys/vm/compact_memory`, then start again"
+        );
+    }
+    format!("{held}; remedy (root): `echo {value} > {THP}/{file}`")
 }
 
 /// The word in brackets of a sysfs choice such as `always [madvise] never`.

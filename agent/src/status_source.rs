@@ -135,6 +135,13 @@ impl StatusSource for PageSource {
         self.board = Some(board);
         snapshot
     }
+
+    /// By its name too: its number may have been given to another process since. A dead one nobody waited for is dead.
+    fn process_alive(&self, pid: u32) -> Option<bool> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let (head, tail) = stat.rsplit_once(')').unwrap_or_default();
+        Some(head.contains("(trefoil") && !tail.trim_start().starts_with(['Z', 'X']))
+    }
 }
 
 fn now_ns() -> u64 {

@@ -11,6 +11,11 @@ pub trait StatusSource {
     /// # Errors
     /// [`SourceError`] says whether no agent is there, it is gone, its page is of another version, or it may not be read.
     fn poll(&mut self) -> Result<Snapshot, SourceError>;
+
+    /// Whether the process that wrote a page that stands still is there; `None` when that cannot be known.
+    fn process_alive(&self, _pid: u32) -> Option<bool> {
+        None
+    }
 }
 
 /// Why no snapshot could be had. Each variant says what to do.

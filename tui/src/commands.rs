@@ -1,5 +1,7 @@
 //! The command line behind `:`: one table that parses, completes and explains.
 
+use std::path::PathBuf;
+
 use control::api::Request;
 
 use crate::keys::Action;
@@ -19,6 +21,8 @@ pub enum Argument {
     Payload,
     /// How many; may be left out.
     Count,
+    /// A file: the rest of the line.
+    File,
 }
 
 impl Argument {
@@ -32,6 +36,7 @@ impl Argument {
             Self::Cell => "CELL",
             Self::Payload => "[PAYLOAD]",
             Self::Count => "[COUNT]",
+            Self::File => "FILE",
         }
     }
 
@@ -40,7 +45,7 @@ impl Argument {
             Self::Torus => tori.to_vec(),
             Self::Ticks => vec!["adaptive".into()],
             Self::Mode => vec!["rotate".into(), "ring".into()],
-            Self::Cell | Self::Payload | Self::Count => Vec::new(),
+            Self::Cell | Self::Payload | Self::Count | Self::File => Vec::new(),
         }
     }
 }
@@ -72,6 +77,8 @@ pub const COMMANDS: &[Command] = &[
         arguments: &[Argument::Torus, Argument::Cell, Argument::Payload, Argument::Count],
         help: "put events into a torus",
     },
+    Command { name: "open", arguments: &[Argument::File], help: "show a file that trefoil console --record wrote" },
+    Command { name: "live", arguments: &[], help: "leave a recording, back to the node" },
     Command { name: "stop", arguments: &[], help: "stop the node, cleanly" },
     Command { name: "quit", arguments: &[], help: "leave the console" },
     Command { name: "help", arguments: &[], help: "the keys and commands" },
@@ -97,6 +104,10 @@ pub enum Asked {
     Request(Request),
     /// The console is to do something.
     Action(Action),
+    /// Show this recorded file.
+    Open(PathBuf),
+    /// Back from a recorded file to the node.
+    Live,
 }
 
 /// Reads a command line. The error says what was expected.
@@ -112,6 +123,12 @@ pub fn parse(line: &str, tori: &[String]) -> Result<Asked, String> {
         (None, Some(_), Some(_)) => return Err(format!("{name}: more than one command begins so; tab shows them")),
         (None, None, _) => return Err(format!("{name}: no such command; tab shows them")),
     };
+    // A path may have blanks in it.
+    if command.arguments == [Argument::File] {
+        let path = line.trim().split_once(char::is_whitespace).map_or("", |(_, path)| path.trim());
+        let missing = || format!("expected a file; usage: {}", command.usage());
+        return if path.is_empty() { Err(missing()) } else { Ok(Asked::Open(PathBuf::from(path))) };
+    }
     let words: Vec<&str> = words.collect();
     if words.len() > command.arguments.len() {
         return Err(format!("too many words; usage: {}", command.usage()));
@@ -142,6 +159,7 @@ fn build(command: &Command, words: &[&str], tori: &[String]) -> Result<Asked, St
             count: number(words.get(3), 1, 1, u32::MAX, "a count")?,
         },
         "stop" => Request::Stop,
+        "live" => return Ok(Asked::Live),
         "quit" => return Ok(Asked::Action(Action::Quit)),
         _ => return Ok(Asked::Action(Action::Help)),
     }))
@@ -234,6 +252,8 @@ mod tests {
             Ok(Asked::Request(Request::Inject { torus: "A".into(), dst: 7, src: 0, payload: -3, count: 10 }))
         );
         assert_eq!(asked("q"), Ok(Asked::Action(Action::Quit)));
+        assert_eq!(asked("open  /tmp/a b.jsonl "), Ok(Asked::Open("/tmp/a b.jsonl".into())));
+        assert_eq!(asked("live"), Ok(Asked::Live));
     }
 
     #[test]
@@ -244,6 +264,7 @@ mod tests {
         assert!(problem("inject A 32768").starts_with("32768: expected a cell"));
         assert!(problem("pause A B").starts_with("too many words"));
         assert!(problem("").starts_with("no command"));
+        assert_eq!(problem("open "), "expected a file; usage: open FILE");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use control::{StatusSource, SteerError, Steering};
 use crossterm::event::{self, KeyEventKind};
 use ratatui::backend::Backend;
 
-use crate::recording::{Recorder, Recording};
+use crate::recording::{Recorder, Recording, open_recording};
 use crate::state::{Link, State};
 use crate::terminal::{Guard, Painter};
 use crate::theme::Colours;
@@ -119,8 +119,8 @@ pub fn run(
     let guard = Guard::new()?;
     let state = new_state(&options)?;
     let asker = Asker::new(steering);
-    let collect = Some(Collect { source, recorder, asker });
-    Ok(cycle(state, Guard::painter()?, collect, &guard, options.stop.as_deref())?)
+    let session = Session::new(state, Some(Collect { source, recorder, asker }), options.history_capacity);
+    Ok(cycle(session, Guard::painter()?, &guard, options.stop.as_deref())?)
 }
 
 /// Shows a recording with the same keys.
@@ -132,7 +132,8 @@ pub fn run_recording(recording: Recording, options: Options) -> Result<Exit, Tui
     let capacity = recording.snapshots.len();
     let mut state = new_state(&Options { history_capacity: capacity, stop_node_on_quit: false, ..options.clone() })?;
     load_recording(&mut state, recording);
-    Ok(cycle(state, Guard::painter()?, None, &guard, options.stop.as_deref())?)
+    let session = Session::new(state, None, options.history_capacity);
+    Ok(cycle(session, Guard::painter()?, &guard, options.stop.as_deref())?)
 }
 
 /// Puts a recording into a fresh state; the keys then work as on a live node, except that nothing can be changed.
@@ -192,10 +193,71 @@ fn lost(reason: String) -> Event {
     Event::Answered(Box::new(Err(SteerError::Unreachable { path: "the control socket".into(), reason })))
 }
 
+/// A console at work: what it shows, and where that comes from.
+struct Session {
+    state: State,
+    /// The node shown; `None` while a recording is.
+    collect: Option<Collect>,
+    /// The node left for a recording; `:live` leads back to it.
+    aside: Option<Collect>,
+    /// Snapshots kept of a live node.
+    history_capacity: usize,
+    poll_at_ns: u64,
+}
+
+impl Session {
+    fn new(state: State, collect: Option<Collect>, history_capacity: usize) -> Self {
+        Self { state, collect, aside: None, history_capacity, poll_at_ns: 0 }
+    }
+
+    /// Takes in what came from the node since the last time.
+    fn take_in(&mut self, now_ns: u64) {
+        let Some(collect) = &mut self.collect else { return };
+        if let Some(answer) = collect.asker.answer() {
+            update(&mut self.state, answer);
+            // What was asked for is to be seen at once.
+            self.poll_at_ns = now_ns;
+        }
+        if now_ns >= self.poll_at_ns {
+            poll(&mut self.state, collect);
+            self.poll_at_ns = next_poll(&self.state);
+        }
+    }
+
+    /// Does what a key asked for; answers how the console ends, when it does.
+    fn carry_out(&mut self, effect: Effect) -> Option<Exit> {
+        match effect {
+            Effect::Quit => return Some(Exit::Quit),
+            Effect::QuitAndStop => return Some(Exit::QuitAndStop),
+            Effect::Send(request) => {
+                if let Some(failed) = self.collect.as_ref().and_then(|collect| collect.asker.ask(request)) {
+                    update(&mut self.state, failed);
+                }
+            }
+            Effect::Open(path) => match open_recording(&path) {
+                Ok(recording) => {
+                    self.aside = self.collect.take().or_else(|| self.aside.take());
+                    self.state = self.state.renewed(recording.snapshots.len());
+                    load_recording(&mut self.state, recording);
+                }
+                Err(error) => drop(update(&mut self.state, Event::Say(error.to_string()))),
+            },
+            Effect::Live => match self.aside.take() {
+                Some(collect) => {
+                    self.collect = Some(collect);
+                    self.state = self.state.renewed(self.history_capacity);
+                    self.poll_at_ns = 0;
+                }
+                None => drop(update(&mut self.state, Event::Say("there is no node to go back to".into()))),
+            },
+        }
+        None
+    }
+}
+
 fn cycle<B>(
-    mut state: State,
+    mut session: Session,
     mut painter: Painter<B>,
-    mut collect: Option<Collect>,
     guard: &Guard,
     stop: Option<&AtomicBool>,
 ) -> std::io::Result<Exit>
@@ -204,32 +266,22 @@ where
 {
     let start = Instant::now();
     let since_start = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let (mut poll_at, mut paint_at) = (0, 0);
+    let mut paint_at = 0;
     loop {
         if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
             return Ok(Exit::Stopped);
         }
         let now_ns = since_start();
-        update(&mut state, Event::Tick(now_ns));
-        if let Some(collect) = &mut collect {
-            if let Some(answer) = collect.asker.answer() {
-                update(&mut state, answer);
-                // What was asked for is to be seen at once.
-                poll_at = now_ns;
-            }
-            if now_ns >= poll_at {
-                poll(&mut state, collect);
-                poll_at = next_poll(&state);
-            }
-        }
+        update(&mut session.state, Event::Tick(now_ns));
+        session.take_in(now_ns);
         for panic in guard.panics.lock().map(|mut told| std::mem::take(&mut *told)).unwrap_or_default() {
-            update(&mut state, Event::Say(format!("a thread of this process panicked: {panic}")));
+            update(&mut session.state, Event::Say(format!("a thread of this process panicked: {panic}")));
         }
         if now_ns >= paint_at {
-            painter.paint(&state)?;
+            painter.paint(&session.state)?;
             paint_at = now_ns + FRAME_NS;
         }
-        let wake_at = if collect.is_some() { poll_at } else { u64::MAX };
+        let wake_at = if session.collect.is_some() { session.poll_at_ns } else { u64::MAX };
         let mut wait = Duration::from_nanos(wake_at.saturating_sub(since_start()).min(WAIT_MAX_NS));
         for _ in 0..INPUT_MAX {
             if !event::poll(wait)? {
@@ -238,16 +290,9 @@ where
             // After the first, only what is there already, and then the picture.
             wait = Duration::from_nanos(paint_at.saturating_sub(since_start()).min(FRAME_NS));
             let Some(input) = translate(event::read()?) else { continue };
-            match update(&mut state, input) {
-                Some(Effect::Quit) => return Ok(Exit::Quit),
-                Some(Effect::QuitAndStop) => return Ok(Exit::QuitAndStop),
-                Some(Effect::Send(request)) => {
-                    let failed = collect.as_ref().and_then(|collect| collect.asker.ask(request));
-                    if let Some(failed) = failed {
-                        update(&mut state, failed);
-                    }
-                }
-                None => {}
+            let effect = update(&mut session.state, input);
+            if let Some(exit) = effect.and_then(|effect| session.carry_out(effect)) {
+                return Ok(exit);
             }
             if since_start() >= paint_at {
                 break;
@@ -265,7 +310,13 @@ fn poll(state: &mut State, collect: &mut Collect) {
                 collect.recorder = None;
                 update(state, Event::Say(error.to_string()));
             }
+            let pid = snapshot.node.pid;
             update(state, Event::Seen(Box::new(snapshot)));
+            if state.gone()
+                && let Some(alive) = collect.source.process_alive(pid)
+            {
+                update(state, Event::Process(alive));
+            }
         }
         Err(error) => {
             update(state, Event::Missed(error));

@@ -96,6 +96,13 @@ impl Activity {
     }
 }
 
+/// Cells of a face at which anything happened, and the most that happened at one, events per second.
+#[must_use]
+pub fn active(values: &[f64]) -> (usize, f64) {
+    let moving = values.iter().filter(|value| **value > 0.0);
+    moving.fold((0, 0.0), |(count, most), value| (count + 1, value.max(most)))
+}
+
 /// A scale of few steps over a wide range: level 0 is rest, the others grow by equal factors up to a round top.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {
@@ -128,7 +135,7 @@ impl Scale {
 }
 
 /// The next of 1, 2, 5 times a power of ten; at least 10.
-fn round_up(value: f64) -> f64 {
+pub(crate) fn round_up(value: f64) -> f64 {
     if !value.is_finite() || value <= 10.0 {
         return 10.0;
     }
@@ -139,6 +146,13 @@ fn round_up(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn active_cells_are_those_that_moved() {
+        assert_eq!(active(&[0.0, 2.5, 0.0, 1.0]), (2, 2.5));
+        assert_eq!(active(&[0.0; 4]), (0, 0.0));
+        assert_eq!(active(&[]), (0, 0.0));
+    }
 
     #[test]
     fn levels_grow_by_equal_factors_and_the_top_is_round() {

@@ -65,6 +65,8 @@ pub enum Action {
     Interval,
     /// Lowest severity shown.
     Severity,
+    /// Open a recorded file.
+    OpenFile,
     /// A screen.
     Go(Screen),
     /// Leave.
@@ -145,6 +147,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[(KeyCode::End, NONE)], "end", Action::Newest, ALL, NOWHERE, ("now", "back to now")),
     bind(&[(KeyCode::Char('/'), NONE)], "/", Action::Filter, ALL, EVENTS, ("filter", "filter the event log")),
     bind(&[(KeyCode::Char(':'), NONE)], ":", Action::Command, ALL, &[Screen::Overview], ("command", "enter a command; tab completes")),
+    bind(&[(KeyCode::Char('o'), NONE)], "o", Action::OpenFile, ALL, NOWHERE, ("open a recording", "open a recorded file; :live leads back")),
     bind(&[(KeyCode::Esc, NONE)], "esc", Action::Escape, ALL, NOWHERE, ("back out", "close, clear the filter, back to now, back to the overview")),
     bind(&[(KeyCode::Char('?'), NONE), (KeyCode::F(1), NONE)], "?", Action::Help, ALL, ALL, ("help", "these keys")),
     bind(&[(KeyCode::Char('q'), NONE)], "q", Action::Quit, ALL, ALL, ("quit", "leave the console")),

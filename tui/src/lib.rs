@@ -13,6 +13,7 @@ pub mod draw;
 pub mod heat;
 pub mod history;
 pub mod keys;
+mod link;
 mod picture;
 mod recording;
 pub mod state;

@@ -35,8 +35,10 @@ pub enum Link {
     Gone {
         /// Since when, console time.
         since_ns: u64,
-        /// What the source said, or that the page stands still.
+        /// What the source said, or what became of the process.
         why: String,
+        /// True when its process is still there and only does not write any more.
+        hung: bool,
     },
     /// A recorded file is shown.
     Recording {
@@ -167,6 +169,19 @@ impl State {
             label: String::new(),
             now_ns: 0,
             generation: 0,
+        }
+    }
+
+    /// The same console, having seen nothing: same terminal, same node, same rights.
+    #[must_use]
+    pub fn renewed(&self, history_capacity: usize) -> Self {
+        Self {
+            read_only: self.read_only.clone(),
+            stop_node_on_quit: self.stop_node_on_quit,
+            label: self.label.clone(),
+            now_ns: self.now_ns,
+            generation: self.generation + 1,
+            ..Self::new(self.size, self.theme.colours, history_capacity)
         }
     }
 

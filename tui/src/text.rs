@@ -229,8 +229,29 @@ pub fn right(text: &str, columns: usize) -> String {
 /// A sparkline of `columns` bars from zero to the largest value; unknown samples are blank. Neighbouring samples share a bar.
 #[must_use]
 pub fn spark(samples: &[Option<f64>], columns: usize) -> String {
+    spark_to(samples, columns, spark_top(samples, columns))
+}
+
+/// The largest bar of a sparkline, so that several can share one scale.
+#[must_use]
+pub fn spark_top(samples: &[Option<f64>], columns: usize) -> f64 {
+    spark_bars(samples, columns).iter().flatten().fold(0.0_f64, |top, value| top.max(*value))
+}
+
+/// [`spark`] on a given scale.
+#[must_use]
+pub fn spark_to(samples: &[Option<f64>], columns: usize, top: f64) -> String {
+    let bars = spark_bars(samples, columns);
+    let mut out = " ".repeat(columns - bars.len());
+    out.extend(bars.iter().map(|bar| bar.map_or(' ', |value| bar_char(value, top))));
+    out
+}
+
+/// At most `columns` bars. What lies before the first known sample takes no room: a node that just started shows a bar a second.
+fn spark_bars(samples: &[Option<f64>], columns: usize) -> Vec<Option<f64>> {
+    let samples = &samples[samples.iter().position(Option::is_some).unwrap_or(samples.len())..];
     if samples.is_empty() || columns == 0 {
-        return " ".repeat(columns);
+        return Vec::new();
     }
     let columns_used = columns.min(samples.len());
     let bucket = |at: usize| {
@@ -238,11 +259,19 @@ pub fn spark(samples: &[Option<f64>], columns: usize) -> String {
         let known: Vec<f64> = part.iter().filter_map(|sample| *sample).filter(|value| value.is_finite()).collect();
         (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     };
-    let bars: Vec<Option<f64>> = (0..columns_used).map(bucket).collect();
-    let top = bars.iter().flatten().fold(0.0_f64, |top, value| top.max(*value));
-    let mut out = " ".repeat(columns - columns_used);
-    out.extend(bars.iter().map(|bar| bar.map_or(' ', |value| bar_char(value, top))));
-    out
+    (0..columns_used).map(bucket).collect()
+}
+
+/// The part of a sentence that fits: whole clauses as long as one does, else cut with an ellipsis.
+#[must_use]
+pub fn clauses(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let ends = text.match_indices([';', ':', ',']).map(|(at, _)| &text[..at]);
+    // A clause of a word or two says nothing.
+    let mut fitting = ends.filter(|clause| width(clause) <= columns && clause.split_whitespace().count() > 2);
+    fitting.next_back().map_or_else(|| ellipsize(text, columns), clean)
 }
 
 /// The bar for a value between zero and `top`.
@@ -318,9 +347,22 @@ mod tests {
     }
 
     #[test]
+    fn a_sentence_is_cut_at_its_clauses() {
+        let said = "3 tori but 2 usable core(s): waiting is adaptive, not spinning";
+        assert_eq!(clauses(said, 100), said);
+        assert_eq!(clauses(said, 61), "3 tori but 2 usable core(s): waiting is adaptive");
+        assert_eq!(clauses(said, 40), "3 tori but 2 usable core(s)");
+        assert_eq!(clauses(said, 12), "3 tori but …");
+        assert_eq!(clauses("error: no clause that says anything", 12), "error: no c…");
+    }
+
+    #[test]
     fn sparklines_start_at_zero_and_leave_gaps_blank() {
         assert_eq!(spark(&[Some(0.0), Some(7.0), None, Some(3.5)], 4), "▁█ ▅");
         assert_eq!(spark(&[], 3), "   ");
+        assert_eq!(spark(&[None, None, Some(2.0), Some(4.0)], 3), " ▅█", "a bar a sample as long as there is room");
+        // Two lines on one scale can be compared.
+        assert_eq!(spark_to(&[Some(1.0)], 1, spark_top(&[Some(2.0), Some(8.0)], 2)), "▂");
         assert_eq!(spark(&[Some(1.0)], 3), "  █");
         assert_eq!(gauge(0.5, 4), "██  ");
         assert_eq!(gauge(f64::NAN, 2), "  ");

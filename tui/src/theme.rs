@@ -145,6 +145,18 @@ impl Theme {
         self.paint(Color::Cyan, Modifier::REVERSED).add_modifier(Modifier::BOLD)
     }
 
+    /// The cell under the cursor: the accent, filled.
+    #[must_use]
+    pub fn cursor(self) -> Style {
+        self.accent().add_modifier(Modifier::REVERSED)
+    }
+
+    /// Bars that are compared by their length; length says it, colour does not.
+    #[must_use]
+    pub fn bar(self) -> Style {
+        Style::new()
+    }
+
     /// A key in the footer.
     #[must_use]
     pub fn key(self) -> Style {

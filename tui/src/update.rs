@@ -1,5 +1,6 @@
 //! What happens: one event in, the state moves, at most one effect comes out. No clock, no terminal, no source.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use control::api::{Reply, Request};
@@ -12,7 +13,8 @@ use crate::draw;
 use crate::heat::Activity;
 use crate::history::Scene;
 use crate::keys::{self, Action};
-use crate::state::{GONE_AFTER_NS, Link, NOTE_NS, Note, Prompt, PromptKind, Question, RETRY_NS, State};
+use crate::link;
+use crate::state::{Link, NOTE_NS, Note, Prompt, PromptKind, Question, State};
 use crate::target::{Screen, Target};
 
 /// Ten seconds, the far step in history.
@@ -37,6 +39,8 @@ pub enum Event {
     Seen(Box<Snapshot>),
     /// The source gave none.
     Missed(SourceError),
+    /// The page stands still; whether its process is still there.
+    Process(bool),
     /// The agent answered a request, or did not.
     Answered(Box<Result<Reply, SteerError>>),
     /// Something outside wants to be said.
@@ -48,6 +52,10 @@ pub enum Event {
 pub enum Effect {
     /// Send this request; answer by [`Event::Answered`].
     Send(Request),
+    /// Show this recorded file.
+    Open(PathBuf),
+    /// Back from a recorded file to the node.
+    Live,
     /// Leave the console, and the node alone.
     Quit,
     /// Leave the console and stop the node.
@@ -58,8 +66,9 @@ pub enum Effect {
 pub fn update(state: &mut State, event: Event) -> Option<Effect> {
     match event {
         Event::Tick(now_ns) => tick(state, now_ns),
-        Event::Seen(snapshot) => seen(state, *snapshot),
-        Event::Missed(error) => missed(state, error),
+        Event::Seen(snapshot) => link::seen(state, *snapshot),
+        Event::Missed(error) => link::missed(state, error),
+        Event::Process(alive) => link::process(state, alive),
         Event::Answered(answer) => answered(state, *answer),
         Event::Say(text) => note(state, text, true),
         Event::Resize(columns, rows) => {
@@ -81,7 +90,7 @@ pub fn update(state: &mut State, event: Event) -> Option<Effect> {
     None
 }
 
-fn note(state: &mut State, text: String, bad: bool) {
+pub(crate) fn note(state: &mut State, text: String, bad: bool) {
     state.note = Some(Note { text, bad, until_ns: state.now_ns.saturating_add(NOTE_NS) });
     state.generation += 1;
 }
@@ -100,48 +109,6 @@ fn tick(state: &mut State, now_ns: u64) {
     }
 }
 
-fn seen(state: &mut State, snapshot: Snapshot) {
-    let silent_ns = u64::try_from(snapshot.silent_for().as_nanos()).unwrap_or(u64::MAX);
-    let recorded = matches!(state.link, Link::Recording { .. });
-    let fresh = state.history.push(snapshot);
-    if fresh {
-        state.generation += 1;
-        if state.frozen.is_none() {
-            look_at(state, state.history.newest());
-        }
-    }
-    if recorded {
-        return;
-    }
-    let link = if silent_ns < GONE_AFTER_NS {
-        Link::Live
-    } else if let Link::Gone { .. } = state.link {
-        return;
-    } else {
-        Link::Gone { since_ns: state.now_ns.saturating_sub(silent_ns), why: "its page stands still".into() }
-    };
-    if link != state.link {
-        if matches!((&state.link, &link), (Link::Gone { .. }, Link::Live)) {
-            note(state, "attached again".into(), false);
-        }
-        state.link = link;
-        state.generation += 1;
-    }
-}
-
-fn missed(state: &mut State, error: SourceError) {
-    let link = match &state.link {
-        Link::Recording { .. } => return,
-        Link::Gone { since_ns, .. } => Link::Gone { since_ns: *since_ns, why: error.to_string() },
-        _ if state.scene.is_some() => Link::Gone { since_ns: state.now_ns, why: error.to_string() },
-        _ => Link::NoAgent { error, retry_at_ns: state.now_ns.saturating_add(RETRY_NS) },
-    };
-    if link != state.link {
-        state.link = link;
-        state.generation += 1;
-    }
-}
-
 fn answered(state: &mut State, answer: Result<Reply, SteerError>) {
     state.asking = None;
     match answer {
@@ -156,7 +123,7 @@ fn answered(state: &mut State, answer: Result<Reply, SteerError>) {
 }
 
 /// Draws another moment from now on.
-fn look_at(state: &mut State, place: u64) {
+pub(crate) fn look_at(state: &mut State, place: u64) {
     state.scene = Scene::at(&state.history, place).map(Arc::new);
 }
 
@@ -252,6 +219,8 @@ fn on_prompt(state: &mut State, key: KeyEvent) -> Option<Effect> {
                 return match commands::parse(&prompt.text, &tori) {
                     Ok(Asked::Request(request)) => ask(state, request),
                     Ok(Asked::Action(action)) => act(state, action),
+                    Ok(Asked::Open(path)) => Some(Effect::Open(path)),
+                    Ok(Asked::Live) => Some(Effect::Live),
                     Err(problem) => {
                         note(state, problem, true);
                         state.prompt = Some(prompt);
@@ -282,7 +251,7 @@ fn ask(state: &mut State, request: Request) -> Option<Effect> {
 
 fn act(state: &mut State, action: Action) -> Option<Effect> {
     match action {
-        Action::Quit if state.stop_node_on_quit && state.link == Link::Live => {
+        Action::Quit if state.stop_node_on_quit && matches!(state.link, Link::Live | Link::Recording { .. }) => {
             state.question = Some(Question::QuitAndStop);
         }
         Action::Quit => return Some(Effect::Quit),
@@ -312,6 +281,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             state.prompt = Some(Prompt { kind: PromptKind::Filter, text: before.clone(), before });
         }
         Action::Command => open_command(state, String::new()),
+        Action::OpenFile => open_command(state, "open ".into()),
         Action::Help => {
             state.help = true;
             state.scroll = 0;
@@ -470,8 +440,10 @@ fn on_map(state: &mut State, action: Action) {
             let Some((at, _)) = state.torus_shown() else { return };
             let Some(activity) = Activity::at(&state.history, scene.place, at) else { return };
             let values = &activity.own[state.face.min(1)];
-            let busiest = values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(cell, _)| cell);
-            state.cell = ((busiest / 32) as u8, (busiest % 32) as u8);
+            match values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) {
+                Some((busiest, most)) if *most > 0.0 => state.cell = ((busiest / 32) as u8, (busiest % 32) as u8),
+                _ => note(state, "no cell of this face is active".into(), false),
+            }
         }
         _ => {}
     }

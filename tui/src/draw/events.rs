@@ -70,7 +70,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     let events = state.events();
     let mut x = pen.put(area.x + 2, area.y, "EVENTS", quiet) + 2;
     x = pen.put(x, area.y, &text::grouped(events.len() as u64), PLAIN);
-    x = pen.put(x, area.y, " shown · severity ", quiet);
+    x = pen.put(x, area.y, " shown, times UTC · severity ", quiet);
     x = pen.put(x, area.y, severity_word(state.severity), PLAIN);
     x = pen.put(x, area.y, if state.severity == Severity::Error { "" } else { " and above" }, quiet);
     if !state.filter.is_empty() {
@@ -93,7 +93,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     // The selected event may be longer than the line: it is spelled out at the foot.
     for (row, event) in events.iter().enumerate().skip(first).take(rows) {
         let y = area.y + 1 + (row - first) as u16;
-        line(pen, scene, event, Rect { y, height: 1, ..area }, true);
+        line(pen, scene, event, Rect { y, height: 1, ..area }, area.width >= 60);
         pen.selectable_as(Rect::new(area.x + 2, y, area.width.saturating_sub(3), 1), Target::Event(row), row);
     }
 }

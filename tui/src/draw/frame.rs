@@ -14,7 +14,8 @@ use crate::verdict::{self, Finding};
 pub fn header(pen: &mut Pen<'_>, state: &State, area: Rect, compact: bool) -> u16 {
     let found = state.scene.as_ref().map(|scene| verdict::findings(scene)).unwrap_or_default();
     let right = area.right().saturating_sub(1);
-    let clock = state.now().map(|now| text::time_of_day(now.node.now_unix_ns)).unwrap_or_default();
+    let zone = if compact { "Z" } else { " UTC" };
+    let clock = state.now().map(|now| text::time_of_day(now.node.now_unix_ns) + zone).unwrap_or_default();
     let clock_width = if clock.is_empty() || area.width < 30 { 0 } else { clock.len() as u16 + 2 };
     if clock_width > 0 {
         pen.put_right(area.x, right, area.y, &clock, pen.theme.quiet());
@@ -27,7 +28,7 @@ pub fn header(pen: &mut Pen<'_>, state: &State, area: Rect, compact: bool) -> u1
         }
         return area.height.min(2);
     }
-    let answer_width = text::width(&answer.1).min(usize::from(area.width) * 11 / 20) as u16 + 2;
+    let answer_width = (text::width(&answer.text) + answer.key.len()).min(usize::from(area.width) * 11 / 20) as u16 + 2;
     let answer_left = right.saturating_sub(clock_width + answer_width);
     identity(pen, state, area, answer_left.saturating_sub(1));
     put_answer(pen, answer_left, right.saturating_sub(clock_width), area.y, &answer);
@@ -47,7 +48,11 @@ fn identity(pen: &mut Pen<'_>, state: &State, area: Rect, right: u16) {
     };
     let up = now.node.now_unix_ns.saturating_sub(now.node.started_unix_ns);
     let room = usize::from(right.saturating_sub(x + 2));
+    // What matters most first: the last ones give way when there is no room for them in full.
     let mut rest = Vec::new();
+    if state.read_only.is_some() {
+        rest.push("read-only".to_owned());
+    }
     if let Some(back) = state.back_ns() {
         rest.push(format!("frozen, {} back", text::age(back)));
     } else if let Link::Recording { name } = &state.link {
@@ -55,49 +60,59 @@ fn identity(pen: &mut Pen<'_>, state: &State, area: Rect, right: u16) {
     } else {
         rest.push(format!("up {}", text::age(up)));
     }
-    if state.read_only.is_some() {
-        rest.push("read-only".into());
+    let least = text::width(&now.node.name).min(8);
+    while !rest.is_empty() && least + rest.iter().map(|part| text::width(part) + 3).sum::<usize>() > room {
+        rest.pop();
     }
-    let tail = format!(" · {}", rest.join(" · "));
-    let name = text::ellipsize(&now.node.name, room.saturating_sub(text::width(&tail)).max(6));
+    let tail: String = rest.iter().map(|part| format!(" · {part}")).collect();
+    let name = text::ellipsize(&now.node.name, room.saturating_sub(text::width(&tail)));
     x = pen.put_within(x + 2, area.y, right, &name, PLAIN);
     let style = if state.frozen.is_some() { pen.theme.accent() } else { pen.theme.quiet() };
     pen.put_within(x, area.y, right, &tail, style);
 }
 
+/// What the header answers.
+struct Answer {
+    shape: Shape,
+    text: String,
+    /// The key that leads there and how many more there are: ` (2) +1`.
+    key: String,
+    target: Option<Target>,
+}
+
 /// The worst thing now and the key that leads to it.
-fn answer(state: &State, found: &[Finding]) -> (Shape, String) {
+fn answer(state: &State, found: &[Finding]) -> Answer {
+    let plain = |shape, text: String| Answer { shape, text, key: String::new(), target: None };
     match &state.link {
-        Link::Connecting => return (Shape::Degraded, "looking for the agent".into()),
-        Link::NoAgent { .. } => return (Shape::Absent, "no agent".into()),
-        Link::Gone { since_ns, .. } => {
+        Link::Connecting => return plain(Shape::Degraded, "looking for the agent".into()),
+        Link::NoAgent { .. } => return plain(Shape::Absent, "no agent".into()),
+        Link::Gone { since_ns, why, hung } => {
             let since = text::age(state.now_ns.saturating_sub(*since_ns));
-            return (Shape::Failed, format!("agent gone since {since}"));
+            let how = if *hung { "hangs" } else { "gone" };
+            return plain(Shape::Failed, text::clean(&format!("agent {how} since {since}: {why}")));
         }
         Link::Live | Link::Recording { .. } => {}
     }
     match found {
-        [] => (Shape::Well, "all right".into()),
+        [] => plain(Shape::Well, "all right".into()),
         [worst, rest @ ..] => {
             let more = if rest.is_empty() { String::new() } else { format!(" +{}", rest.len()) };
-            (worst.shape, format!("{} ({}){more}", worst.text, worst.target.key()))
+            let key = format!(" ({}){more}", worst.target.key());
+            Answer { shape: worst.shape, text: worst.text.clone(), key, target: Some(worst.target) }
         }
     }
 }
 
-fn put_answer(pen: &mut Pen<'_>, left: u16, right: u16, y: u16, (shape, words): &(Shape, String)) {
-    let style = pen.theme.shape(*shape);
-    let x = pen.put_within(left, y, right, shape.symbol(), style);
-    let room = usize::from(right.saturating_sub(x + 1));
+fn put_answer(pen: &mut Pen<'_>, left: u16, right: u16, y: u16, answer: &Answer) {
+    let style = pen.theme.shape(answer.shape);
+    let x = pen.put_within(left, y, right, answer.shape.symbol(), style);
     // The key that leads there stays, whatever else is cut.
-    let key = words.rfind(" (").map_or("", |at| &words[at..]);
-    let cut = if text::width(words) > room && !key.is_empty() {
-        let head = text::ellipsize(&words[..words.len() - key.len()], room.saturating_sub(text::width(key)));
-        format!("{head}{key}")
-    } else {
-        text::ellipsize(words, room)
-    };
-    pen.put_within(x + 1, y, right, &cut, style);
+    let room = usize::from(right.saturating_sub(x + 1)).saturating_sub(answer.key.len());
+    let end = pen.put_within(x + 1, y, right, &text::clauses(&answer.text, room), style);
+    let end = pen.put_within(end, y, right, &answer.key, style);
+    if let Some(target) = answer.target {
+        pen.clickable(Rect::new(left, y, end.saturating_sub(left), 1), target);
+    }
 }
 
 /// The tabs, and after them the second worst thing, where there is room.
@@ -115,11 +130,12 @@ fn tabs(pen: &mut Pen<'_>, state: &State, area: Rect, found: &[Finding]) {
         x = end;
     }
     if let Some(second) = found.get(1).filter(|_| !state.gone()) {
-        let words = format!(" {} {} ({}) ", second.shape.symbol(), second.text, second.target.key());
         let room = usize::from(area.right().saturating_sub(x + 6));
         if room > 20 {
             let right = area.right().saturating_sub(3);
-            pen.put_right(x + 2, right, y, &text::ellipsize(&words, room), quiet);
+            let key = format!(" ({}) ", second.target.key());
+            let cut = text::clauses(&second.text, room.saturating_sub(key.len() + 3));
+            pen.put_right(x + 2, right, y, &format!(" {} {cut}{key}", second.shape.symbol()), quiet);
         }
     }
 }
@@ -160,10 +176,16 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, area: Rect) {
         pen.put_within(x + 1, area.y, right, &text::ellipsize(&note.text, room), PLAIN);
         return;
     }
+    // Before the first snapshot there is nothing that other keys could act on.
+    let nothing = state.scene.is_none();
     let end: Vec<_> = keys::footer(state.screen).filter(|key| matches!(key.label, "?" | "q")).collect();
     let tail: usize = end.iter().map(|key| text::width(key.label) + key.word.len() + 4).sum();
     let mut x = area.x + 2;
-    for binding in keys::footer(state.screen).filter(|key| !matches!(key.label, "?" | "q")) {
+    let shown = keys::BINDINGS.iter().filter(|key| match nothing {
+        true => key.action == keys::Action::OpenFile,
+        false => key.footer.contains(&state.screen) && !matches!(key.label, "?" | "q"),
+    });
+    for binding in shown {
         let wide = text::width(binding.label) + binding.word.len() + 1;
         if usize::from(x) + wide + 3 + tail > usize::from(right) {
             break;
@@ -191,6 +213,8 @@ pub fn nothing_yet(pen: &mut Pen<'_>, state: &State, area: Rect) {
             }
             let left = retry_at_ns.saturating_sub(state.now_ns).div_ceil(1_000_000_000);
             pen.put_within(area.x + 3, y + 1, right, &format!("next try in {left} s"), pen.theme.quiet());
+            let x = pen.put_within(area.x + 3, y + 3, right, "o", pen.theme.key());
+            pen.put_within(x + 1, y + 3, right, "opens a file that trefoil console --record wrote", pen.theme.quiet());
         }
         _ => {
             pen.put_within(area.x + 3, y, right, "looking for the agent", pen.theme.quiet());

@@ -199,18 +199,19 @@ fn memory(pen: &mut Pen<'_>, scene: &Scene, area: Rect) -> u16 {
             "region",
             vec![
                 (text::bytes(node.region_bytes as f64), PLAIN),
-                (format!("  {}, epoch {}", text::ellipsize(&node.region_join, 10), node.region_epoch), quiet),
+                (format!("  {}", text::ellipsize(&node.region_join, 10)), quiet),
             ],
         ),
+        ("  epoch", vec![(format!("{:x}", node.region_epoch), PLAIN)]),
         ("  path", vec![(text::ellipsize(&path, usize::from(area.width.saturating_sub(14))), PLAIN)]),
         (
             "  backing",
             vec![
                 (format!("{} ", shape.symbol()), pen.theme.shape(shape)),
                 (pages_word(node.region_pages).into(), PLAIN),
-                (format!(", hugepages {hugepages}"), quiet),
             ],
         ),
+        ("hugepages", vec![value(pen, hugepages)]),
     ];
     let mut y = rows(pen, area, "MEMORY", &list);
     // Why the backing is not what was asked for, with the command that mends it: the whole sentence.

@@ -7,6 +7,7 @@ mod host;
 mod overlay;
 mod overview;
 mod pen;
+mod table;
 mod torus;
 
 use ratatui::Frame;

@@ -4,12 +4,13 @@ use control::snapshot::{PeerState, QuantityKind, TorusSnapshot};
 use ratatui::layout::Rect;
 
 use super::pen::Part;
+use super::table::{Scales, table};
 use super::{PLAIN, Pen, events, host};
 use crate::history::{Scene, TorusRates};
 use crate::state::State;
 use crate::target::Target;
 use crate::text;
-use crate::theme::{Shape, peer_word, torus_word};
+use crate::theme::{Shape, peer_word};
 use crate::verdict::{member_name, torus_shape};
 
 /// Rows of the drawing.
@@ -50,7 +51,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     let left = area.bottom().saturating_sub(y);
     let rows = tori.min(left.saturating_sub(7)).max(tori.min(3));
     pen.rule(area, y, "");
-    table(pen, scene, Rect { y: y + 1, height: rows + 1, ..area });
+    table(pen, state, scene, Rect { y: y + 1, height: rows + 1, ..area });
     y += rows + 2;
     pen.rule(area, y, "");
     host::line(pen, scene, Rect { y: y + 1, height: 1, ..area });
@@ -197,15 +198,22 @@ fn corner(pen: &mut Pen<'_>, scene: &Scene, member: &Member<'_>, bullet: (u16, u
     let rows: [Vec<Part>; 3] = match (&member.own, member.peer) {
         (Some((at, torus)), _) => {
             let rates = &scene.rates[*at];
+            let scales = Scales::of(scene);
             let core = torus.core.map_or_else(|| "no core".into(), |core| format!("core {core}"));
-            pen.put_within(after, y, right.min(after + 14), &format!(" {core} "), quiet);
+            // The strand on the left goes up from its corner: it is not written over.
+            let limit = if x < below.0 { right } else { bullet.0 + 11 };
+            pen.put_within(after, y, limit.min(right - 1), &format!(" {core} "), quiet);
             [
                 vec![
-                    (format!("{} ", text::rate(rates.events, "ev/s")), pen.theme.strong()),
-                    (text::spark(&rates.events_minute, 7), quiet),
+                    (text::left(&text::rate(rates.events, "ev/s"), 12), pen.theme.strong()),
+                    (scales.events(rates, 6), quiet),
+                ],
+                vec![
+                    ("pending ".into(), quiet),
+                    (text::left(&text::count(torus.pending, 6), 7), PLAIN),
+                    (scales.load(torus, 5), pen.theme.bar()),
                 ],
                 vec![("clock ".into(), quiet), (text::count(torus.clock_ticks, 14), PLAIN)],
-                vec![("pending ".into(), quiet), (text::count(torus.pending, 12), PLAIN)],
             ]
         }
         (None, Some(peer)) => {
@@ -221,7 +229,7 @@ fn corner(pen: &mut Pen<'_>, scene: &Scene, member: &Member<'_>, bullet: (u16, u
         }
         (None, None) => [vec![], vec![], vec![]],
     };
-    // The member on top has two rows before the lower strand crosses; pending goes beside its clock in the table.
+    // The member on top has two rows before the lower strand crosses.
     let room = if y < below.1 && below.0 > x && below.1 == y + 1 && width == 24 { 2 } else { 3 };
     for (at, parts) in rows.iter().take(room).enumerate() {
         pen.parts(below.0, below.1 + at as u16, right, parts);
@@ -242,12 +250,13 @@ fn list(pen: &mut Pen<'_>, scene: &Scene, area: Rect, members: &[Member<'_>]) {
         match (&member.own, member.peer) {
             (Some((own, _)), _) => {
                 let rates = &scene.rates[*own];
+                let scales = Scales::of(scene);
                 let rate = text::right(&text::rate(rates.events, "ev/s"), 11);
                 pen.parts(
                     after,
                     y,
                     right,
-                    &[(rate, PLAIN), (" ".into(), PLAIN), (text::spark(&rates.events_minute, 16), pen.theme.quiet())],
+                    &[(rate, PLAIN), (" ".into(), PLAIN), (scales.load(&scene.now.tori[*own], 8), pen.theme.bar())],
                 );
             }
             (None, Some(peer)) => {
@@ -296,7 +305,7 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
             "exchange",
             vec![
                 (text::nanos(torus.exchange_p50_ns), PLAIN),
-                (" p50 ".into(), quiet),
+                (if wide { " p50  " } else { " p50 " }.into(), quiet),
                 (text::nanos(torus.exchange_p99_ns), PLAIN),
                 (" p99".into(), quiet),
             ],
@@ -308,8 +317,10 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
                 (text::rate(sum(scene, |rates| rates.applied), "/s"), PLAIN),
                 (" missed ".into(), quiet),
                 (whole(sum(scene, |rates| rates.missed)), PLAIN),
+                (" /s".into(), quiet),
                 (if wide { " refused " } else { "" }.into(), quiet),
                 (if wide { whole(sum(scene, |rates| rates.refused)) } else { String::new() }, PLAIN),
+                (if wide { " /s" } else { "" }.into(), quiet),
             ],
             at,
         ),
@@ -353,114 +364,11 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
     pen.put_within(x, y, area.right(), &words, if last == 0 { quiet } else { pen.theme.shape(Shape::Failed) });
 }
 
-/// One column of the table: heading, width, and how needed it is (0 = always).
-const COLUMNS: [(&str, usize, u8); 11] = [
-    ("TORUS", 8, 0),
-    ("STATE", 11, 0),
-    ("CORE", 5, 1),
-    ("EVENTS/S", 18, 0),
-    ("CLOCK", 13, 2),
-    ("PENDING", 9, 0),
-    ("REJECTED", 9, 1),
-    ("CPU", 6, 1),
-    ("LOAD", 8, 4),
-    ("FACE SPREAD", 14, 3),
-    ("WORKLOAD", 26, 5),
-];
-
-/// The torus table; columns that do not fit are left out, the least needed first.
-fn table(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
-    let width = usize::from(area.width.saturating_sub(3));
-    let mut least = 5;
-    while least > 0 && COLUMNS.iter().filter(|column| column.2 <= least).map(|column| column.1).sum::<usize>() > width {
-        least -= 1;
-    }
-    let quiet = pen.theme.quiet();
-    let shown = || COLUMNS.iter().enumerate().filter(move |(_, column)| column.2 <= least);
-    let mut x = area.x + 2;
-    for (at, (heading, wide, _)) in shown() {
-        let heading = if right_aligned(at) { text::right(heading, wide - 1) } else { (*heading).to_owned() };
-        pen.put_within(x, area.y, area.right(), &heading, quiet);
-        x += *wide as u16;
-    }
-    let rows = usize::from(area.height.saturating_sub(1));
-    // The selected torus stays in sight when there are more than rows.
-    for (at, torus) in scene.now.tori.iter().enumerate().take(rows) {
-        let y = area.y + 1 + at as u16;
-        let last = at + 1 == rows && scene.now.tori.len() > rows;
-        if last {
-            let more = format!("and {} more; tab on screen 2 goes through all", scene.now.tori.len() - at);
-            pen.put_within(area.x + 2, y, area.right(), &more, quiet);
-            break;
-        }
-        let mut x = area.x + 2;
-        for (column, (_, wide, _)) in shown() {
-            let parts = column_parts(pen, scene, at, torus, column);
-            let text_width: usize = parts.iter().map(|part| text::width(&part.0)).sum();
-            let indent = if right_aligned(column) { (wide - 1).saturating_sub(text_width) } else { 0 };
-            pen.parts(x + indent as u16, y, (x + *wide as u16 - 1).min(area.right()), &parts);
-            x += *wide as u16;
-        }
-        pen.selectable(Rect::new(area.x + 2, y, area.width.saturating_sub(3), 1), Target::Torus(at));
-    }
-}
-
-const fn right_aligned(column: usize) -> bool {
-    matches!(column, 4..=8)
-}
-
-fn column_parts(pen: &Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, column: usize) -> Vec<Part> {
-    let rates = &scene.rates[at];
-    let quiet = pen.theme.quiet();
-    let wide = COLUMNS[column].1 - 1;
-    match column {
-        0 => vec![(text::ellipsize(&torus.name, wide), pen.theme.strong())],
-        1 => {
-            let shape = torus_shape(scene, torus);
-            let word = if scene.torus_silent_ns(torus) >= 3_000_000_000 && shape == Shape::Failed {
-                "silent"
-            } else {
-                torus_word(torus.state)
-            };
-            let style = pen.fresh(pen.theme.shape(shape), scene.torus_changed(torus, |at| at.state));
-            vec![(format!("{} ", shape.symbol()), pen.theme.shape(shape)), (word.to_owned(), style)]
-        }
-        2 => {
-            let shared = if torus.core_shared { "+" } else { "" };
-            vec![(torus.core.map_or_else(|| "none".into(), |core| format!("{core}{shared}")), PLAIN)]
-        }
-        3 => {
-            let rate = rates.events.map_or_else(|| text::UNKNOWN.to_owned(), text::whole_or_si);
-            vec![(text::right(&rate, 7), PLAIN), (format!(" {}", text::spark(&rates.events_minute, 9)), quiet)]
-        }
-        4 => vec![(text::count(torus.clock_ticks, wide), PLAIN)],
-        5 => vec![(text::count(torus.pending, wide), PLAIN)],
-        6 => {
-            let style =
-                if rates.rejected.is_some_and(|rate| rate > 0.0) { pen.theme.shape(Shape::Degraded) } else { PLAIN };
-            let style = pen.fresh(style, scene.torus_changed(torus, |at| at.rejected));
-            vec![(text::count(torus.rejected, wide), style)]
-        }
-        7 => vec![(rates.cpu_percent.map_or_else(|| format!("{} %", text::UNKNOWN), text::percent), PLAIN)],
-        8 => vec![(
-            text::count(torus.load_runnable.saturating_add(torus.pending).saturating_add(torus.load_suspended), wide),
-            PLAIN,
-        )],
-        9 if torus.uncoupled => vec![("uncoupled".into(), quiet)],
-        9 => {
-            let over = torus.face_spread > torus.face_tolerance;
-            let style = if over { pen.theme.shape(Shape::Degraded) } else { PLAIN };
-            let (spread, tolerance) = (text::count(torus.face_spread, 5), text::count(torus.face_tolerance, 5));
-            vec![(spread, style), (format!(" of {tolerance}"), quiet)]
-        }
-        _ => vec![(text::ellipsize(&torus.workload, wide), quiet)],
-    }
-}
-
 /// 40x10 and smaller: the tori, one line each; the header has the worst thing (`console` law 7).
 pub fn compact(pen: &mut Pen<'_>, state: &State, area: Rect) {
     let Some(scene) = state.scene.as_deref() else { return };
     let rows = usize::from(area.height);
+    let scales = Scales::of(scene);
     for (at, torus) in scene.now.tori.iter().enumerate().take(rows) {
         let y = area.y + at as u16;
         if at + 1 == rows && scene.now.tori.len() > rows {
@@ -469,11 +377,11 @@ pub fn compact(pen: &mut Pen<'_>, state: &State, area: Rect) {
         }
         let rates = &scene.rates[at];
         let x = pen.shape(area.x + 1, y, torus_shape(scene, torus));
-        let x = pen.put(x + 1, y, &text::left(&torus.name, 6), pen.theme.strong());
+        let x = pen.put(x + 1, y, &text::left(&torus.name, 5), pen.theme.strong());
         let x = pen.put(x, y, &text::right(&text::rate(rates.events, "ev/s"), 11), PLAIN);
-        let x = pen.put(x + 1, y, &text::spark(&rates.events_minute, 6), pen.theme.quiet());
-        let pending = format!(" pend {}", text::count(torus.pending, 6));
-        pen.put(x, y, &pending, pen.theme.quiet());
+        let x = pen.put(x, y, &text::right(&text::count(torus.pending, 6), 7), PLAIN);
+        let x = pen.put(x, y, " pend ", pen.theme.quiet());
+        pen.put(x, y, &scales.load(torus, 6), pen.theme.bar());
         pen.selectable(Rect::new(area.x + 1, y, area.width.saturating_sub(1), 1), Target::Torus(at));
     }
     let used = scene.now.tori.len().min(rows) as u16;

@@ -51,7 +51,8 @@ impl<'a> Pen<'a> {
         if y < area.y || y >= area.bottom() || x < area.x || x >= right {
             return x;
         }
-        self.buffer.set_stringn(x, y, content, usize::from(right - x), style).0
+        // What stood there before lends no colour to what is written over it.
+        self.buffer.set_stringn(x, y, content, usize::from(right - x), Style::reset().patch(style)).0
     }
 
     /// Writes parts one after another; what does not fit before column `right` is ellipsized.
@@ -95,6 +96,11 @@ impl<'a> Pen<'a> {
     /// A place keys and mouse can select.
     pub fn selectable(&mut self, area: Rect, target: Target) {
         self.selectable_as(area, target, self.focusables);
+    }
+
+    /// How many places can be selected so far.
+    pub const fn focusables(&self) -> usize {
+        self.focusables
     }
 
     /// A place whose number in the order of selection is given.

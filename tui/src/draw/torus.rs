@@ -7,7 +7,7 @@ use ratatui::style::Style;
 
 use super::pen::Part;
 use super::{PLAIN, Pen, overview};
-use crate::heat::{Activity, Scale};
+use crate::heat::{Activity, Scale, active};
 use crate::history::Scene;
 use crate::state::State;
 use crate::target::Target;
@@ -26,9 +26,9 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
         pen.put(area.x + 2, area.y + 1, "this node has no torus", pen.theme.quiet());
         return;
     };
-    title(pen, state, scene, at, Rect { height: 1, ..area });
-    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let activity = Activity::at(&state.history, scene.place, at);
+    title(pen, state, scene, at, activity.as_ref(), Rect { height: 1, ..area });
+    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let map_fits = below.width >= MAP_COLUMNS && below.height >= 4;
     if map_fits {
         map(pen, state, torus, activity.as_ref(), Rect { width: MAP_COLUMNS, ..below });
@@ -58,8 +58,8 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     }
 }
 
-/// The tori of the node, the shown one in the accent.
-fn title(pen: &mut Pen<'_>, state: &State, scene: &Scene, shown: usize, area: Rect) {
+/// The tori of the node, the shown one in the accent; then what the map shows in words, so that an empty one reads well too.
+fn title(pen: &mut Pen<'_>, state: &State, scene: &Scene, shown: usize, activity: Option<&Activity>, area: Rect) {
     let mut x = pen.put(area.x + 2, area.y, "TORUS", pen.theme.quiet()) + 2;
     for (at, torus) in scene.now.tori.iter().enumerate() {
         if x + 4 >= area.right() {
@@ -75,11 +75,18 @@ fn title(pen: &mut Pen<'_>, state: &State, scene: &Scene, shown: usize, area: Re
     let heading = format!("face x = {}", [0, 31][state.face.min(1)]);
     let end = pen.put(x + 1, area.y, &heading, PLAIN);
     pen.selectable(Rect::new(x + 1, area.y, end.saturating_sub(x + 1), 1), Target::Face);
-    x = pen.put(end, area.y, ", events/s a cell", pen.theme.quiet());
-    if let Some(torus) = scene.now.tori.get(shown) {
+    let words = match activity.map(|activity| active(&activity.own[state.face.min(1)])) {
+        _ if scene.now.tori.get(shown).is_some_and(|torus| torus.uncoupled) => " · uncoupled".to_owned(),
+        None => String::new(),
+        Some((0, _)) => format!(" · none of {FACE} cells active within a second"),
+        Some((count, most)) => {
+            format!(" · {count} of {FACE} cells active, at most {}", text::rate(Some(most), "ev/s"))
+        }
+    };
+    x = pen.parts(end, area.y, area.right().saturating_sub(1), &[(words, pen.theme.quiet())]);
+    if let Some(torus) = scene.now.tori.get(shown).filter(|torus| !torus.reason.is_empty()) {
         let room = usize::from(area.right().saturating_sub(x + 3));
-        let words = if torus.reason.is_empty() { torus.workload.clone() } else { torus.reason.clone() };
-        pen.put_right(x + 1, area.right() - 2, area.y, &text::ellipsize(&words, room), pen.theme.quiet());
+        pen.put_right(x + 1, area.right() - 2, area.y, &text::clauses(&torus.reason, room), pen.theme.quiet());
     }
 }
 
@@ -113,7 +120,12 @@ fn map(pen: &mut Pen<'_>, state: &State, torus: &TorusSnapshot, activity: Option
         for z in 0..32u16 {
             let level = |y: u16| scale.level(values.get(usize::from(y * 32 + z)).copied().unwrap_or(0.0));
             let (upper, lower) = (level(row * 2), level(row * 2 + 1));
-            let (symbol, style) = two_cells(pen, upper, lower);
+            let (symbol, style) = match (cursor_y / 2 == row && cursor_z == z, cursor_y % 2) {
+                (false, _) => two_cells(pen, upper, lower),
+                // Its value is spelled out below; here it is to be found, with or without colour.
+                (true, 0) => ('◓', pen.theme.cursor()),
+                (true, _) => ('◒', pen.theme.cursor()),
+            };
             pen.put(x0 + z, y, &symbol.to_string(), style);
             let here = (row * 2 + u16::from(cursor_y == row * 2 + 1)).min(31);
             pen.clickable(Rect::new(x0 + z, y, 1, 1), Target::Cell(here as u8, z as u8));
@@ -239,21 +251,20 @@ fn spread(buckets: &[u64], unit: impl Fn(u64) -> String) -> String {
     }
 }
 
-/// State, rate, queue, times, interval, the stepped event, peers: as many as there are rows.
-fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, area: Rect, with_peers: bool) {
+/// A label and what stands beside it.
+type Row = (&'static str, Vec<Part>);
+
+/// State, rate, clock, queue, what was refused.
+fn rows_of_queue(pen: &Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot) -> Vec<Row> {
     let quiet = pen.theme.quiet();
     let strong = pen.theme.strong();
     let rates = &scene.rates[at];
     let shape = torus_shape(scene, torus);
-    let delays: Vec<u64> = torus.edge_delay_ticks.iter().map(|count| u64::from(*count)).collect();
     let fill = if torus.capacity > 0 { torus.pending as f64 / torus.capacity as f64 } else { 0.0 };
     let state_style = pen.fresh(pen.theme.shape(shape), scene.torus_changed(torus, |at| at.state));
     let core = torus.core.map_or_else(|| "no core".to_owned(), |core| format!("core {core}"));
-    let interval_style = pen.fresh(PLAIN, scene.torus_changed(torus, |at| at.interval_ticks));
     let rejected_style = pen.fresh(PLAIN, scene.torus_changed(torus, |at| at.rejected));
-    let ticks = |value: u64| text::whole_or_si(value as f64);
-    let bars = usize::from(area.width.saturating_sub(33)).clamp(6, 16);
-    let rows: Vec<(&str, Vec<Part>)> = vec![
+    vec![
         (
             "state",
             vec![
@@ -294,6 +305,16 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
                 (text::count(torus.lost, 9), PLAIN),
             ],
         ),
+    ]
+}
+
+/// What was handed over, times, delays, interval, graph.
+fn rows_of_braid(pen: &Pen<'_>, scene: &Scene, torus: &TorusSnapshot, bars: usize) -> Vec<Row> {
+    let quiet = pen.theme.quiet();
+    let delays: Vec<u64> = torus.edge_delay_ticks.iter().map(|count| u64::from(*count)).collect();
+    let interval_style = pen.fresh(PLAIN, scene.torus_changed(torus, |at| at.interval_ticks));
+    let ticks = |value: u64| text::whole_or_si(value as f64);
+    vec![
         (
             "handed",
             vec![
@@ -327,6 +348,7 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
                 (" p99".into(), quiet),
             ],
         ),
+        ("workload", vec![(text::clean(&torus.workload), PLAIN)]),
         (
             "graph",
             vec![
@@ -336,7 +358,15 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
                 (" edges".into(), quiet),
             ],
         ),
-    ];
+    ]
+}
+
+/// State, rate, queue, times, interval, the stepped event, peers: as many as there are rows.
+fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, area: Rect, with_peers: bool) {
+    let quiet = pen.theme.quiet();
+    let bars = usize::from(area.width.saturating_sub(33)).clamp(6, 16);
+    let mut rows = rows_of_queue(pen, scene, at, torus);
+    rows.extend(rows_of_braid(pen, scene, torus, bars));
     // Peers and the stepped event must be seen; the graph and the exchange give way first.
     let stepped = if torus.stepped.is_some() { 3 } else { 0 };
     let peers_rows = if with_peers { (torus.peers.len() as u16 + 1).min(4) + 1 } else { 0 };

@@ -60,7 +60,7 @@ impl<'m> Emitter<'m> {
     }
 
     /// Puts an item in at a time, lifted to the clock (`rse:T3`), if fewer than `limit` wait; otherwise counts it rejected.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, time: u64, item: Item, limit: usize) -> bool {
         let waiting = self.queue.len();
         if waiting >= limit {

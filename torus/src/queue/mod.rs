@@ -145,7 +145,7 @@ impl<'m> Queue<'m> {
     }
 
     /// Adds an item at `time`, which is at or after [`Queue::now`]; the queue is not full (the caller has checked).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, time: u64, item: Item) {
         debug_assert!(time >= self.now && self.len < self.capacity);
         if self.few {
@@ -160,7 +160,7 @@ impl<'m> Queue<'m> {
         self.place(time, item);
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&mut self, time: u64, item: Item) {
         match time / BLOCK - self.now / BLOCK {
             0 | 1 => self.times.push(&mut self.pool, time, item),

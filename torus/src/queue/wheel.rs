@@ -41,6 +41,23 @@ impl Bucket {
     const fn clear(&mut self) {
         (self.head, self.at, self.count, self.sorted) = (NONE, 0, 0, 0);
     }
+
+    /// Puts an item behind those that lie here; `count` counts it already.
+    #[inline(never)]
+    fn push_to_chunks(&mut self, pool: &mut Pool<'_>, item: Item) {
+        let mut at = self.at as usize;
+        if at.is_multiple_of(CHUNK) {
+            let chunk = pool.take();
+            if self.count as usize == INLINE + 1 {
+                self.head = chunk as u32;
+            } else {
+                pool.link((at - 1) / CHUNK, chunk as u32);
+            }
+            at = chunk * CHUNK;
+        }
+        pool.items[at] = item;
+        self.at = at as u32 + 1;
+    }
 }
 
 pub(super) const fn bytes() -> usize {
@@ -69,7 +86,7 @@ impl<'m> Wheel<'m> {
         (slot % BUCKETS as u64) as usize
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, pool: &mut Pool<'_>, slot: u64, item: Item) {
         let index = Self::index(slot);
         let bucket = &mut self.buckets[index];
@@ -79,20 +96,9 @@ impl<'m> Wheel<'m> {
             bucket.items[count] = item;
             self.occupied[index / 64] |= 1 << (index % 64);
             self.summary |= 1 << (index / 64);
-            return;
+        } else {
+            bucket.push_to_chunks(pool, item);
         }
-        let mut at = bucket.at as usize;
-        if at.is_multiple_of(CHUNK) {
-            let chunk = pool.take();
-            if count == INLINE {
-                bucket.head = chunk as u32;
-            } else {
-                pool.link((at - 1) / CHUNK, chunk as u32);
-            }
-            at = chunk * CHUNK;
-        }
-        pool.items[at] = item;
-        bucket.at = at as u32 + 1;
     }
 
     /// Items in a slot.

@@ -1,9 +1,10 @@
 //! How figures are taken: pinned, interleaved, medians, with the machine's mode beside them (transport-figures section 0).
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// Pins the calling thread to one core; says whether it worked.
@@ -12,21 +13,21 @@ pub fn pin(core: usize) -> bool {
     set.set(core).is_ok() && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
 }
 
-/// Releases the calling thread to all cores.
-pub fn unpin() {
-    let mut set = CpuSet::new();
-    for core in 0..cores() {
-        if set.set(core).is_err() {
-            break;
-        }
-    }
-    // A thread that stays pinned only measures a little worse.
-    let _ = sched_setaffinity(Pid::from_raw(0), &set);
+/// The cores this process may use, as they were before anything was pinned.
+fn allowed() -> &'static CpuSet {
+    static ALLOWED: OnceLock<CpuSet> = OnceLock::new();
+    ALLOWED.get_or_init(|| sched_getaffinity(Pid::from_raw(0)).unwrap_or_default())
 }
 
-/// Cores of this machine that the process may use.
+/// Releases the calling thread to all cores.
+pub fn unpin() {
+    // A thread that stays pinned only measures a little worse.
+    let _ = sched_setaffinity(Pid::from_raw(0), allowed());
+}
+
+/// Cores of this machine that the process may use; call it once before pinning.
 pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    (0..CpuSet::count()).filter(|&core| allowed().is_set(core).unwrap_or(false)).count()
 }
 
 /// Whether the two cores behave like hyper-threads of one core at this moment.

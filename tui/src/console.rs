@@ -341,3 +341,51 @@ fn translate(input: event::Event) -> Option<Event> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use control::page::{EventsPage, HostPage, MAGIC, NodePage, VERSION};
+    use control::{Snapshot, SourceError};
+
+    struct Nothing;
+
+    impl StatusSource for Nothing {
+        fn poll(&mut self) -> Result<Snapshot, SourceError> {
+            Err(SourceError::NoAgent { path: "nowhere".into() })
+        }
+    }
+
+    impl Steering for Nothing {
+        fn send(&mut self, _: &Request) -> Result<Reply, SteerError> {
+            Err(SteerError::Refused { reason: "no".into() })
+        }
+    }
+
+    /// Aim: a console without an agent opens a recording and comes back; a file that is none leaves everything as it is.
+    #[test]
+    fn a_recording_is_opened_from_a_console_without_an_agent_and_left_again() {
+        let path = std::env::temp_dir().join(format!("trefoil-console-{}.jsonl", std::process::id()));
+        let node = NodePage { magic: MAGIC, version: VERSION, ..NodePage::default() };
+        let (host, events) = (HostPage::default(), EventsPage::default());
+        let snapshot = Snapshot::from_pages(&node, &host, &[], &events, 5).expect("a valid page");
+        Recorder::create(&path).expect("a file").write(&snapshot).expect("written");
+        let collect = Collect { source: Box::new(Nothing), recorder: None, asker: Asker::new(Box::new(Nothing)) };
+        let mut session = Session::new(State::new((80, 24), Colours::None, 9), Some(collect), 9);
+        session.take_in(0);
+        assert!(matches!(session.state.link, Link::NoAgent { .. }));
+        assert_eq!(session.carry_out(Effect::Open("/nonexistent".into())), None);
+        assert!(session.collect.is_some() && session.state.note.is_some(), "nothing changed, and it is said");
+        session.carry_out(Effect::Open(path.clone()));
+        assert!(matches!(session.state.link, Link::Recording { .. }) && session.state.scene.is_some());
+        session.take_in(u64::MAX);
+        assert!(matches!(session.state.link, Link::Recording { .. }), "the node does not show through");
+        session.carry_out(Effect::Open(path.clone()));
+        session.carry_out(Effect::Live);
+        session.take_in(1);
+        assert!(matches!(session.state.link, Link::NoAgent { .. }) && session.state.scene.is_none());
+        session.carry_out(Effect::Live);
+        assert!(session.collect.is_some() && session.state.note.is_some());
+        std::fs::remove_file(&path).expect("removed");
+    }
+}

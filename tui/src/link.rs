@@ -57,8 +57,8 @@ pub(crate) fn process(state: &mut State, alive: bool) {
     let Link::Gone { since_ns, .. } = state.link else { return };
     let why = match (node.phase, alive) {
         (Phase::Stopped, false) => "it stopped in order".to_owned(),
-        (_, false) => format!("process {} is no more", node.pid),
-        (_, true) => format!("process {} is there but does not write", node.pid),
+        (_, false) => format!("process {} ended", node.pid),
+        (_, true) => format!("process {} does not write", node.pid),
     };
     let link = Link::Gone { since_ns, why, hung: alive };
     if link != state.link {

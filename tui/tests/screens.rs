@@ -2,14 +2,14 @@
 mod support;
 
 use control::SourceError;
-use control::snapshot::{PeerState, TorusState};
-use ratatui::style::Color;
+use control::snapshot::{PeerState, Phase, TorusState};
+use ratatui::style::{Color, Modifier};
 use support::{Console, NOON_NS, heat_step};
 use tui::draw::{self, focusables};
 use tui::heat::Activity;
 use tui::target::{Screen, Target};
 use tui::theme::Colours;
-use tui::update::Event;
+use tui::update::{Effect, Event};
 
 fn pictures(name: &str, columns: u16, rows: u16) {
     for (keys, screen) in [("1", "overview"), ("2b", "torus"), ("8", "host"), ("9", "events")] {
@@ -268,6 +268,11 @@ fn no_agent_says_how_to_start_one_and_counts_down() {
     insta::assert_snapshot!("no-agent-80x24", console.text());
     console.event(Event::Tick(2_000_000_000));
     assert!(console.text().contains("next try in 1 s"));
+    // The key that opens a recorded file, as the screen says.
+    console.keys(&["o"]);
+    let effect = console.keys(&["/tmp/life of a node.jsonl", "enter"]);
+    assert_eq!(effect, Some(Effect::Open("/tmp/life of a node.jsonl".into())));
+    assert_eq!(console.keys(&[":", "live", "enter"]), Some(Effect::Live));
 }
 
 #[test]
@@ -300,6 +305,93 @@ fn an_agent_that_is_gone_leaves_its_last_frame() {
     assert!(still.text().contains("agent gone since 5 s"), "{}", still.text());
     still.poll(1, |_| {});
     assert!(still.text().contains("all right") && still.text().contains("attached again"), "{}", still.text());
+}
+
+/// Aim: a page that stands still because its process hangs is told from one whose process died, and from one that stopped.
+#[test]
+fn a_hanging_agent_a_dead_one_and_a_stopped_one_are_told_apart() {
+    let still = |phase| {
+        let mut console = Console::after(60, 100, 30, Colours::None);
+        let mut last = support::node(61);
+        last.node.phase = phase;
+        last.read_ns += 5_000_000_000;
+        console.event(Event::Seen(Box::new(last)));
+        console
+    };
+    let mut console = still(Phase::Running);
+    console.event(Event::Process(true));
+    assert!(console.text().contains("✕ agent hangs since 5 s: process 4121 does not write"), "{}", console.text());
+    console.event(Event::Process(false));
+    assert!(console.text().contains("✕ agent gone since 5 s: process 4121 ended"), "{}", console.text());
+    let mut console = still(Phase::Stopped);
+    console.event(Event::Process(false));
+    assert!(console.text().contains("○ agent gone since 5 s: it stopped in order"), "{}", console.text());
+    // Attached, it is not asked; what is said about an old page does not stick.
+    let mut live = Console::after(60, 100, 30, Colours::None);
+    live.event(Event::Process(false));
+    assert!(live.text().contains("● all right"), "{}", live.text());
+}
+
+/// Aim: the cell under the cursor is found on the map at a glance, also without colour, and it covers the right half.
+#[test]
+fn the_cursor_is_marked_on_the_map_in_every_depth_of_colour() {
+    for colours in [Colours::None, Colours::Sixteen, Colours::Many] {
+        let mut console = Console::after(60, 80, 24, colours);
+        console.keys(&["2l"]);
+        let buffer = console.buffer();
+        assert_eq!(buffer[(5, 4)].symbol(), "◓", "y 0, z 1, upper half");
+        assert!(buffer[(5, 4)].modifier.contains(Modifier::REVERSED));
+        console.keys(&["j"]);
+        assert_eq!(console.buffer()[(5, 4)].symbol(), "◒", "y 1, lower half");
+        let marks = console.text().matches(['◓', '◒']).count();
+        assert_eq!(marks, 1);
+    }
+}
+
+/// Aim: an empty face says that it is empty, and the cursor does not run off to a corner of it.
+#[test]
+fn an_almost_empty_face_reads_well() {
+    let mut console = Console::after(60, 100, 30, Colours::None);
+    console.keys(&["2"]);
+    console.poll(12, |node| node.tori[0].faces = [vec![7; 1024], vec![7; 1024]]);
+    assert!(console.text().contains("none of 1024 cells active"), "{}", console.text());
+    let before = console.state.cell;
+    console.keys(&["b"]);
+    assert_eq!(console.state.cell, before);
+    assert!(console.text().contains("no cell of this face is active"));
+    console.poll(1, |node| {
+        node.tori[0].faces = [vec![7; 1024], vec![7; 1024]];
+        node.tori[0].faces[0][70] = 9;
+    });
+    assert!(console.text().contains("1 of 1024 cells active, at most 2 ev/s"), "{}", console.text());
+    console.keys(&["b"]);
+    assert_eq!(console.state.cell, (2, 6));
+}
+
+/// Aim: levelling is seen. Three tori with the same pending events have bars of the same length on one scale; one with twice as
+/// many has twice the bar.
+#[test]
+fn load_bars_share_one_scale() {
+    let bar = |console: &mut Console, name: &str| {
+        let text = console.text();
+        let at = |line: &str| line.find("0 to ").map(|at| line[..at].chars().count());
+        let column = text.lines().find_map(at).expect("the scale stands above the bars");
+        let row = text.lines().find(|line| line.starts_with(&format!("  {name} ")) && line.contains("run"));
+        row.map_or(0, |row| row.chars().skip(column).take(8).filter(|cell| *cell == '█').count())
+    };
+    let mut console = Console::empty(100, 30, Colours::None);
+    let skewed = |node: &mut control::Snapshot, pending: [u64; 3]| {
+        for (torus, pending) in node.tori.iter_mut().zip(pending) {
+            torus.pending = pending;
+            torus.executed = 0;
+        }
+    };
+    console.poll(6, |node| skewed(node, [1_000, 500, 0]));
+    assert_eq!(["A", "B", "C"].map(|name| bar(&mut console, name)), [8, 4, 0], "{}", console.text());
+    console.poll(1, |node| skewed(node, [500, 500, 500]));
+    let level = ["A", "B", "C"].map(|name| bar(&mut console, name));
+    assert_eq!(level, [4, 4, 4], "{}", console.text());
+    assert!(console.text().contains("PENDING 0 to 1.00 k"), "the scale stands still: {}", console.text());
 }
 
 #[test]

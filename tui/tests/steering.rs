@@ -7,7 +7,7 @@ use control::{Snapshot, SourceError, SteerError};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use support::{Console, node};
 use tui::state::Question;
-use tui::target::Screen;
+use tui::target::{Screen, Target};
 use tui::theme::Colours;
 use tui::update::{Effect, Event};
 
@@ -98,6 +98,24 @@ fn leaving_a_console_that_started_the_node_asks() {
     assert_eq!(console.keys(&["enter"]), Some(Effect::QuitAndStop));
     let stop = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(console.event(Event::Key(stop)), Some(Effect::QuitAndStop));
+}
+
+/// Aim: with more tori than rows the table follows the selection to the last of them, and Enter opens that one.
+#[test]
+fn a_table_of_sixteen_tori_scrolls_to_the_selected_one() {
+    let mut console = Console::after(10, 80, 24, Colours::None);
+    console.poll(5, |snapshot| {
+        let one = snapshot.tori[0].clone();
+        let named = |id| control::snapshot::TorusSnapshot { id, name: format!("t{id}"), ..one.clone() };
+        snapshot.tori = (0..16).map(named).collect();
+    });
+    assert!(console.text().contains("1–") && !console.text().contains("  t15 "), "{}", console.text());
+    let targets = tui::draw::focusables(&console.state);
+    let last = targets.iter().rposition(|target| *target == Target::Torus(15)).expect("all can be selected");
+    console.keys(&vec!["down"; last]);
+    assert!(console.text().contains("▸t15 ") && console.text().contains("of 16"), "{}", console.text());
+    console.keys(&["enter"]);
+    assert_eq!((console.state.screen, console.state.torus), (Screen::Torus, 15));
 }
 
 #[test]

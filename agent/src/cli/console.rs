@@ -2,9 +2,12 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use control::StatusSource;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Console, Frame, Screen};
 use super::{Failure, out, status};
@@ -25,6 +28,7 @@ pub(super) fn console(arguments: &Console, runtime_dir: &Path) -> Result<(), Fai
     let options = tui::Options {
         record: arguments.record.clone(),
         label: runtime_dir.display().to_string(),
+        stop: Some(stop_on_sigterm().map_err(|error| Failure::failed(format!("signals: {error}")))?),
         ..tui::Options::default()
     };
     let end = match &arguments.open {
@@ -32,6 +36,24 @@ pub(super) fn console(arguments: &Console, runtime_dir: &Path) -> Result<(), Fai
         None => tui::run(Box::new(PageSource::new(runtime_dir)), Box::new(Client::new(runtime_dir)), options),
     };
     end.map(|_| ()).map_err(Failure::failed)
+}
+
+/// Set when the process is told to end: the console then gives the terminal back as it was. A closed terminal (SIGHUP) ends
+/// the process at once, there is nothing left to give back.
+fn stop_on_sigterm() -> std::io::Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut terminate = {
+        let _inside = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    // Not joined: it waits for a signal that may never come.
+    std::thread::Builder::new().name("console-signals".to_owned()).spawn(move || {
+        runtime.block_on(terminate.recv());
+        told.store(true, Ordering::Relaxed);
+    })?;
+    Ok(stop)
 }
 
 /// Whether a console can be opened: it needs to read keys and to draw.

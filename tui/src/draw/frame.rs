@@ -1,5 +1,6 @@
 //! What stands around every screen: the header that answers, the tabs, the footer that teaches.
 
+use control::snapshot::Phase;
 use ratatui::layout::Rect;
 
 use super::{PLAIN, Pen};
@@ -20,7 +21,7 @@ pub fn header(pen: &mut Pen<'_>, state: &State, area: Rect, compact: bool) -> u1
     if clock_width > 0 {
         pen.put_right(area.x, right, area.y, &clock, pen.theme.quiet());
     }
-    let answer = answer(state, &found);
+    let mut answer = answer(state, &found);
     if compact {
         identity(pen, state, area, right.saturating_sub(clock_width));
         if area.height > 1 {
@@ -28,7 +29,10 @@ pub fn header(pen: &mut Pen<'_>, state: &State, area: Rect, compact: bool) -> u1
         }
         return area.height.min(2);
     }
-    let answer_width = (text::width(&answer.text) + answer.key.len()).min(usize::from(area.width) * 11 / 20) as u16 + 2;
+    // Cut first, so that what is left stands beside the clock.
+    let room = (usize::from(area.width) * 11 / 20).saturating_sub(answer.key.len());
+    answer.text = text::clauses(&answer.text, room);
+    let answer_width = (text::width(&answer.text) + answer.key.len()) as u16 + 2;
     let answer_left = right.saturating_sub(clock_width + answer_width);
     identity(pen, state, area, answer_left.saturating_sub(1));
     put_answer(pen, answer_left, right.saturating_sub(clock_width), area.y, &answer);
@@ -55,9 +59,10 @@ fn identity(pen: &mut Pen<'_>, state: &State, area: Rect, right: u16) {
     }
     if let Some(back) = state.back_ns() {
         rest.push(format!("frozen, {} back", text::age(back)));
-    } else if let Link::Recording { name } = &state.link {
+    }
+    if let Link::Recording { name } = &state.link {
         rest.push(format!("recording {}", text::ellipsize(name, 24)));
-    } else {
+    } else if state.frozen.is_none() {
         rest.push(format!("up {}", text::age(up)));
     }
     let least = text::width(&now.node.name).min(8);
@@ -89,7 +94,10 @@ fn answer(state: &State, found: &[Finding]) -> Answer {
         Link::Gone { since_ns, why, hung } => {
             let since = text::age(state.now_ns.saturating_sub(*since_ns));
             let how = if *hung { "hangs" } else { "gone" };
-            return plain(Shape::Failed, text::clean(&format!("agent {how} since {since}: {why}")));
+            // One that stopped in order did not fail.
+            let stopped = state.now().is_some_and(|now| now.node.phase == Phase::Stopped);
+            let shape = if stopped { Shape::Absent } else { Shape::Failed };
+            return plain(shape, text::clean(&format!("agent {how} since {since}: {why}")));
         }
         Link::Live | Link::Recording { .. } => {}
     }

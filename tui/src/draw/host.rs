@@ -1,5 +1,7 @@
 //! Screen 8: the machine under the node. A sensor that is not there is absent, not zero.
 
+use std::collections::BTreeSet;
+
 use control::snapshot::{HostSnapshot, Pages};
 use ratatui::layout::Rect;
 
@@ -29,8 +31,15 @@ pub fn line(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
         (Some(free), Some(total)) => format!("{free:.0} of {total:.0} free"),
         _ => ABSENT.to_owned(),
     };
-    let owned: Vec<String> =
-        scene.now.tori.iter().filter_map(|torus| torus.core).map(|core| core.to_string()).collect();
+    let owned: Vec<String> = scene
+        .now
+        .tori
+        .iter()
+        .filter_map(|torus| torus.core)
+        .collect::<BTreeSet<_>>()
+        .iter()
+        .map(u32::to_string)
+        .collect();
     let shared = scene.now.tori.iter().any(|torus| torus.core_shared);
     let cores = match (owned.is_empty(), shared) {
         (true, _) => "none owned".to_owned(),
@@ -249,7 +258,7 @@ fn threads(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
     if y >= area.bottom() {
         return;
     }
-    pen.put_within(area.x, y, area.right(), "THREAD           STATE       CORE    CPU      MEMORY", quiet);
+    pen.put_within(area.x, y, area.right(), "THREAD           STATE       CORE       CPU      MEMORY", quiet);
     for (at, torus) in scene.now.tori.iter().enumerate() {
         let y = y + 1 + at as u16;
         if y >= area.bottom() {
@@ -265,7 +274,7 @@ fn threads(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
             (text::left(&format!("{} ({})", text::ellipsize(&torus.name, 8), torus.tid), 17), PLAIN),
             (format!("{} ", shape.symbol()), pen.theme.shape(shape)),
             (text::left(crate::theme::torus_word(torus.state), 10), PLAIN),
-            (text::left(&core, 8), PLAIN),
+            (text::left(&core, 11), PLAIN),
             (text::left(&cpu, 9), PLAIN),
             (
                 format!(

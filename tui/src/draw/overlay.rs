@@ -105,7 +105,7 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
                 ),
                 Request::Resume { .. } => (format!("resume torus {torus}?"), "It executes events again.".into()),
                 Request::Step { count, .. } => {
-                    (format!("step torus {torus}?"), format!("It executes {} and pauses again.", events(*count)))
+                    (format!("step torus {torus}?"), format!("{}, then it pauses again.", events(*count)))
                 }
                 Request::Interval { ticks: Some(ticks), .. } => (
                     format!("set the interval of torus {torus}?"),

@@ -310,3 +310,19 @@ fn minute_of_events(seconds: &[Option<&Snapshot>], torus: &TorusSnapshot) -> Vec
     out.remove(0);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: a rate is never made up. A counter that fell, a clock that stands or runs back: not known.
+    #[test]
+    fn a_rate_needs_a_counter_that_grows_and_a_clock_that_goes() {
+        assert_eq!(per_second(110, 100, 3_000_000_000, 1_000_000_000), Some(5.0));
+        assert_eq!(per_second(100, 100, 3_000_000_000, 1_000_000_000), Some(0.0));
+        assert_eq!(per_second(99, 100, 3_000_000_000, 1_000_000_000), None, "the counter fell");
+        assert_eq!(per_second(110, 100, 1_000_000_000, 1_000_000_000), None, "the clock stood");
+        assert_eq!(per_second(110, 100, 1_000_000_000, 3_000_000_000), None, "the clock ran back");
+        assert_eq!(per_second(u64::MAX, 0, u64::MAX, 0).map(|rate| rate.is_finite()), Some(true));
+    }
+}

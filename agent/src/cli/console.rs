@@ -1,12 +1,15 @@
 //! `trefoil console`.
 
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use control::StatusSource;
+use control::page::FILE_NAME;
+use nix::unistd::{Uid, User, getegid, geteuid, getgroups};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Console, Frame, Screen};
@@ -28,6 +31,7 @@ pub(super) fn console(arguments: &Console, runtime_dir: &Path) -> Result<(), Fai
     let options = tui::Options {
         record: arguments.record.clone(),
         label: runtime_dir.display().to_string(),
+        read_only: read_only(runtime_dir),
         stop: Some(stop_on_sigterm().map_err(|error| Failure::failed(format!("signals: {error}")))?),
         ..tui::Options::default()
     };
@@ -36,6 +40,19 @@ pub(super) fn console(arguments: &Console, runtime_dir: &Path) -> Result<(), Fai
         None => tui::run(Box::new(PageSource::new(runtime_dir)), Box::new(Client::new(runtime_dir)), options),
     };
     end.map(|_| ()).map_err(Failure::failed)
+}
+
+/// Why this user may only look, as far as the owner and group of the status page tell; the agent itself decides each request.
+fn read_only(runtime_dir: &Path) -> Option<String> {
+    let page = std::fs::metadata(runtime_dir.join(FILE_NAME)).ok()?;
+    let me = geteuid().as_raw();
+    let member = || getgroups().unwrap_or_default().iter().any(|group| group.as_raw() == page.gid());
+    if me == 0 || me == page.uid() || getegid().as_raw() == page.gid() || member() {
+        return None;
+    }
+    let owner = User::from_uid(Uid::from_raw(page.uid())).ok().flatten();
+    let owner = owner.map_or_else(|| format!("user {}", page.uid()), |user| user.name);
+    Some(format!("run the console as {owner}, or join the group of the agent (node.group)"))
 }
 
 /// Set when the process is told to end: the console then gives the terminal back as it was. A closed terminal (SIGHUP) ends

@@ -3,6 +3,7 @@
 
 mod events;
 mod frame;
+mod histogram;
 mod host;
 mod overlay;
 mod overview;

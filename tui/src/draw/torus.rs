@@ -5,6 +5,7 @@ use control::snapshot::TorusSnapshot;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::histogram::{histogram, histograms, spread};
 use super::pen::Part;
 use super::{PLAIN, Pen, overview};
 use crate::heat::{Activity, Scale, active};
@@ -78,12 +79,17 @@ fn title(pen: &mut Pen<'_>, state: &State, scene: &Scene, shown: usize, activity
     let words = match activity.map(|activity| active(&activity.own[state.face.min(1)])) {
         _ if scene.now.tori.get(shown).is_some_and(|torus| torus.uncoupled) => " · uncoupled".to_owned(),
         None => String::new(),
-        Some((0, _)) => format!(" · none of {FACE} cells active within a second"),
+        Some((0, _)) => format!(" · none of {FACE} cells active"),
         Some((count, most)) => {
             format!(" · {count} of {FACE} cells active, at most {}", text::rate(Some(most), "ev/s"))
         }
     };
-    x = pen.parts(end, area.y, area.right().saturating_sub(1), &[(words, pen.theme.quiet())]);
+    let right = area.right().saturating_sub(1);
+    // In full, else short, else not at all.
+    let room = usize::from(right.saturating_sub(end));
+    let short = words.replace(&format!(" of {FACE} cells"), "");
+    let words = [words, short].into_iter().find(|words| text::width(words) <= room).unwrap_or_default();
+    x = pen.parts(end, area.y, right, &[(words, pen.theme.quiet())]);
     if let Some(torus) = scene.now.tori.get(shown).filter(|torus| !torus.reason.is_empty()) {
         let room = usize::from(area.right().saturating_sub(x + 3));
         pen.put_right(x + 1, area.right() - 2, area.y, &text::clauses(&torus.reason, room), pen.theme.quiet());
@@ -109,8 +115,11 @@ fn map(pen: &mut Pen<'_>, state: &State, torus: &TorusSnapshot, activity: Option
     let largest = values.iter().fold(0.0_f64, |most, value| most.max(*value));
     let scale = Scale::new(largest, pen.theme.heat_levels());
     let rows = area.height.saturating_sub(2).min(16);
+    // Where not all rows fit, those around the cursor are shown.
+    let first = (cursor_y / 2 + 1).saturating_sub(rows);
     for row in 0..rows {
         let y = area.y + 1 + row;
+        let row = first + row;
         if row % 4 == 0 {
             pen.put(area.x + 1, y, &text::right(&(row * 2).to_string(), 2), quiet);
         }
@@ -226,29 +235,6 @@ fn spell_cell(
     }
     pen.parts(area.x + 4, area.y, area.right(), &parts);
     pen.parts(area.x + 4, area.y + 1, area.right(), &second);
-}
-
-/// A histogram as one line of bars over its used buckets.
-pub(crate) fn histogram(buckets: &[u64], columns: usize) -> String {
-    let first = buckets.iter().position(|count| *count > 0).unwrap_or(0);
-    let last = buckets.iter().rposition(|count| *count > 0).unwrap_or(0);
-    let used = &buckets[first.min(buckets.len())..(last + 1).min(buckets.len())];
-    let merged: Vec<u64> = used
-        .chunks(used.len().div_ceil(columns.max(1)).max(1))
-        .map(|part| part.iter().copied().fold(0, u64::saturating_add))
-        .collect();
-    let top = merged.iter().copied().max().unwrap_or(0) as f64;
-    // Few events in a bucket are still events: the lowest bar, never a blank.
-    merged.iter().map(|count| if *count == 0 { '·' } else { text::bar_char(*count as f64, top) }).collect()
-}
-
-fn spread(buckets: &[u64], unit: impl Fn(u64) -> String) -> String {
-    match (text::quantile(buckets, 0.5), text::quantile(buckets, 0.99)) {
-        (Some(half), Some(most)) => {
-            format!("<{} p50 <{} p99", unit(half.saturating_add(1)), unit(most.saturating_add(1)))
-        }
-        _ => "nothing measured yet".into(),
-    }
 }
 
 /// A label and what stands beside it.
@@ -384,40 +370,6 @@ fn details(pen: &mut Pen<'_>, scene: &Scene, at: usize, torus: &TorusSnapshot, a
     let left = area.bottom().saturating_sub(y + 1);
     if with_peers && left >= 2 {
         peers(pen, scene, torus, Rect { y: y + 1, height: left, ..area });
-    }
-}
-
-/// Both distributions with a bar a bucket, on a tall terminal.
-fn histograms(pen: &mut Pen<'_>, torus: &TorusSnapshot, area: Rect) {
-    let delays: Vec<u64> = torus.edge_delay_ticks.iter().map(|count| u64::from(*count)).collect();
-    let half = area.width / 2;
-    let left = Rect { width: half.saturating_sub(2), ..area };
-    bars(pen, "TIME AN EVENT TAKES", &torus.service_ns, text::nanos, left);
-    let ticks = |value: u64| text::whole_or_si(value as f64);
-    bars(pen, "DELAY OF AN EDGE, TICKS", &delays, ticks, Rect { x: area.x + half, width: half, ..area });
-}
-
-/// One bar a used bucket: lower edge, bar, count.
-fn bars(pen: &mut Pen<'_>, title: &str, buckets: &[u64], unit: impl Fn(u64) -> String, area: Rect) {
-    let quiet = pen.theme.quiet();
-    pen.put_within(area.x, area.y, area.right(), title, quiet);
-    let first = buckets.iter().position(|count| *count > 0);
-    let last = buckets.iter().rposition(|count| *count > 0);
-    let (Some(first), Some(last)) = (first, last) else {
-        pen.put_within(area.x, area.y + 1, area.right(), "nothing measured yet", quiet);
-        return;
-    };
-    let top = buckets.iter().copied().max().unwrap_or(1).max(1) as f64;
-    let columns = usize::from(area.width.saturating_sub(22)).min(40);
-    for (row, at) in (first..=last).take(usize::from(area.height.saturating_sub(1))).enumerate() {
-        let y = area.y + 1 + row as u16;
-        let edge = 2_u64.checked_pow(at as u32).unwrap_or(u64::MAX);
-        let parts: [Part; 3] = [
-            (format!("{} ", text::right(&unit(edge), 8)), quiet),
-            (text::gauge(buckets[at] as f64 / top, columns), PLAIN),
-            (format!(" {}", text::count(buckets[at], 9)), quiet),
-        ];
-        pen.parts(area.x, y, area.right(), &parts);
     }
 }
 

@@ -102,7 +102,8 @@ fn of_torus(scene: &Scene, at: usize, torus: &TorusSnapshot, found: &mut Vec<Fin
         add(Shape::Failed, 3, format!("torus {name}: conservation does not add up"));
     } else if torus.conservation_breaks > 0 {
         let breaks = torus.conservation_breaks;
-        add(Shape::Failed, 4, format!("torus {name}: conservation broken {} times", text::grouped(breaks)));
+        let times = if breaks == 1 { "once".to_owned() } else { format!("{} times", text::grouped(breaks)) };
+        add(Shape::Failed, 4, format!("torus {name}: conservation broken {times}"));
     }
     if torus.recording_broken {
         add(Shape::Failed, 5, format!("torus {name}: recording broken"));

@@ -82,9 +82,10 @@ fn the_header_answers_with_the_worst_thing_and_the_key_that_leads_there() {
 #[test]
 fn every_fault_of_a_torus_is_found() {
     type Fault = (fn(&mut control::Snapshot), &'static str);
-    let faults: [Fault; 9] = [
+    let faults: [Fault; 10] = [
         (|node| node.tori[0].heartbeat_ns = node.read_ns - 4_000_000_000, "✕ torus A silent since 4 s"),
         (|node| node.tori[0].injected += 1, "✕ torus A: conservation does not add up"),
+        (|node| node.tori[0].conservation_breaks = 1, "✕ torus A: conservation broken once"),
         (|node| node.tori[0].conservation_breaks = 2, "✕ torus A: conservation broken 2 times"),
         (|node| node.tori[0].recording_broken = true, "✕ torus A: recording broken"),
         (|node| node.tori[0].alone = true, "◐ torus A is alone"),

@@ -47,11 +47,9 @@ pub enum Verdict {
         /// Sequences between the last one seen and this one.
         missed: u64,
     },
-    /// The first of a boot not seen before; taken like a fresh one.
-    NewBoot {
-        /// Boot before.
-        previous: u64,
-    },
+    /// Of another boot than the life line of the torus tells ([`Braid::heard`]): what an earlier boot left behind, or a forgery.
+    /// Only the life line introduces a boot; a slot that could would shut the living one out.
+    OtherBoot,
     /// Seen already.
     Duplicate,
     /// Older than one seen of the same boot.
@@ -68,7 +66,7 @@ impl Verdict {
     /// Whether it was taken.
     #[must_use]
     pub const fn is_taken(self) -> bool {
-        matches!(self, Self::Fresh { .. } | Self::NewBoot { .. })
+        matches!(self, Self::Fresh { .. })
     }
 }
 
@@ -166,8 +164,11 @@ impl Braid {
         if self.peers[id].is_over(projection.boot) {
             return Verdict::OldBoot;
         }
-        if projection.boot != previous {
+        if previous == 0 {
+            // Nothing was heard yet: the mark that makes the next, moving one prove itself.
             self.new_boot(from, projection.boot, now_ns);
+        } else if projection.boot != previous {
+            return Verdict::OtherBoot;
         }
         let peer = &mut self.peers[id];
         let last = peer.seen_seq;
@@ -195,11 +196,7 @@ impl Braid {
             }
         }
         self.highest_seen = self.highest_seen.max(projection.round);
-        if previous != 0 && previous != projection.boot {
-            Verdict::NewBoot { previous }
-        } else {
-            Verdict::Fresh { missed }
-        }
+        Verdict::Fresh { missed }
     }
 
     /// Writes the torus's projection of this round: its facts, its accounts, what it expects of others, its suspicions; sealed.

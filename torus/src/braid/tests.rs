@@ -102,12 +102,29 @@ fn a_projection_is_taken_once_for_each_boot_and_sequence_b5() {
     let mut reborn = from_peer(1, 3, 1);
     reborn.boot = 999;
     reborn.seal();
-    assert_eq!(hand.braid.observe(1, &reborn, 0), Verdict::NewBoot { previous: 101 });
-    assert_eq!(see(&mut hand, 10), Verdict::OldBoot);
+    assert_eq!(hand.braid.observe(1, &reborn, 0), Verdict::OtherBoot, "only the life line introduces a boot");
+    assert_eq!(see(&mut hand, 10), Verdict::Fresh { missed: 0 }, "and the living one goes on");
+    hand.braid.heard(1, 999, 1, 0);
+    assert_eq!(see(&mut hand, 11), Verdict::OldBoot);
+    assert_eq!(hand.braid.observe(1, &reborn, 0), Verdict::Fresh { missed: 0 });
     assert_eq!(hand.braid.observe(1, &reborn, 0), Verdict::Duplicate);
     assert_eq!(hand.braid.observe(2, &from_peer(1, 3, 1), 0), Verdict::Foreign);
     assert_eq!(hand.braid.observe(0, &from_peer(0, 3, 1), 0), Verdict::Foreign);
     assert_eq!(hand.braid.observe(1, &from_peer(1, 4, 1), 0), Verdict::Foreign);
+}
+
+/// `rse:M3`: what an earlier boot left in the slot does not shut out the boot whose life line moves.
+#[test]
+fn a_left_over_projection_does_not_shut_the_living_boot_out_b5() {
+    let mut hand = Hand::new(BraidConfig::default(), 0, 3);
+    hand.braid.heard(1, 202, 1, 0);
+    hand.braid.heard(1, 202, 2, 0);
+    assert_eq!(hand.braid.observe(1, &from_peer(1, 3, 7), 0), Verdict::OtherBoot);
+    assert_eq!((hand.braid.peers()[1].boot(), hand.braid.peers()[1].state()), (202, PeerState::Alive));
+    let mut living = from_peer(1, 3, 1);
+    living.boot = 202;
+    living.seal();
+    assert_eq!(hand.braid.observe(1, &living, 0), Verdict::Fresh { missed: 0 });
 }
 
 /// `rse:M3`: a slot with content of a process that is gone proves nothing: only movement does.

@@ -353,15 +353,20 @@ fn exchange(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
         pen.parts(area.x + 12, y, area.right(), &parts);
         pen.selectable(Rect { y, height: 1, ..area }, Target::Torus(leads));
     }
-    let last = tori.iter().map(|torus| torus.conservation_break_unix_ns).max().unwrap_or(0);
+    last_break(pen, scene, Rect { y: area.y + 6, height: 1, ..area });
+}
+
+/// When the sum last broke.
+fn last_break(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
+    let quiet = pen.theme.quiet();
+    let last = scene.now.tori.iter().map(|torus| torus.conservation_break_unix_ns).max().unwrap_or(0);
     let words = if last == 0 {
         "none since start".to_owned()
     } else {
         format!("{} ago", text::age(scene.now.node.now_unix_ns.saturating_sub(last)))
     };
-    let y = area.y + 6;
-    let x = pen.put_within(area.x, y, area.right(), "last break  ", quiet);
-    pen.put_within(x, y, area.right(), &words, if last == 0 { quiet } else { pen.theme.shape(Shape::Failed) });
+    let x = pen.put_within(area.x, area.y, area.right(), "last break  ", quiet);
+    pen.put_within(x, area.y, area.right(), &words, if last == 0 { quiet } else { pen.theme.shape(Shape::Failed) });
 }
 
 /// 40x10 and smaller: the tori, one line each; the header has the worst thing (`console` law 7).

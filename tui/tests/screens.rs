@@ -369,6 +369,24 @@ fn an_almost_empty_face_reads_well() {
     assert_eq!(console.state.cell, (2, 6));
 }
 
+/// Aim: however much there is to say, the body stays out of the footer.
+#[test]
+fn the_body_never_runs_into_the_footer() {
+    for rows in 14..32 {
+        for screen in ["1", "2", "8", "9"] {
+            let mut console = Console::after(60, 80, rows, Colours::None);
+            console.keys(&[screen]);
+            let footer = |console: &mut Console| console.text().lines().last().unwrap_or("").to_owned();
+            let before = footer(&mut console);
+            console.poll(1, |node| node.node.backing_reason = "no 2 MiB pages: not enough of them; ".repeat(9));
+            assert_eq!(footer(&mut console), before, "screen {screen}, {rows} rows");
+            assert!(before.contains("? help") && before.contains("q quit"), "screen {screen}, {rows} rows: {before}");
+            let keys: Vec<&str> = before.split_whitespace().filter(|word| word.len() == 1 && word.is_ascii()).collect();
+            assert!(keys.iter().all(|key| "psri]/:v?q".contains(key)), "screen {screen}, {rows} rows: {before}");
+        }
+    }
+}
+
 /// Aim: levelling is seen. Three tori with the same pending events have bars of the same length on one scale; one with twice as
 /// many has twice the bar.
 #[test]

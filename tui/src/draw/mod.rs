@@ -40,6 +40,7 @@ pub fn paint(state: &State, buffer: &mut Buffer) -> Vec<Hit> {
     let footer_rows = u16::from(area.height > header_rows + 1);
     let body = Rect { y: area.y + header_rows, height: area.height.saturating_sub(header_rows + footer_rows), ..area };
     let first_hit = pen.hits.len();
+    pen.floor = body.bottom();
     if body.height > 0 {
         if state.scene.is_none() {
             frame::nothing_yet(&mut pen, state, body);
@@ -55,6 +56,7 @@ pub fn paint(state: &State, buffer: &mut Buffer) -> Vec<Hit> {
         }
     }
     mark_selected(&mut pen, state, first_hit);
+    pen.floor = area.bottom();
     if state.gone() {
         pen.fade(body);
     }

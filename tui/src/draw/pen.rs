@@ -30,12 +30,15 @@ pub struct Pen<'a> {
     /// What was collected.
     pub hits: Vec<Hit>,
     focusables: usize,
+    /// First row that may not be written: the body stays out of the footer.
+    pub floor: u16,
 }
 
 impl<'a> Pen<'a> {
     /// A pen for a buffer.
     pub fn new(buffer: &'a mut Buffer, theme: Theme) -> Self {
-        Self { buffer, theme, hits: Vec::new(), focusables: 0 }
+        let floor = buffer.area.bottom();
+        Self { buffer, theme, hits: Vec::new(), focusables: 0, floor }
     }
 
     /// Writes text from a cell on, clipped at the edge of the buffer; returns the column after it.
@@ -48,7 +51,7 @@ impl<'a> Pen<'a> {
     pub fn put_within(&mut self, x: u16, y: u16, right: u16, content: &str, style: Style) -> u16 {
         let area = self.buffer.area;
         let right = right.min(area.right());
-        if y < area.y || y >= area.bottom() || x < area.x || x >= right {
+        if y < area.y || y >= area.bottom().min(self.floor) || x < area.x || x >= right {
             return x;
         }
         // What stood there before lends no colour to what is written over it.
@@ -105,13 +108,16 @@ impl<'a> Pen<'a> {
 
     /// A place whose number in the order of selection is given.
     pub fn selectable_as(&mut self, area: Rect, target: Target, focus: usize) {
+        let area = if area.y < self.floor { area } else { Rect::ZERO };
         self.hits.push(Hit { area, target, focus: Some(focus) });
         self.focusables = self.focusables.max(focus + 1);
     }
 
     /// A place only the mouse can reach.
     pub fn clickable(&mut self, area: Rect, target: Target) {
-        self.hits.push(Hit { area, target, focus: None });
+        if area.y < self.floor {
+            self.hits.push(Hit { area, target, focus: None });
+        }
     }
 
     /// Lays a style over an area.

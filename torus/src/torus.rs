@@ -481,4 +481,6 @@ impl Watch {
 }
 
 #[cfg(test)]
+mod accounts_tests;
+#[cfg(test)]
 mod tests;

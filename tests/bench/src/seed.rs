@@ -148,6 +148,18 @@ impl<Q: Queue> SeedTorus<Q> {
         torus
     }
 
+    /// Over the given edges (from, to, delay), with an event of `payload` for each (time, node).
+    pub fn graph(edges: &[(i32, i32, u64)], events: &[(u64, i32)], payload: i32) -> Self {
+        let mut torus = Self::ring(0, 0);
+        for &(from, to, delay) in edges {
+            torus.edge(from, to, delay);
+        }
+        for &(time, dst) in events {
+            assert!(torus.queue.push(Event { time, dst, src: dst, payload }), "within capacity");
+        }
+        torus
+    }
+
     fn edge(&mut self, from: i32, to: i32, delay: u64) {
         let index = self.edges.len() as u32;
         self.edges.push(Edge { to, next: self.first[from as usize], delay });

@@ -2,6 +2,7 @@
 
 use torus::memory::{Capacities, Carver};
 use torus::relay::{Relay, encode};
+use torus::workload::Rng;
 use torus::{Cell, Input, Torus};
 
 use crate::measure::{interleave, pin, seconds, unpin};
@@ -65,9 +66,77 @@ pub fn rows() -> Vec<Row> {
         let pairs = interleave(5, || ours(nodes, tokens, events), || seed::<StdHeap>(nodes, tokens, events));
         rows.push(Row::against(name, "ev/s", &pairs, "std BinaryHeap", Bar::None));
     }
+    rows.extend(SPARSE.map(sparse_row));
     rows.push(memory_row());
     unpin();
     rows
+}
+
+fn sparse_row(tokens: usize) -> Row {
+    const EVENTS: u64 = 1_000_000;
+    let graph = Graph::new(tokens);
+    let bar = if tokens >= 1000 { Bar::AtLeast(2.0) } else { Bar::None };
+    let pairs = interleave(7, || graph.ours(EVENTS), || graph.seed(EVENTS));
+    let note = "one edge per cell of a random cycle, random growing delays, about one event per time";
+    let note = if tokens >= 1000 { note.to_owned() } else { format!("{note}; 2 x is not reached, so no bar") };
+    Row::against(format!("torus, random cycle, {tokens} in flight"), "ev/s", &pairs, "seed-shaped engine", bar)
+        .note(note)
+}
+
+/// Events in flight on the random cycle.
+const SPARSE: [usize; 4] = [10, 100, 1000, 8000];
+/// Cells of the random cycle.
+const SPARSE_CELLS: usize = 8000;
+/// A payload that stays below zero for the whole run, so that delays grow instead of falling to 1.
+const SPARSE_PAYLOAD: i32 = -1_000_000_000;
+
+/// A random cycle: every cell has one edge, so events neither die nor multiply.
+struct Graph {
+    edges: Vec<(i32, i32, u64)>,
+    events: Vec<(u64, i32)>,
+}
+
+impl Graph {
+    fn new(tokens: usize) -> Self {
+        let mut rng = Rng::new(tokens as u64);
+        let mut cells: Vec<i32> = (0..torus::CELLS as i32).collect();
+        for at in 0..SPARSE_CELLS {
+            let other = at + rng.below((cells.len() - at) as u64) as usize;
+            cells.swap(at, other);
+        }
+        let delays = 2 * tokens as u64;
+        let next = |at: usize| cells[(at + 1) % SPARSE_CELLS];
+        Self {
+            edges: (0..SPARSE_CELLS).map(|at| (cells[at], next(at), 1 + rng.below(delays))).collect(),
+            events: (0..tokens).map(|at| (rng.below(delays), cells[at * SPARSE_CELLS / tokens])).collect(),
+        }
+    }
+
+    fn ours(&self, events: u64) -> f64 {
+        let capacities = Capacities::default();
+        let mut memory = vec![0; capacities.bytes()];
+        let mut carver = Carver::new(&mut memory);
+        let mut relay = Relay::new(&capacities, &mut carver).expect("Capacities::bytes() bytes");
+        for &(from, to, delay) in &self.edges {
+            relay.connect(Cell::wrapped(from as u32), Cell::wrapped(to as u32), delay).expect("within capacity");
+        }
+        let mut torus = Torus::new(&capacities, &mut carver, relay, None).expect("Capacities::bytes() bytes");
+        for &(time, cell) in &self.events {
+            let dst = Cell::wrapped(cell as u32);
+            let applied = torus.apply(&Input::InjectAt { time, dst, src: dst, payload: encode(SPARSE_PAYLOAD) });
+            assert_eq!(applied.accepted, 1, "within capacity");
+        }
+        torus.run(events / 10);
+        let taken = seconds(|| assert_eq!(torus.run(events).executed, events));
+        events as f64 / taken
+    }
+
+    fn seed(&self, events: u64) -> f64 {
+        let mut torus = SeedTorus::<ArrayHeap>::graph(&self.edges, &self.events, SPARSE_PAYLOAD);
+        torus.run(events / 10);
+        let taken = seconds(|| assert_eq!(torus.run(events), events));
+        events as f64 / taken
+    }
 }
 
 fn memory_row() -> Row {

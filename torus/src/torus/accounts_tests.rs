@@ -3,7 +3,7 @@
 use super::*;
 use crate::Correction;
 use crate::compute::Compute;
-use crate::relay::{Relay, encode};
+use crate::relay::{ProcessId, Relay, encode};
 use crate::workload::{Source, cycle, routes};
 
 fn cell(number: u32) -> Cell {
@@ -193,4 +193,26 @@ fn a_source_repeats_as_often_as_asked() {
         let source = Source::new(arrivals.into(), Some(repeats));
         with(Some(source), |relay| relay, |torus| assert_eq!(torus.apply(&Input::Feed { count: 99 }).accepted, total));
     }
+}
+
+#[test]
+fn a_cell_that_loses_one_of_its_processes_still_delivers_to_the_others() {
+    // rse:T8.
+    let kept = ProcessId(1);
+    with(
+        None,
+        |mut relay| {
+            assert_eq!(relay.spawn(cell(7)), Ok(kept));
+            let gone = relay.spawn(cell(7)).expect("fits");
+            assert!(relay.remove(gone));
+            relay
+        },
+        |torus| {
+            torus.apply(&Input::Inject { dst: cell(7), src: cell(7), payload: 1, count: 3 });
+            torus.run(9);
+            assert_eq!(torus.reactor().delivered(kept), Some(3));
+            assert!(torus.reactor_mut().remove(kept));
+            assert_eq!((torus.reactor().processes_in(cell(7)), torus.digest()), (0, torus.digest_full()));
+        },
+    );
 }

@@ -80,6 +80,13 @@ impl<'m> Relay<'m> {
         self
     }
 
+    /// Leaves the delays of edges as they are connected instead of moving them with each use (rse section 3.4 moves them).
+    #[must_use]
+    pub const fn with_fixed_delays(mut self) -> Self {
+        self.edges.fix_delays();
+        self
+    }
+
     /// Adds an edge, or replaces the delay of the one there is; a delay of 0 becomes 1 (`rse:T2`).
     ///
     /// # Errors
@@ -162,5 +169,33 @@ impl Reactor for Relay<'_> {
 
     fn delay_histogram(&self, histogram: &mut [u32; 32]) {
         self.edges.histogram(histogram);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Input, Torus};
+
+    /// `rse:T2`: a use moves the delay of an edge, unless delays are fixed; the digests agree with the edges in both cases.
+    #[test]
+    fn delays_move_with_use_unless_they_are_fixed() {
+        for (fixed, after) in [(false, 7), (true, 10)] {
+            let capacities = Capacities::default();
+            let mut bytes = vec![0; capacities.bytes()];
+            let mut carver = Carver::new(&mut bytes);
+            let mut relay = Relay::new(&capacities, &mut carver).expect("sized by bytes()");
+            if fixed {
+                relay = relay.with_fixed_delays();
+            }
+            let (from, to) = (Cell::wrapped(1), Cell::wrapped(2));
+            relay.connect(from, to, 10).expect("room for one");
+            let mut torus = Torus::new(&capacities, &mut carver, relay, None).expect("sized by bytes()");
+            torus.apply(&Input::Inject { dst: from, src: from, payload: encode(1), count: 3 });
+            torus.run(3);
+            let delays: Vec<u64> = torus.reactor().edges_of(from).map(|edge| edge.delay_ticks).collect();
+            assert_eq!(delays, [after], "fixed: {fixed}");
+            assert_eq!(torus.digest(), torus.digest_full());
+        }
     }
 }

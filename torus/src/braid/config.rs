@@ -53,10 +53,16 @@ pub struct BraidConfig {
     pub window: u32,
     /// Rounds before the interval is adapted for the first time, and between two changes.
     pub settle_rounds: u32,
-    /// Violations per evaluated constraint above which the interval shrinks to 0.8 of itself, ppm.
+    /// Whether the interval adapts; otherwise it stands as if set by hand.
+    pub adaptive: bool,
+    /// Violations per evaluated constraint above which the interval shrinks, ppm.
     pub shrink_above_ppm: u32,
-    /// Violations per evaluated constraint below which the interval grows to 1.2 of itself, ppm.
+    /// Violations per evaluated constraint below which the interval grows, ppm.
     pub grow_below_ppm: u32,
+    /// What a shrinking interval becomes, ppm of itself, less than 1,000,000.
+    pub shrink_ppm: u32,
+    /// What a growing interval becomes, ppm of itself, more than 1,000,000.
+    pub grow_ppm: u32,
     /// Least interval of the adaptive rule, ticks.
     pub interval_min: u32,
     /// Largest interval of the adaptive rule, ticks.
@@ -85,8 +91,11 @@ impl Default for BraidConfig {
             suspect_after: 3,
             window: 32,
             settle_rounds: 10,
+            adaptive: true,
             shrink_above_ppm: 50_000,
             grow_below_ppm: 25_000,
+            shrink_ppm: 800_000,
+            grow_ppm: 1_200_000,
             interval_min: 100,
             interval_max: 10_000,
             ring_capacity: 1_024,
@@ -129,6 +138,8 @@ impl BraidConfig {
         range("liveness_ns", self.liveness_ns, 1, u64::MAX / 1_024)?;
         range("suspect_after", self.suspect_after.into(), 1, 1_000)?;
         range("grow_below_ppm", self.grow_below_ppm.into(), 0, self.shrink_above_ppm.into())?;
+        range("shrink_ppm", self.shrink_ppm.into(), 1, 999_999)?;
+        range("grow_ppm", self.grow_ppm.into(), 1_000_001, 100_000_000)?;
         range("idle_ns", self.idle_ns, self.floor_ns.max(1), u64::MAX)?;
         for rule in &self.rules {
             range("gain_ppm", rule.gain_ppm.into(), 0, GAIN_LIMIT_PPM.into())?;

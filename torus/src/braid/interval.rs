@@ -26,15 +26,15 @@ pub struct IntervalChange {
     pub reason: IntervalReason,
 }
 
-/// The seed's rule as a pure function: 0.8 of the interval above the upper threshold, 1.2 of it below the lower one, both
-/// rounded down and clamped (rse.md section 6.4).
+/// The seed's rule as a pure function: by default 0.8 of the interval above the upper threshold, 1.2 of it below the lower one,
+/// both rounded down and clamped (rse.md section 6.4).
 #[must_use]
 pub fn adapted(ticks: u32, rate_ppm: u32, config: &BraidConfig) -> u32 {
-    let scaled = |fifths: u64| (u64::from(ticks) * fifths / 5).min(u64::from(u32::MAX)) as u32;
+    let scaled = |ppm: u32| (u64::from(ticks) * u64::from(ppm) / 1_000_000).min(u64::from(u32::MAX)) as u32;
     if rate_ppm > config.shrink_above_ppm {
-        scaled(4).max(config.interval_min)
+        scaled(config.shrink_ppm).max(config.interval_min)
     } else if rate_ppm < config.grow_below_ppm {
-        scaled(6).min(config.interval_max)
+        scaled(config.grow_ppm).min(config.interval_max)
     } else {
         ticks
     }
@@ -53,9 +53,17 @@ pub(super) struct Interval {
 }
 
 impl Interval {
-    pub fn new(ticks: u32) -> Self {
+    pub fn new(config: &BraidConfig) -> Self {
         let rounds = [(0, 0); MAX_WINDOW];
-        Self { ticks, fixed: false, rounds, filled: 0, next: 0, since_change: 0, by_hand: None }
+        Self {
+            ticks: config.interval_ticks,
+            fixed: !config.adaptive,
+            rounds,
+            filled: 0,
+            next: 0,
+            since_change: 0,
+            by_hand: None,
+        }
     }
 
     pub fn fixed(&self) -> bool {
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn the_window_slides_b4() {
         let config = BraidConfig { settle_rounds: 1_000_000, ..BraidConfig::default() };
-        let mut interval = Interval::new(1000);
+        let mut interval = Interval::new(&config);
         for _ in 0..4 {
             interval.round(1, 2, &config);
         }
@@ -153,7 +161,7 @@ mod tests {
     #[test]
     fn it_settles_between_changes_b4() {
         let config = BraidConfig::default();
-        let mut interval = Interval::new(1000);
+        let mut interval = Interval::new(&config);
         let changes: Vec<u32> = (1..=30).filter(|_| interval.round(0, 5, &config).is_some()).collect();
         assert_eq!(changes, [10, 20, 30]);
         assert_eq!(interval.ticks, 1728);
@@ -168,11 +176,24 @@ mod tests {
         assert_eq!((change.from, change.to, change.reason), (500, 400, IntervalReason::Violations));
     }
 
+    /// `rse:B4`: the factors are those of the configuration, and without the rule the interval stands until it is handed over.
+    #[test]
+    fn factors_are_configured_and_a_fixed_interval_stands_b4() {
+        let config = BraidConfig { shrink_ppm: 500_000, grow_ppm: 3_000_000, ..BraidConfig::default() };
+        assert_eq!((adapted(1000, 0, &config), adapted(1000, 50_001, &config)), (3000, 500));
+        let config = BraidConfig { adaptive: false, ..config };
+        let mut interval = Interval::new(&config);
+        assert!((0..50).all(|_| interval.round(0, 5, &config).is_none()));
+        assert_eq!((interval.ticks, interval.fixed()), (1000, true));
+        interval.set(None);
+        assert_eq!(interval.round(0, 5, &config).map(|change| (change.from, change.to)), Some((1000, 3000)));
+    }
+
     /// Rounds that evaluated nothing are not quiet rounds.
     #[test]
     fn rounds_without_evaluation_say_nothing() {
         let config = BraidConfig::default();
-        let mut interval = Interval::new(1000);
+        let mut interval = Interval::new(&config);
         assert!((0..100).all(|_| interval.round(0, 0, &config).is_none()));
         assert_eq!(interval.rate_ppm(), 0);
     }

@@ -112,7 +112,7 @@ impl Braid {
             round: 0,
             highest_seen: 0,
             source: None,
-            interval: Interval::new(config.interval_ticks),
+            interval: Interval::new(&config),
             last_ticks: 0,
             last_ns: 0,
             called_ns: None,

@@ -58,6 +58,8 @@ pub(super) struct Edges<'m> {
     /// Sum of delay x weight over all edges: a change of delay by one changes it by one weight.
     delays: u64,
     graph: u64,
+    /// No use moves a delay.
+    fixed: bool,
 }
 
 pub(super) const fn bytes(edges: u32) -> usize {
@@ -83,7 +85,12 @@ impl<'m> Edges<'m> {
         let firsts = firsts.try_into().map_err(|_| TooSmall { wanted: bytes(edges), left: 0 })?;
         let more = carver.take(edges as usize)?;
         let sources = carver.take(CELLS.min(edges as usize))?;
-        Ok(Self { firsts, more, sources, cells: 0, count: 0, capacity: edges, delays: 0, graph: 0 })
+        Ok(Self { firsts, more, sources, cells: 0, count: 0, capacity: edges, delays: 0, graph: 0, fixed: false })
+    }
+
+    /// From now on no use of an edge moves its delay.
+    pub(super) const fn fix_delays(&mut self) {
+        self.fixed = true;
     }
 
     pub(super) fn connect(&mut self, from: Cell, to: Cell, delay: u64) -> Result<(), EdgeError> {
@@ -125,6 +132,7 @@ impl<'m> Edges<'m> {
     /// Moves the delay of each out-edge, then calls `emit` with it, in insertion order.
     #[inline]
     pub(super) fn fire(&mut self, cell: Cell, shorten: bool, mut emit: impl FnMut(NonZeroU64, Cell)) {
+        let fixed = self.fixed;
         let mut slot = &mut self.firsts[cell.index()];
         if slot.to == NONE {
             return;
@@ -132,7 +140,8 @@ impl<'m> Edges<'m> {
         loop {
             let to = slot.to - 1;
             let before = slot.delay;
-            let after = if shorten { before.saturating_sub(1).max(1) } else { before.saturating_add(1) };
+            let moved = if shorten { before.saturating_sub(1).max(1) } else { before.saturating_add(1) };
+            let after = if fixed { before } else { moved };
             if after != before {
                 slot.delay = after;
                 let change = after.wrapping_sub(before);

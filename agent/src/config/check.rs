@@ -212,7 +212,7 @@ impl Checker<'_> {
             lower_percent: raw.lower_percent,
             shrink: raw.shrink,
             grow: raw.grow,
-            corrective: raw.corrective,
+            rate_gain: raw.rate_gain,
             tolerance: Tolerance {
                 load: raw.tolerance.load,
                 face: raw.tolerance.face,

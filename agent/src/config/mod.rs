@@ -137,8 +137,8 @@ pub struct Braid {
     pub shrink: f64,
     /// Factor by which it grows.
     pub grow: f64,
-    /// Whether a workload may make corrective events (`decisions:NODE-3`).
-    pub corrective: bool,
+    /// Gain of the correction of event rates, 0 to 0.5; 0 = none (`decisions:NODE-3`: it shapes rate, it makes no work).
+    pub rate_gain: f64,
     /// Differences that are no violation.
     pub tolerance: Tolerance,
 }

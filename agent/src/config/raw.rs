@@ -217,10 +217,10 @@ pub struct RawBraid {
     /// Tori of the whole braid, in this and other processes.
     #[schemars(range(min = 1, max = 16))]
     pub tori: u32,
-    /// Ticks between exchanges at start.
+    /// Ticks between exchanges at start; for good when `adaptive` is false.
     #[schemars(range(min = 100, max = 10_000))]
     pub interval_ticks: u32,
-    /// Whether the interval adapts to the rate of violations.
+    /// Whether the interval adapts to the rate of violations. `trefoil torus interval` changes it while the node runs.
     pub adaptive: bool,
     /// Shortest wall time between exchanges, microseconds.
     #[schemars(range(min = 1, max = 10_000_000))]
@@ -244,7 +244,7 @@ pub struct RawBraid {
     #[schemars(range(min = 2, max = 100))]
     pub suspect_after: u32,
     /// Rounds of the sliding window over which violations are counted.
-    #[schemars(range(min = 4, max = 256))]
+    #[schemars(range(min = 4, max = 64))]
     pub window_rounds: u32,
     /// Violation rate above which the interval shrinks by `shrink`, percent.
     #[schemars(range(min = 0.1, max = 100.0))]
@@ -258,8 +258,10 @@ pub struct RawBraid {
     /// Factor by which the interval grows.
     #[schemars(range(min = 1.01, max = 10.0))]
     pub grow: f64,
-    /// Whether a workload may make corrective events (counted apart).
-    pub corrective: bool,
+    /// Share of half a difference of event rates by which the faster torus shortens its batches, a round; 0: rates are watched
+    /// and never corrected. Given back in steps once the difference is within `tolerance.rate_percent`.
+    #[schemars(range(min = 0.0, max = 0.5))]
+    pub rate_gain: f64,
     /// Differences that are no violation.
     pub tolerance: RawTolerance,
 }
@@ -283,7 +285,7 @@ impl Default for RawBraid {
             lower_percent: 2.5,
             shrink: 0.8,
             grow: 1.2,
-            corrective: false,
+            rate_gain: 0.0,
             tolerance: RawTolerance::default(),
         }
     }
@@ -416,7 +418,7 @@ pub struct RawWorkload {
     /// cycle, grid, random-graph, events-file: delay of each edge at start, ticks. Edges adapt: each use shortens theirs by one.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub delay_ticks: u32,
-    /// Whether edges adapt their delay.
+    /// Whether edges adapt their delay: one tick shorter or longer with each use. With `false` it stays `delay_ticks`.
     pub adaptive_delay: bool,
     /// cycle, random-graph, firehose: cells used.
     #[schemars(range(min = 1, max = 32_768))]

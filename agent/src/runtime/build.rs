@@ -23,6 +23,7 @@ pub struct Work {
     kind: WorkloadKind,
     load: bool,
     delay_ticks: u64,
+    adaptive_delay: bool,
     events: Arc<[Event]>,
 }
 
@@ -71,6 +72,7 @@ pub fn works(config: &config::Config) -> Result<Vec<Work>, FileError> {
             kind: torus.workload.kind.clone(),
             load: torus.workload.load,
             delay_ticks: u64::from(torus.workload.delay_ticks.get()),
+            adaptive_delay: torus.workload.adaptive_delay,
             events,
         });
     }
@@ -138,7 +140,7 @@ impl Work {
             WorkloadKind::EventsFile { .. } => workload::routes(&mut relay, &self.events, delay).map(|_| ()),
         };
         built.map_err(|error| error.to_string())?;
-        Ok(relay)
+        Ok(if self.adaptive_delay { relay } else { relay.with_fixed_delays() })
     }
 
     /// Where arrivals come from while the torus runs.
@@ -279,7 +281,11 @@ pub fn braid(config: &config::Config) -> BraidConfig {
     };
     rules[torus::braid::Kind::Face as usize] = Rule::observed(given.tolerance.face);
     let rate = torus::braid::Kind::Rate as usize;
-    rules[rate] = Rule { tolerance: (given.tolerance.rate_percent * 10.0).round() as u64, ..defaults.rules[rate] };
+    rules[rate] = Rule {
+        tolerance: (given.tolerance.rate_percent * 10.0).round() as u64,
+        gain_ppm: ppm(given.rate_gain).min(GAIN_LIMIT_PPM),
+        ..defaults.rules[rate]
+    };
     rules[torus::braid::Kind::Round as usize] = Rule::observed(given.tolerance.rounds);
     let floor_ns = given.floor.as_nanos() as u64;
     BraidConfig {
@@ -291,10 +297,16 @@ pub fn braid(config: &config::Config) -> BraidConfig {
         min_source: u64::from(given.min_source),
         liveness_ns: given.liveness.as_nanos() as u64,
         suspect_after: given.suspect_after,
-        window: given.window_rounds.min(torus::braid::MAX_WINDOW as u32),
+        window: given.window_rounds,
+        adaptive: given.adaptive,
+        shrink_ppm: ppm(given.shrink),
+        grow_ppm: (given.grow * 1_000_000.0).round() as u32,
         shrink_above_ppm: percent(given.upper_percent),
         grow_below_ppm: percent(given.lower_percent),
         ring_capacity: u64::from(config.region.ring_records),
         ..defaults
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,14 @@
 //!
 //! Method: this process has a counting allocator; each torus thread reports its own count on its status page's cadence. System
 //! calls are counted from outside by strace, attached to the thread ids, for more than a second. Both while events execute,
-//! projections are exchanged, work is handed over and status pages are written: all of these are asserted to have gone on.
+//! projections are exchanged, work is handed over, status pages are written, inputs are recorded and notices are sent by both
+//! tori: all of these are asserted to have gone on.
 
 mod common;
 
 use std::process::Command;
 
-use agent::runtime::NodeHandle;
+use agent::runtime::{Node, NodeHandle, Options};
 use common::{TempDir, config, guard, tori};
 use control::snapshot::TorusSnapshot;
 
@@ -35,11 +36,31 @@ fn busy(dir: &TempDir, waiting: &str) -> String {
     )
 }
 
+/// Starts the two with a recording of everything.
+fn recorded(dir: &TempDir, waiting: &str) -> Node {
+    let options = Options { record: Some(dir.path().join("recording")) };
+    Node::start(config(&busy(dir, waiting)), options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Commands that each make a torus say something, to both tori at once.
+fn pressure(handle: &NodeHandle) {
+    std::thread::scope(|scope| {
+        for torus in ["A", "B"] {
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    common::ask(handle, &format!(r#"{{"do":"resume","torus":"{torus}"}}"#));
+                }
+            });
+        }
+    });
+}
+
 /// What must have gone on while it was counted.
 fn grown(before: &[TorusSnapshot], after: &[TorusSnapshot], least: u64) -> bool {
     let pairs = || before.iter().zip(after);
     before.len() == 2
         && after.len() == 2
+        && pairs().all(|(b, a)| a.recorded_inputs > b.recorded_inputs && a.recorder_stalls == 0)
         && pairs().all(|(b, a)| a.executed > b.executed + least && a.exchanges > b.exchanges + 20)
         && pairs().any(|(b, a)| a.handed_out > b.handed_out)
         && pairs().any(|(b, a)| a.handed_in > b.handed_in)
@@ -60,7 +81,7 @@ fn warm(handle: &NodeHandle) -> Vec<TorusSnapshot> {
 #[test]
 fn a_torus_thread_allocates_nothing() {
     let dir = TempDir::new("allocations");
-    let mut node = common::start(config(&busy(&dir, "adaptive")));
+    let mut node = recorded(&dir, "adaptive");
     let handle = node.handle();
     let before = warm(&handle);
     let counts = || handle.probes().iter().map(|probe| probe.allocations).collect::<Vec<u64>>();
@@ -71,6 +92,7 @@ fn a_torus_thread_allocates_nothing() {
     common::ask(&handle, r#"{"do":"pause","torus":"B"}"#);
     common::ask(&handle, r#"{"do":"step","torus":"B","count":2}"#);
     common::ask(&handle, r#"{"do":"resume","torus":"B"}"#);
+    pressure(&handle);
     guard("events, exchanges, hand-overs and pages go on", || grown(&before, &tori(&handle), 1_000));
     assert_eq!(counts(), first, "allocations of each torus thread");
     // decisions:NODE-14: at most one wake per hand-over, and hand-overs only at exchanges.
@@ -90,9 +112,9 @@ fn a_spinning_torus_thread_makes_no_system_call() {
     if Command::new("strace").arg("-V").output().is_err() {
         return common::skip("strace is not installed; make deps installs it");
     }
-    let mut node = common::start(config(&busy(&dir, "spin")));
+    let mut node = recorded(&dir, "spin");
     let handle = node.handle();
-    assert!(handle.snapshot().expect("a page").node.spin, "the node really spins");
+    assert!(handle.snapshot().expect("a page").node.spin, "the node really spins: {:?}", common::events(&handle));
     let before = warm(&handle);
     let report = dir.path().join("strace");
     let mut strace = Command::new("strace");
@@ -113,6 +135,7 @@ fn a_spinning_torus_thread_makes_no_system_call() {
     }
     let began = std::time::Instant::now();
     guard("more than a second passes and the work goes on", || {
+        pressure(&handle);
         began.elapsed().as_millis() > 1_200 && grown(&before, &tori(&handle), 1_000)
     });
     let _ = Command::new("kill").args(["-INT", &strace.id().to_string()]).status();

@@ -179,7 +179,7 @@ impl<'a> Braiding<'a> {
         side: &mut Side<'_>,
         inputs: &mut Inputs,
         stats: &mut ExchangeStats,
-        notices: &Notices<'_>,
+        notices: &mut Notices<'_>,
         now_ns: u64,
         cpu_permille: u32,
     ) -> bool {
@@ -266,7 +266,7 @@ impl<'a> Braiding<'a> {
         decision: &Decision,
         torus: &mut Torus<'_, R>,
         inputs: &mut Inputs,
-        notices: &Notices<'_>,
+        notices: &mut Notices<'_>,
         now_ns: u64,
     ) {
         if let Some(given) = &decision.hand_over {
@@ -306,7 +306,7 @@ impl<'a> Braiding<'a> {
         given: &HandOver,
         torus: &mut Torus<'_, R>,
         inputs: &mut Inputs,
-        notices: &Notices<'_>,
+        notices: &mut Notices<'_>,
         now_ns: u64,
     ) {
         let (own_load, peer_load) = (torus.load().total(), self.braid.peers()[usize::from(given.to)].load().total());
@@ -339,7 +339,7 @@ impl<'a> Braiding<'a> {
         unconfirmed: u64,
         torus: &mut Torus<'_, R>,
         inputs: &mut Inputs,
-        notices: &Notices<'_>,
+        notices: &mut Notices<'_>,
         now_ns: u64,
     ) {
         let Some(Some(ends)) = self.ends.get_mut(peer) else { return };
@@ -355,7 +355,7 @@ impl<'a> Braiding<'a> {
     }
 
     /// Says what was refused since the last time.
-    fn report(&mut self, now_ns: u64, notices: &Notices<'_>) {
+    fn report(&mut self, now_ns: u64, notices: &mut Notices<'_>) {
         for (peer, ends) in self.ends.iter_mut().enumerate() {
             let Some(ends) = ends else { continue };
             let peer = peer as u8;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use control::Snapshot;
 use control::api::{Refusal, Reply, Request};
 use control::page::HostPage;
-use crossbeam_channel::Sender;
 use shm_transport::region::Region;
 use torus::{Cell, Mode, relay};
 
@@ -16,6 +15,7 @@ use super::events::Severity;
 use super::inject;
 use super::keeper::Inbox;
 use super::pages::Pages;
+use super::ring::Sender;
 use super::shared::{Command, NodeShared, State, Ticket};
 
 /// Longest wait for a torus to take a command: the loop comes round in milliseconds, unless it hangs.
@@ -50,9 +50,16 @@ pub(super) struct Inner {
 pub(super) struct Lead {
     pub(super) name: String,
     pub(super) id: u8,
-    pub(super) commands: Sender<Ticket>,
-    /// Number of the last ticket; held while a command is under way, so that they go one after another.
-    pub(super) last: Mutex<u64>,
+    pub(super) commands: Mutex<Commands>,
+}
+
+/// The sending end of the commands of one torus; locked while a command is under way, so that they go one after another. The
+/// lock is the control side's: the torus thread has the other end of the ring.
+#[derive(Debug)]
+pub(super) struct Commands {
+    pub(super) sender: Sender<Ticket>,
+    /// Number of the last ticket.
+    pub(super) last: u64,
 }
 
 /// The sign of life of one torus thread, for the watchdog.
@@ -173,11 +180,11 @@ impl NodeHandle {
     fn command(&self, name: &str, command: Command, message: impl Fn(&str, u64) -> String) -> Result<Reply, Refusal> {
         let (at, lead) = self.lead(name)?;
         let torus = &self.inner.shared.tori[at];
-        let mut last = lead.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = *last + 1;
+        let mut commands = lead.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = commands.last + 1;
         let full = |_| refuse(format!("torus {name} has not taken earlier commands yet; it may hang: trefoil status"));
-        lead.commands.try_send(Ticket { number, command }).map_err(full)?;
-        *last = number;
+        commands.sender.try_send(Ticket { number, command }).map_err(full)?;
+        commands.last = number;
         self.wake(lead.id);
         let deadline = Instant::now() + PATIENCE;
         while torus.done.load(Ordering::Acquire) < number {

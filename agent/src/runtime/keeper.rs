@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use control::page::{HostPage, NodePage, Text};
-use crossbeam_channel::Receiver;
 
 use super::clock::{Clock, thread_cpu_ns};
 use torus::braid::Change;
 
 use super::events::{EventLog, Happening, Notice, Severity};
 use super::pages::Pages;
+use super::ring::Gather;
 use super::shared::{NodeShared, State};
 
 /// How often the keeper looks.
@@ -72,7 +72,7 @@ pub struct Keeper {
     pub(super) shared: Arc<NodeShared>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) pages: Arc<Pages>,
-    pub(super) notices: Receiver<Notice>,
+    pub(super) notices: Gather<Notice>,
     pub(super) log: EventLog,
     pub(super) clock: Clock,
     pub(super) node: Box<NodePage>,
@@ -104,7 +104,8 @@ impl Keeper {
     fn tick(&mut self, phase: u32, last: bool) {
         let now_ns = self.clock.now_ns();
         let unix_ns = self.clock.unix_ns(now_ns);
-        while let Ok(notice) = self.notices.try_recv() {
+        for _ in 0..super::notices::CAPACITY {
+            let Ok(notice) = self.notices.try_recv() else { break };
             self.remember(&notice, now_ns);
             self.log.take(notice);
         }
@@ -211,14 +212,13 @@ mod tests {
     /// A keeper over a page of one torus, with nobody else there.
     fn keeper(folder: &std::path::Path) -> Keeper {
         std::fs::create_dir_all(folder).expect("a folder in the temporary folder");
-        let (_, notices) = crossbeam_channel::bounded(1);
         let mut node = Box::new(NodePage::default());
         (node.magic, node.version, node.tori) = (control::page::MAGIC, control::page::VERSION, 1);
         Keeper {
             shared: Arc::new(NodeShared::new(1)),
             inbox: Arc::new(Inbox::default()),
             pages: Arc::new(Pages::create(&folder.join("status"), 0o600, None, 1).expect("a page")),
-            notices,
+            notices: Gather::new(Vec::new()),
             log: EventLog::new(vec!["A".to_owned()]),
             clock: Clock::new(),
             node,

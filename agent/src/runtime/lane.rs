@@ -2,11 +2,12 @@
 //!
 //! One turn: commands, injections, messages of other tori, arrivals, a bounded batch, an exchange when one is due, the status
 //! page when its time has come. What enters the torus enters by [`Inputs`]. Nothing here waits for another thread: a full ring
-//! keeps work where it is, a slow reader of a slot is not noticed.
+//! keeps work where it is, a slow reader of a slot is not noticed, and commands, notices and records go through rings of one
+//! producer and one consumer each ([`super::ring`]). The one exception is asked for: a recording that must be whole
+//! (`record.on_full = "stall"`) holds the torus up while its ring is full.
 
 use std::sync::atomic::Ordering;
 
-use crossbeam_channel::Receiver;
 use shm_transport::region::{INJECT_WORDS, Side};
 use shm_transport::{mpsc, wake};
 use torus::{Input, Mode, Ran, Reactor, Stop, Torus};
@@ -20,7 +21,8 @@ use super::inputs::Inputs;
 use super::notices::Notices;
 use super::pace::Pace;
 use super::pinning::Waiting;
-use super::shared::{Command, NodeShared, State, TorusShared};
+use super::ring::Receiver;
+use super::shared::{Command, NodeShared, State, Ticket, TorusShared};
 use super::status::Status;
 
 /// Injection records taken in one turn.
@@ -47,7 +49,7 @@ pub struct Lane<'a, R> {
     pub(super) status: Status<'a>,
     pub(super) stats: ExchangeStats,
     pub(super) notices: Notices<'a>,
-    pub(super) commands: Receiver<super::shared::Ticket>,
+    pub(super) commands: Receiver<Ticket>,
     pub(super) shared: &'a TorusShared,
     pub(super) node: &'a NodeShared,
     pub(super) clock: Clock,
@@ -82,7 +84,7 @@ impl<R: Reactor> Lane<'_, R> {
                 &mut self.side,
                 &mut self.inputs,
                 &mut self.stats,
-                &self.notices,
+                &mut self.notices,
                 now_ns,
                 self.node.cpu_permille.load(Ordering::Relaxed),
             );
@@ -255,7 +257,7 @@ impl<R: Reactor> Lane<'_, R> {
         self.shared.wakes.store(self.braiding.wakes(), Ordering::Relaxed);
         let reason = if ran.stopped == Stop::Overflow { "queue full and on_overflow is stop" } else { "" };
         self.status.write(state, reason, now_ns, self.shared, &self.torus, &self.braiding, &self.stats, &self.inputs);
-        self.status.report(now_ns, &self.inputs, &self.notices);
+        self.status.report(now_ns, &self.inputs, &mut self.notices);
     }
 
     /// Nothing to do: spin once, or sleep until woken or the next thing is due.

@@ -30,6 +30,7 @@ pub mod pinning;
 pub mod record;
 pub mod replay;
 mod report;
+pub mod ring;
 pub mod shared;
 pub mod status;
 pub mod thread;

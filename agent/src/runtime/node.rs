@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use shm_transport::board::BoardError;
 use shm_transport::liveness::boot_id;
 use shm_transport::region::{Geometry, Join, Options as RegionOptions, Region, RegionError};
@@ -19,13 +19,14 @@ use super::build;
 use super::clock::Clock;
 use super::cores::{self, HostCores};
 use super::events::{EventLog, Notice, Severity};
-use super::handle::{Inner, Lead, NodeHandle};
+use super::handle::{Commands, Inner, Lead, NodeHandle};
 use super::keeper::{Inbox, Keeper, Phase};
 use super::notices;
 use super::pages::Pages;
 use super::pinning::{self, CoreRequest, Plan};
 use super::record::{self, Origin, Recorder};
 use super::report;
+use super::ring::{self, Gather};
 use super::shared::{Gate, NodeShared};
 use super::thread::{self, Ready, Setup, Standing};
 
@@ -152,25 +153,22 @@ impl Node {
             plan,
             config,
         };
-        let (notices, taken) = crossbeam_channel::bounded(notices::CAPACITY);
-        let entries = base.config.record.ring_entries as usize * base.config.tori.len();
-        let records = options.record.as_ref().map(|_| crossbeam_channel::bounded::<Record>(entries));
         // From here on an error sends the threads home: `Starter` sees to it when it is dropped.
-        let mut starter = Starter { threads: Vec::new(), leads: Vec::new(), shared: Arc::clone(&base.shared) };
-        let standings = starter.spawn_all(&base, works, &notices, records.as_ref().map(|(sender, _)| sender))?;
+        let mut starter = Starter::new(&base.shared);
+        let standings = starter.spawn_all(&base, works, options.record.is_some())?;
         let mut degraded: Vec<String> = base.plan.troubles.iter().map(ToString::to_string).collect();
         degraded.extend(clock_trouble());
         degraded.extend(check_standings(&standings, &base.config, &base.region, &host)?);
         let inbox = Arc::new(Inbox::default());
-        let writer = match (&options.record, records) {
-            (Some(path), Some((_, receiver))) => {
-                Some(start_recording(path, &base.config, &standings, receiver, &inbox)?)
-            }
-            _ => None,
+        let records = Gather::new(std::mem::take(&mut starter.records));
+        let writer = match &options.record {
+            Some(path) => Some(start_recording(path, &base.config, &standings, records, &inbox)?),
+            None => None,
         };
         report::tell_start(&inbox, &base, &join, &standings, &degraded);
         inbox.phase.store(Phase::Running as u32, Ordering::Release);
-        let keeper = start_keeper(&base, &inbox, &join, taken, degraded)?;
+        let notices = Gather::new(std::mem::take(&mut starter.notices));
+        let keeper = start_keeper(&base, &inbox, &join, notices, degraded)?;
         base.shared.gate.store(Gate::Open as u32, Ordering::Release);
         let threads = std::mem::take(&mut starter.threads);
         let tori = std::mem::take(&mut starter.leads);
@@ -260,7 +258,7 @@ fn start_keeper(
     base: &Base,
     inbox: &Arc<Inbox>,
     join: &Option<Join>,
-    notices: Receiver<Notice>,
+    notices: Gather<Notice>,
     degraded: Vec<String>,
 ) -> Result<JoinHandle<()>, StartError> {
     let tori = base.config.tori.len();
@@ -296,23 +294,31 @@ fn start_keeper(
 struct Starter {
     threads: Vec<JoinHandle<()>>,
     leads: Vec<Lead>,
+    /// Receiving ends of what the tori say and record, one ring for each.
+    notices: Vec<ring::Receiver<Notice>>,
+    records: Vec<ring::Receiver<Record>>,
     shared: Arc<NodeShared>,
 }
 
 impl Starter {
+    fn new(shared: &Arc<NodeShared>) -> Self {
+        let (threads, leads, notices, records) = Default::default();
+        Self { threads, leads, notices, records, shared: Arc::clone(shared) }
+    }
+
     /// Starts a thread for each torus and waits until all stand ready.
-    fn spawn_all(
-        &mut self,
-        base: &Base,
-        works: Vec<build::Work>,
-        notices: &Sender<Notice>,
-        records: Option<&Sender<Record>>,
-    ) -> Result<Vec<Standing>, StartError> {
+    fn spawn_all(&mut self, base: &Base, works: Vec<build::Work>, record: bool) -> Result<Vec<Standing>, StartError> {
         let (ready, reports) = crossbeam_channel::bounded(2 * base.config.tori.len());
         for (index, work) in works.into_iter().enumerate() {
-            let (sender, commands) = crossbeam_channel::bounded(COMMANDS);
+            let (sender, commands) = ring::ring(COMMANDS);
+            let (notices, taken) = ring::ring(notices::CAPACITY);
+            self.notices.push(taken);
             let torus = &base.config.tori[index];
-            let recorder = records.map(|sender| Recorder::new(torus.id, sender.clone(), base.config.record.on_full));
+            let recorder = record.then(|| {
+                let (sender, taken) = ring::ring(base.config.record.ring_entries as usize);
+                self.records.push(taken);
+                Recorder::new(torus.id, sender, base.config.record.on_full)
+            });
             let setup = Setup {
                 index,
                 config: Arc::clone(&base.config),
@@ -324,12 +330,13 @@ impl Starter {
                 pages: Arc::clone(&base.pages),
                 node: Arc::clone(&base.shared),
                 commands,
-                notices: notices.clone(),
+                notices,
                 recorder,
                 ready: ready.clone(),
                 clock: base.clock,
             };
-            self.leads.push(Lead { name: torus.name.clone(), id: torus.id, commands: sender, last: Mutex::new(0) });
+            let commands = Mutex::new(Commands { sender, last: 0 });
+            self.leads.push(Lead { name: torus.name.clone(), id: torus.id, commands });
             self.spawn(&torus.name, move || thread::main(setup))?;
         }
         drop(ready);
@@ -478,7 +485,7 @@ fn start_recording(
     path: &std::path::Path,
     config: &Config,
     standings: &[Standing],
-    receiver: Receiver<Record>,
+    mut records: Gather<Record>,
     inbox: &Arc<Inbox>,
 ) -> Result<JoinHandle<std::io::Result<()>>, StartError> {
     let failed = |source| StartError::Record { path: path.to_owned(), source };
@@ -488,7 +495,7 @@ fn start_recording(
     let inbox = Arc::clone(inbox);
     let body = move || {
         let written = Arc::new(AtomicU64::new(0));
-        let outcome = record::write(&receiver, file, &written);
+        let outcome = record::write(&mut records, file, &written);
         inbox.recorded.store(written.load(Ordering::Relaxed), Ordering::Relaxed);
         if let Err(error) = &outcome {
             inbox.line(Severity::Error, 255, format!("recording failed: {error}; what follows is not in it"));

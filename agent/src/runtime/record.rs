@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
+use crossbeam_channel::{TryRecvError, TrySendError};
 use serde::{Deserialize, Serialize};
 use torus::Input;
 use torus::record::{End, Entry, Header, Record, Start};
 
 use crate::config::{self, WorkloadKind};
+
+use super::ring::{Gather, Sender};
 
 /// Spins of a stalled torus before it begins to sleep.
 const SPINS: u32 = 10_000;
@@ -154,11 +156,11 @@ pub fn create(path: &Path, origin: &Origin, starts: Vec<Start>) -> io::Result<Bu
 ///
 /// # Errors
 /// The first write that failed; the ring is drained to the end all the same, so that no torus stalls for ever.
-pub fn write(receiver: &Receiver<Record>, mut file: BufWriter<File>, written: &Arc<AtomicU64>) -> io::Result<()> {
+pub fn write(records: &mut Gather<Record>, mut file: BufWriter<File>, written: &Arc<AtomicU64>) -> io::Result<()> {
     let mut index = 0;
     let mut outcome = Ok(());
     loop {
-        match receiver.try_recv() {
+        match records.try_recv() {
             Ok(record) => {
                 if outcome.is_ok() {
                     outcome = file.write_all(&record.encode(index));
@@ -182,22 +184,23 @@ pub fn write(receiver: &Receiver<Record>, mut file: BufWriter<File>, written: &A
 
 #[cfg(test)]
 mod tests {
+    use super::super::ring::{Receiver, ring};
     use super::*;
 
     fn recorder(on_full: config::OnFull, room: usize) -> (Recorder, Receiver<Record>) {
-        let (sender, receiver) = crossbeam_channel::bounded(room);
+        let (sender, receiver) = ring(room);
         (Recorder::new(0, sender, on_full), receiver)
     }
 
     // decisions:NODE-2: a full ring marks the recording broken, and nothing follows the gap.
     #[test]
     fn a_full_ring_breaks_the_recording_visibly() {
-        let (mut recorder, receiver) = recorder(config::OnFull::Break, 2);
+        let (mut recorder, mut receiver) = recorder(config::OnFull::Break, 2);
         for ordinal in 1..=5 {
             recorder.note(7, ordinal, Input::Pause);
         }
         assert!(recorder.broken());
-        assert_eq!((recorder.stalls(), receiver.try_iter().count()), (1, 2));
+        assert_eq!((recorder.stalls(), std::iter::from_fn(|| receiver.try_recv().ok()).count()), (1, 2));
         recorder.close(7, 1);
         assert!(receiver.try_recv().is_err());
     }
@@ -205,14 +208,17 @@ mod tests {
     // decisions:NODE-2: a full ring stalls the torus until the writer has caught up, and nothing is missing.
     #[test]
     fn a_full_ring_stalls_and_loses_nothing() {
-        let (mut recorder, receiver) = recorder(config::OnFull::Stall, 2);
+        let (mut recorder, mut receiver) = recorder(config::OnFull::Stall, 2);
         let writer = std::thread::spawn(move || {
             let mut seen = Vec::new();
-            while let Ok(record) = receiver.recv() {
+            loop {
                 std::thread::sleep(Duration::from_micros(50));
-                seen.push(record);
+                match receiver.try_recv() {
+                    Ok(record) => seen.push(record),
+                    Err(TryRecvError::Empty) => {}
+                    Err(TryRecvError::Disconnected) => return seen,
+                }
             }
-            seen
         });
         for ordinal in 1..=100 {
             recorder.note(0, ordinal, Input::Resume);

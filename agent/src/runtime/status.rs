@@ -113,7 +113,7 @@ impl<'a> Status<'a> {
     }
 
     /// Says how many events were refused since the last time.
-    pub fn report(&mut self, now_ns: u64, inputs: &Inputs, notices: &Notices<'_>) {
+    pub fn report(&mut self, now_ns: u64, inputs: &Inputs, notices: &mut Notices<'_>) {
         let more = self.page.rejected.saturating_sub(self.rejected);
         self.rejected = self.page.rejected;
         if more > 0 {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use control::page::Text;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 use shm_transport::arena::Arena;
 use shm_transport::backing::Backing;
 use shm_transport::region::{LineView, Region};
@@ -28,6 +28,7 @@ use super::pace::Pace;
 use super::pages::Pages;
 use super::pinning::{Place, Waiting, pin_current_thread};
 use super::record::Recorder;
+use super::ring;
 use super::shared::{Ended, Gate, NodeShared, State, Ticket};
 use super::status::{About, Status};
 
@@ -42,8 +43,8 @@ pub struct Setup {
     pub(super) region: Arc<Region>,
     pub(super) pages: Arc<Pages>,
     pub(super) node: Arc<NodeShared>,
-    pub(super) commands: Receiver<Ticket>,
-    pub(super) notices: Sender<Notice>,
+    pub(super) commands: ring::Receiver<Ticket>,
+    pub(super) notices: ring::Sender<Notice>,
     pub(super) recorder: Option<Recorder>,
     pub(super) ready: Sender<Ready>,
     pub(super) clock: Clock,
@@ -139,8 +140,6 @@ fn run<'m, R: Reactor>(
     let mut side = setup.region.claim(own.id, setup.boot, std::process::id()).map_err(|error| error.to_string())?;
     let shared = &setup.node.tori[setup.index];
     let now_ns = setup.clock.now_ns();
-    let notices =
-        Notices { torus: own.id, sender: setup.notices.clone(), dropped: &shared.notices_dropped, clock: setup.clock };
     let (injections, _) = side.injections().map_err(|error| error.to_string())?;
     let waiter = side.waiter();
     let (braiding, unread) = Braiding::new(config, own, &mut side, &torus, now_ns, setup.clock)?;
@@ -176,7 +175,7 @@ fn run<'m, R: Reactor>(
         braiding,
         status,
         stats: ExchangeStats::new(start_ns),
-        notices,
+        notices: Notices { torus: own.id, sender: setup.notices, dropped: &shared.notices_dropped, clock: setup.clock },
         commands: setup.commands,
         shared,
         node: &setup.node,

@@ -78,6 +78,35 @@ fn a_dead_agent_is_said_and_a_new_one_is_found() {
     clean(&terminal);
 }
 
+// Aim: a panic of the console itself gives the terminal back, and its words can be read on it. Method: a fault that only a debug
+// build knows; the shell then works as before, its terminal settings included.
+#[test]
+fn a_panic_of_the_console_gives_the_terminal_back() {
+    if skipped("a_panic_of_the_console_gives_the_terminal_back", lacks(&["tmux", "stty"])) {
+        return;
+    }
+    let _guard = guard("a_panic_of_the_console_gives_the_terminal_back", LIMIT);
+    let _lane = lane();
+    let scratch = Scratch::new("panic");
+    let node = Node::start(&scratch, "demo", THREE_TORI, &[]);
+    let terminal = Terminal::open(&scratch, 100, 30);
+    let settings = |name: &str| {
+        let file = scratch.join(name);
+        terminal.line(&format!("stty -a >{}; echo saved-{name}-$?", file.display()));
+        terminal.wait("the settings", PATIENCE, |screen| screen.contains(&format!("saved-{name}-0")));
+        std::fs::read_to_string(file).unwrap()
+    };
+    let before = settings("before");
+    let console = format!("{} console --runtime-dir {}", binary().display(), node.runtime.display());
+    terminal.line(&format!("TREFOIL_FAULT=console-panic {console}; echo code=$?"));
+    // What panicked is written on the screen of the shell, not on the one that is given back.
+    let screen = terminal.wait("the end", PATIENCE, |screen| screen.contains("code=101"));
+    assert!(screen.contains("TREFOIL_FAULT=console-panic") && screen.contains("panicked at"), "{screen}");
+    clean(&terminal);
+    assert_eq!(settings("after"), before, "the settings of the terminal were left changed");
+    node.wait("the node to go on", |snapshot| snapshot.node.phase == Phase::Running);
+}
+
 // decisions:NODE-20: the console of `make run` stops the node it started, and a second one says that one is running.
 #[test]
 fn node_20_the_console_of_make_run_stops_its_node() {

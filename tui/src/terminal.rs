@@ -1,6 +1,7 @@
 //! The terminal: set up once, given back in every case, painted only when the picture differs.
 
 use std::io::{self, IsTerminal, Stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -20,6 +21,9 @@ type Hook = Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Sync + Send + 'static>;
 /// Most panics of other threads remembered.
 const PANICS_KEPT: usize = 8;
 
+/// Whether the terminal is ours at this moment; a process has one.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// Owns the terminal between set-up and tear-down. Dropping it gives the terminal back; so does a panic of this thread.
 pub struct Guard {
     previous: Arc<Hook>,
@@ -37,6 +41,7 @@ impl Guard {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "standard input or output is not a terminal"));
         }
         enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
         let taken =
             execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
         if let Err(error) = taken {
@@ -81,8 +86,12 @@ impl Drop for Guard {
     }
 }
 
-/// Gives the terminal back. Every step is tried, whatever became of the one before.
+/// Gives the terminal back, once: leaving the other screen a second time would put the cursor where it stood before the console
+/// began, over what a panic has written since. Every step is tried, whatever became of the one before.
 fn restore() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
     let mut out = io::stdout();
     let _ = execute!(out, DisableBracketedPaste);
     let _ = execute!(out, DisableMouseCapture);

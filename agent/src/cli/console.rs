@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use control::StatusSource;
 use control::page::FILE_NAME;
+use control::{Snapshot, SourceError, StatusSource};
 use nix::unistd::{Uid, User, getegid, geteuid, getgroups};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,9 +37,33 @@ pub(super) fn console(arguments: &Console, runtime_dir: &Path) -> Result<(), Fai
     };
     let end = match &arguments.open {
         Some(file) => tui::run_recording(tui::open_recording(file).map_err(Failure::failed)?, options),
-        None => tui::run(Box::new(PageSource::new(runtime_dir)), Box::new(Client::new(runtime_dir)), options),
+        None => tui::run(source(runtime_dir), Box::new(Client::new(runtime_dir)), options),
     };
     end.map(|_| ()).map_err(Failure::failed)
+}
+
+/// Where the console looks. In a debug build `TREFOIL_FAULT=console-panic` breaks it after some looks, so that a test can see that a
+/// panic gives the terminal back; a release build does not know the variable.
+fn source(runtime_dir: &Path) -> Box<dyn StatusSource> {
+    let source = PageSource::new(runtime_dir);
+    if cfg!(debug_assertions) && std::env::var_os("TREFOIL_FAULT").is_some_and(|fault| fault == "console-panic") {
+        return Box::new(Breaking { source, looks: 5 });
+    }
+    Box::new(source)
+}
+
+/// A source that panics when its looks are used up.
+struct Breaking {
+    source: PageSource,
+    looks: u32,
+}
+
+impl StatusSource for Breaking {
+    fn poll(&mut self) -> Result<Snapshot, SourceError> {
+        assert!(self.looks > 0, "TREFOIL_FAULT=console-panic");
+        self.looks -= 1;
+        self.source.poll()
+    }
 }
 
 /// Why this user may only look, as far as the owner and group of the status page tell; the agent itself decides each request.

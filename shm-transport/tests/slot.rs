@@ -93,6 +93,26 @@ fn a_writer_that_dies_in_a_write_takes_one_slot_with_it() {
     assert_eq!(fresh(SlotReader::new(&words, WORDS, SLOTS).unwrap().read(&mut out)), (4, 2, 3, WORDS));
 }
 
+/// rse:M2: eight slots a writer, and a read is bounded: over a value that is never whole it gives up after eight tries and says
+/// so; it does not go round for ever.
+#[test]
+fn a_read_gives_up_after_eight_tries_m2() {
+    assert_eq!((SLOTS, MAX_TRIES), (8, 8));
+    let words = link();
+    let mut writer = SlotWriter::new(&words, WORDS, SLOTS).unwrap();
+    writer.publish(1, 1, &[1; WORDS]);
+    // A writer that stands inside the newest slot for ever: the reader must come back.
+    words[at(1, 0)].store(3, Ordering::Relaxed);
+    let mut reader = SlotReader::new(&words, WORDS, SLOTS).unwrap();
+    let mut out = [0; WORDS];
+    for _ in 0..3 {
+        assert_eq!(reader.read(&mut out), Read::Busy);
+    }
+    assert_eq!(out, [0; WORDS], "nothing of a value that was not accepted is given out");
+    words[at(1, 0)].store(2, Ordering::Relaxed);
+    assert_eq!(fresh(reader.read(&mut out)), (1, 1, 1, WORDS));
+}
+
 /// rse:M7: each contradiction is named and nothing is taken.
 #[test]
 fn damage_is_named() {

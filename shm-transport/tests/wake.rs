@@ -50,8 +50,12 @@ fn a_sleep_ends_by_itself() {
 
 /// Two threads hand a number to and fro, asleep in between: every wake arrives and each costs at most one system call.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "the kernel compares the low half of a word; miri takes its look for a racing access of another size"
+)]
 fn a_sleeper_is_woken() {
-    const ROUNDS: u64 = if cfg!(miri) { 10 } else { 2_000 };
+    const ROUNDS: u64 = 2_000;
     let (left, right, turn) = (words(), words(), AtomicU64::new(0));
     let play = |mine: &[AtomicU64], theirs: &[AtomicU64], parity: u64| {
         let (waiter, waker) = (Waiter::new(mine).unwrap(), Waker::new(theirs).unwrap());

@@ -39,9 +39,19 @@ fn every_problem_of_a_configuration_is_named_at_once() {
     let scratch = Scratch::new("wrong");
     let text = "[node]\nwaitng = \"spin\"\n[braid]\ntori = 99\ngain = 7.0\n[[torus]]\nname = \"A\"\nid = 77\n[torus.workload]\nkind = \"idle\"\n";
     let said = refused(&scratch, text);
-    names(&said, &["waitng", "tori", "99", "gain", "7", "id", "77"]);
+    names(
+        &said,
+        &[
+            "node.waitng\n    expected: a known key: ",
+            "did you mean waiting?",
+            "braid.tori = 99\n    expected: a whole number 1..16\n    remedy:   write 16",
+            "braid.gain = 7.0\n    expected: a number 0.01..0.5\n    remedy:   write 0.5",
+            "torus[0].id = 77\n    expected: a whole number 0..15\n    remedy:   write 15",
+            "nothing was started",
+        ],
+    );
     let check = trefoil(&["config", "check", "--config", &scratch.join("n.toml").display().to_string()]);
-    assert!(!check.status.success());
+    assert_eq!(check.status.code(), Some(2), "{}", self::said(&check));
 }
 
 #[test]
@@ -64,7 +74,9 @@ fn node_16_a_dirty_region_is_refused_and_untouched() {
     let dirt: Vec<u8> = (0..4 << 20).map(|at: u32| (at % 251) as u8 | 1).collect();
     fs::write(&region, &dirt).unwrap();
     let text = refused(&scratch, &one(&format!("[region]\npath = \"{}\"\npages = \"base\"", region.display())));
-    names(&text, &[&region.display().to_string()]);
+    let found = u64::from_le_bytes(dirt[..8].try_into().unwrap());
+    let wrong = format!("region {}: the header starts with {found:#018x}, expected ", region.display());
+    names(&text, &[&wrong, "not a region of this program; give another path, or remove the file"]);
     assert!(fs::read(&region).unwrap() == dirt, "the foreign file was changed");
 }
 
@@ -79,10 +91,16 @@ fn rse_m1_a_region_too_small_is_refused_and_untouched() {
     node.signal(nix::sys::signal::Signal::SIGTERM);
     assert!(node.end().success());
     let mut bytes = fs::read(&region).unwrap();
-    bytes.truncate(bytes.len() / 8192 * 4096);
+    let whole = bytes.len();
+    bytes.truncate(whole / 8192 * 4096);
     fs::write(&region, &bytes).unwrap();
     let text = refused(&scratch, &text);
-    names(&text, &[&region.display().to_string()]);
+    let has = format!("region {}: the memory has {} bytes, the region needs ", region.display(), bytes.len());
+    names(&text, &[&has, "; make the file larger or lower the geometry"]);
+    let needs: String = text.split_once(&has).unwrap().1.chars().take_while(char::is_ascii_digit).collect();
+    let needs: usize = needs.parse().unwrap();
+    // The file is whole pages.
+    assert!(needs <= whole && whole - needs < 4096, "needs {needs}, the whole file had {whole}");
     assert!(fs::read(&region).unwrap() == bytes, "the short file was changed");
 }
 
@@ -96,7 +114,10 @@ fn a_region_of_another_geometry_is_refused_by_field() {
         |records: u32| one(&format!("[region]\npath = \"{region}\"\npages = \"base\"\nring_records = {records}"));
     let node = Node::start(&scratch, "first", &make(1024), &[]);
     let text = refused(&scratch, &make(2048));
-    names(&text, &["ring_records", "1024", "2048"]);
+    names(
+        &text,
+        &["ring_records differs: the region has 1024, the configuration asks for 2048; give all participants the same"],
+    );
     node.wait("the first to go on", |snapshot| snapshot.silent_for() < Duration::from_secs(5));
 }
 
@@ -136,8 +157,23 @@ fn rse_b7_a_taken_core_is_named() {
         }
         text
     };
-    names(&refused(&scratch, &shared("strict")), &["core", "0"]);
-    names(&refused(&scratch, &shared("strict").replace("core = 0", "core = 4000")), &["4000"]);
+    let taken = refused(&scratch, &shared("strict"));
+    for torus in [1, 2] {
+        let wrong = format!(
+            "torus[{torus}].core = 0\n    expected: a core of its own (resources.cores = \"strict\"); torus[{}] has it\n    remedy:   name \
+             another core, or write cores = \"degrade\"",
+            torus - 1
+        );
+        names(&taken, &[&wrong]);
+    }
+    let absent = one("[resources]\ncores = \"strict\"").replace("name = \"A\"", "name = \"A\"\ncore = 4000");
+    names(
+        &refused(&scratch, &absent),
+        &[
+            "resources.cores is strict: torus A: core 4000 does not exist here (online: ",
+            "set `core` of the torus to one of them",
+        ],
+    );
     let node = Node::start(&scratch, "soft", &shared("degrade"), &[]);
     let snapshot = node.status().unwrap();
     assert!(snapshot.tori.iter().all(|torus| torus.core_shared || torus.core.is_none()), "{:?}", snapshot.tori);
@@ -165,6 +201,7 @@ fn node_15_a_read_only_user_looks_and_changes_nothing() {
     assert!(looked.status.success(), "{}", said(&looked));
     let changed = nobody(&["torus", "pause", "A"]);
     assert!(!changed.status.success(), "{}", said(&changed));
+    assert_eq!(changed.status.code(), Some(4), "{}", said(&changed));
     names(&said(&changed).to_lowercase(), &["read-only"]);
     assert_ne!(node.status().unwrap().tori[0].state, control::snapshot::TorusState::Paused);
 }
@@ -174,6 +211,6 @@ fn no_agent_is_said_with_the_command_that_starts_one() {
     let _guard = guard("no_agent_is_said_with_the_command_that_starts_one", LIMIT);
     let scratch = Scratch::new("none");
     let output = trefoil(&["status", "--runtime-dir", &scratch.path().display().to_string()]);
-    assert!(!output.status.success());
-    names(&said(&output), &["no agent", "trefoil run"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    names(&said(&output), &["no agent at ", "start it with: trefoil run --config FILE"]);
 }

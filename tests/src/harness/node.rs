@@ -108,6 +108,29 @@ impl Node {
         Self { child: Some(child), runtime: scratch.join(&format!("run-{name}")), config: config.to_owned(), output }
     }
 
+    /// Starts what `make run` starts when there is no terminal, `configs/demo.toml` with a table each second, and does not wait.
+    ///
+    /// # Panics
+    /// When the process cannot be made.
+    #[must_use]
+    pub fn launch_demo(scratch: &Scratch) -> Self {
+        let config = crate::tidy::root().join("configs/demo.toml");
+        let output = scratch.join("demo.out");
+        let file = fs::File::create(&output).expect("the output file opens");
+        let child = tied(binary())
+            .args(["run", "--console", "--for", "10m", "--config"])
+            .arg(&config)
+            .env("XDG_RUNTIME_DIR", scratch.path())
+            .env("XDG_STATE_HOME", scratch.path())
+            .env_remove("RUNTIME_DIRECTORY")
+            .env_remove("STATE_DIRECTORY")
+            .stdout(file.try_clone().expect("the output file can be shared"))
+            .stderr(file)
+            .spawn()
+            .expect("the binary runs");
+        Self { child: Some(child), runtime: scratch.join("trefoil"), config, output }
+    }
+
     /// Waits until the status page says that it runs.
     ///
     /// # Panics
@@ -138,6 +161,14 @@ impl Node {
     /// # Panics
     /// After [`PATIENCE`], or when the process ends meanwhile, with what it printed.
     pub fn wait(&self, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        self.wait_for(what, PATIENCE, wanted)
+    }
+
+    /// [`Node::wait`] with a limit of the caller's, for what takes its time by design.
+    ///
+    /// # Panics
+    /// After `limit`, or when the process ends meanwhile, with what it printed.
+    pub fn wait_for(&self, what: &str, limit: Duration, wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
         let start = std::time::Instant::now();
         let mut last = None;
         loop {
@@ -147,7 +178,7 @@ impl Node {
                 }
                 last = Some(snapshot);
             }
-            let late = start.elapsed() > PATIENCE;
+            let late = start.elapsed() > limit;
             let ended = !Path::new(&format!("/proc/{}/exe", self.pid())).exists();
             assert!(
                 !late && !ended,

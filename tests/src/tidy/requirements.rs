@@ -188,6 +188,47 @@ pub fn promises(markdown: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The names of the bench's rows in one of its files: every string that names a row where the row is made, placeholders and all.
+#[must_use]
+pub fn bench_rows(source: &Source) -> Vec<String> {
+    const MAKERS: [&str; 6] =
+        ["Row::alone(", "Row::against(", "Row::absent(", " row(", "let name =", "const NAME: &str ="];
+    let quotes: Vec<usize> = source.code.match_indices('"').map(|(at, _)| at).collect();
+    let named = quotes.chunks_exact(2).filter(|pair| {
+        let before = source.code[..pair[0]].trim_end();
+        let before = before.strip_suffix("format!(").unwrap_or(before).trim_end();
+        MAKERS.iter().any(|maker| before.ends_with(maker))
+    });
+    named.map(|pair| source.text[pair[0] + 1..pair[1]].to_owned()).collect()
+}
+
+/// Whether a row's name in the source, whose placeholders (`{nodes}`) stand for anything but nothing, can print as `name`. All of the
+/// name must be accounted for, and a pattern that is nearly all placeholder names nothing.
+#[must_use]
+pub fn is_row(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('{');
+    let first = pieces.next().unwrap_or_default();
+    let rest: Vec<&str> = pieces.map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after)).collect();
+    if rest.is_empty() {
+        return pattern == name;
+    }
+    let fixed = first.len() + rest.iter().map(|piece| piece.len()).sum::<usize>();
+    let Some(mut left) = name.strip_prefix(first).filter(|_| fixed >= 8) else { return false };
+    for (at, piece) in rest.iter().enumerate() {
+        let last = at + 1 == rest.len();
+        // At least one character for the placeholder itself.
+        let Some(skipped) = left.chars().next().map(char::len_utf8) else { return false };
+        let found = if last {
+            left.ends_with(piece).then(|| left.len() - piece.len())
+        } else {
+            left[skipped..].find(piece).map(|found| found + skipped)
+        };
+        let Some(found) = found.filter(|&found| found >= skipped) else { return false };
+        left = &left[found + piece.len()..];
+    }
+    left.is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,5 +297,19 @@ mod tests {
         let text = "| a | b |\n| --- | --- |\n| `no` | `no` |\n\n| what | held by |\n| --- | --- |\n| x `y` | `t1`, `bench: row` |\n| z | hope |\n";
         let names: Vec<String> = promises(text).into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, vec!["t1", "bench: row", ""]);
+    }
+
+    #[test]
+    fn a_row_is_named_in_full_where_it_is_made() {
+        let text = "Row::against(\n    \"one row\",\n    \"ns\",\n);\nRow::alone(format!(\"ring of {n}, {t} in flight\"), \"other\");\nlet note = \"no row\";\n";
+        let rows = bench_rows(&Source::new("a.rs", text, false));
+        assert_eq!(rows, ["one row", "ring of {n}, {t} in flight"]);
+        assert!(is_row("one row", "one row"));
+        assert!(!is_row("one row", "one ro") && !is_row("one row", "one rows"));
+        assert!(is_row(&rows[1], "ring of 8, 100 in flight"));
+        for wrong in ["ring of 8,  in flight", "ring of , 1 in flight", "ring of 8, 1 in flight?", "in flight", ""] {
+            assert!(!is_row(&rows[1], wrong), "{wrong}");
+        }
+        assert!(!is_row("{name}", "anything at all"));
     }
 }

@@ -53,8 +53,9 @@ pub enum Request {
         /// `rotate` or `ring`.
         mode: String,
     },
-    /// `trefoil stop`: bounded, clean stop of the node.
-    Stop,
+    /// `trefoil stop`: bounded, clean stop of the node. Braces, although it has no fields: a unit variant would take any field
+    /// that comes with it, in spite of `deny_unknown_fields`.
+    Stop {},
 }
 
 fn one() -> u32 {
@@ -75,7 +76,7 @@ impl Request {
             Self::Interval { torus, ticks: Some(ticks) } => format!("trefoil torus interval {torus} {ticks}"),
             Self::Interval { torus, ticks: None } => format!("trefoil torus interval {torus} adaptive"),
             Self::Mode { mode } => format!("trefoil torus mode {mode}"),
-            Self::Stop => "trefoil stop".to_owned(),
+            Self::Stop {} => "trefoil stop".to_owned(),
         }
     }
 
@@ -88,7 +89,7 @@ impl Request {
             | Self::Resume { torus }
             | Self::Step { torus, .. }
             | Self::Interval { torus, .. } => Some(torus),
-            Self::Mode { .. } | Self::Stop => None,
+            Self::Mode { .. } | Self::Stop {} => None,
         }
     }
 }

@@ -184,7 +184,7 @@ fn requests() -> Vec<Seed> {
         ("step", Request::Step { torus: torus.clone(), count: 2 }),
         ("interval", Request::Interval { torus, ticks: Some(500) }),
         ("mode", Request::Mode { mode: "ring".to_owned() }),
-        ("stop", Request::Stop),
+        ("stop", Request::Stop {}),
     ];
     let json = |value: Result<Vec<u8>, _>| value.unwrap_or_else(|error: serde_json::Error| panic!("{error}"));
     let mut seeds: Vec<Seed> = requests

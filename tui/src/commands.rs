@@ -158,7 +158,7 @@ fn build(command: &Command, words: &[&str], tori: &[String]) -> Result<Asked, St
             payload: number(words.get(2), 0, i64::from(i32::MIN), i64::from(i32::MAX), "a payload, a 32-bit number")?,
             count: number(words.get(3), 1, 1, u32::MAX, "a count")?,
         },
-        "stop" => Request::Stop,
+        "stop" => Request::Stop {},
         "live" => return Ok(Asked::Live),
         "quit" => return Ok(Asked::Action(Action::Quit)),
         _ => return Ok(Asked::Action(Action::Help)),

@@ -3,9 +3,9 @@
 //! | exit code | meaning |
 //! | --- | --- |
 //! | 0 | done |
-//! | 1 | it failed; standard error says why |
+//! | 1 | it failed, or a resource asked for with `strict` is not to be had; standard error says which and why |
 //! | 2 | the command line or the configuration is wrong |
-//! | 3 | there is no agent, or it does not answer |
+//! | 3 | there is no agent, it has ended, or it does not answer |
 //! | 4 | the agent refused; nothing was changed |
 
 mod args;
@@ -20,6 +20,8 @@ mod steer;
 mod table;
 pub mod units;
 
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -89,25 +91,82 @@ pub fn main() -> ExitCode {
 
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     let named = arguments.runtime_dir;
-    let runtime_dir = || named.clone().unwrap_or_else(find_runtime_dir);
+    let runtime_dir = || named.clone().map_or_else(find_runtime_dir, Ok);
     match arguments.command {
         Command::Run(run) => run::run(run, named),
-        Command::Status(status) => status::status(&status, &runtime_dir()),
-        Command::Console(console) => console::console(&console, &runtime_dir()),
-        Command::Inject(inject) => steer::inject(inject, &runtime_dir()),
-        Command::Torus(torus) => steer::torus(torus, &runtime_dir()),
-        Command::Stop => steer::stop(&runtime_dir()),
+        Command::Status(status) => status::status(&status, &runtime_dir()?),
+        Command::Console(console) => console::console(&console, &runtime_dir()?),
+        Command::Inject(inject) => steer::inject(inject, &runtime_dir()?),
+        Command::Torus(torus) => steer::torus(torus, &runtime_dir()?),
+        Command::Stop => steer::stop(&runtime_dir()?),
         Command::Config(config) => configuration::configuration(&config),
         Command::Replay(replay) => replay::replay(&replay),
         Command::Bench(bench) => bench::bench(&bench),
     }
 }
 
-/// Where the agent is when nothing was said: the default folder of this user, else that of the system service, whichever has
-/// something of an agent in it.
-fn find_runtime_dir() -> PathBuf {
-    let own = crate::config::default_runtime_dir();
+/// Where the agent is when nothing was said: the default folder of this user or that of the system service, whichever has a
+/// living agent in it, else whichever has the last page of one.
+fn find_runtime_dir() -> Result<PathBuf, Failure> {
     let service = Path::new("/run/trefoil");
-    let lived_in = |dir: &Path| dir.join(SOCKET_NAME).exists() || dir.join(FILE_NAME).exists();
-    if !lived_in(&own) && lived_in(service) { service.to_owned() } else { own }
+    choose_runtime_dir(&crate::config::default_runtime_dir(), service)
+}
+
+fn choose_runtime_dir(own: &Path, service: &Path) -> Result<PathBuf, Failure> {
+    // A caller that may not even connect still sees that somebody is there.
+    let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    let alive = |dir: &Path| UnixStream::connect(dir.join(SOCKET_NAME)).map_or_else(denied, |_| true);
+    let left = |dir: &Path| dir.join(FILE_NAME).exists();
+    let foreign = foreign_owner(own);
+    let candidates: &[&Path] = if foreign.is_some() { &[service] } else { &[own, service] };
+    let found = candidates.iter().find(|dir| alive(dir)).or_else(|| candidates.iter().find(|dir| left(dir)));
+    match (found, foreign) {
+        (Some(dir), _) => Ok((*dir).to_owned()),
+        (None, None) => Ok(own.to_owned()),
+        (None, Some(owner)) => Err(Failure::failed(format!(
+            "{}: belongs to user {owner}, who could show anything there; if that is meant, say --runtime-dir {}",
+            own.display(),
+            own.display()
+        ))),
+    }
+}
+
+/// The owner of a folder nobody named, when that is neither this user nor root: in /tmp anybody can be first.
+fn foreign_owner(dir: &Path) -> Option<u32> {
+    let owner = std::fs::symlink_metadata(dir).ok()?.uid();
+    (owner != 0 && owner != nix::unistd::geteuid().as_raw()).then_some(owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::chown;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// A living agent comes before the last page of a dead one, whosever it is, and nobody else's folder is looked into.
+    #[test]
+    fn the_folder_with_a_living_agent_is_found() {
+        let dir = std::env::temp_dir().join(format!("trefoil-find-{}", std::process::id()));
+        let (own, service) = (dir.join("own"), dir.join("service"));
+        fs::create_dir_all(&own).expect("temporary folder");
+        fs::create_dir_all(&service).expect("temporary folder");
+        let found = || choose_runtime_dir(&own, &service);
+        assert_eq!(found(), Ok(own.clone()), "nobody anywhere");
+        fs::write(own.join(FILE_NAME), "").expect("written");
+        drop(UnixListener::bind(own.join(SOCKET_NAME)).expect("bound"));
+        fs::write(service.join(FILE_NAME), "").expect("written");
+        assert_eq!(found(), Ok(own.clone()), "both dead, the socket was left behind");
+        let listening = UnixListener::bind(service.join(SOCKET_NAME)).expect("bound");
+        assert_eq!(found(), Ok(service.clone()), "the service lives");
+        if nix::unistd::geteuid().is_root() {
+            chown(&own, Some(65_534), None).expect("given away");
+            drop(listening);
+            fs::remove_file(service.join(FILE_NAME)).expect("removed");
+            let refused = found().expect_err("somebody else's").text;
+            assert!(refused.contains("belongs to user 65534"), "{refused}");
+        }
+        fs::remove_dir_all(&dir).expect("removed");
+    }
 }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
+use control::snapshot::Phase;
 use control::{Snapshot, StatusSource};
 
 use super::args::Status;
@@ -12,6 +13,8 @@ use crate::status_source::PageSource;
 
 /// Between two looks at the page, for a rate.
 const RATE: Duration = Duration::from_millis(400);
+/// A page older than this, of a process that cannot be seen, is the page of a dead agent.
+const SILENT: Duration = Duration::from_millis(1_000);
 /// Between two tables.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -23,12 +26,25 @@ pub(super) fn status(arguments: &Status, runtime_dir: &Path) -> Result<(), Failu
     let before = source.poll()?;
     if arguments.json {
         out::line(&json(&before)?);
-        return Ok(());
+        return living(&before, &source);
     }
     std::thread::sleep(RATE);
     let now = source.poll()?;
     out::text(&table::table(&now, Some(&before)));
-    Ok(())
+    living(&now, &source)
+}
+
+/// The last page of an agent outlives it: what it says is shown, and that nobody is there any more is said by the exit code.
+fn living(now: &Snapshot, source: &dyn StatusSource) -> Result<(), Failure> {
+    let pid = now.node.pid;
+    let ended = matches!(now.node.phase, Phase::Stopped | Phase::Failed);
+    // Another process namespace hides a living agent; its page goes on moving.
+    let gone = now.silent_for() > SILENT && source.process_alive(pid) == Some(false);
+    if !ended && !gone {
+        return Ok(());
+    }
+    let how = if ended { "has ended" } else { "is gone without having stopped" };
+    Err(Failure { code: 3, text: format!("the agent (pid {pid}) {how}; start it again with: trefoil run") })
 }
 
 /// One table, for a program that has no terminal for a console.

@@ -26,7 +26,7 @@ pub(super) fn torus(torus: Torus, runtime_dir: &Path) -> Result<(), Failure> {
 }
 
 pub(super) fn stop(runtime_dir: &Path) -> Result<(), Failure> {
-    ask(&Request::Stop, runtime_dir)
+    ask(&Request::Stop {}, runtime_dir)
 }
 
 fn ask(request: &Request, runtime_dir: &Path) -> Result<(), Failure> {

@@ -35,7 +35,7 @@ pub enum ClaimError {
         runtime_dir: PathBuf,
     },
     /// The folder belongs to somebody else, who could exchange the files in it.
-    #[error("{dir}: belongs to user {owner}, not to {me}; name another folder in node.{what}_dir")]
+    #[error("{dir}: belongs to user {owner}, not to {me}; name another folder in node.{what}_dir, or chown this one")]
     Foreign {
         /// `state` or `runtime`.
         what: &'static str,
@@ -81,7 +81,8 @@ fn lock(what: &'static str, dir: &Path, runtime_dir: &Path) -> Result<Flock<File
     // The runtime folder is passable: the page and the socket in it have their own access control.
     fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(system(dir))?;
     let (owner, me) = (fs::metadata(dir).map_err(system(dir))?.uid(), nix::unistd::geteuid().as_raw());
-    if owner != me && me != 0 {
+    // Root too: whoever owns the folder can exchange the socket and the page in it.
+    if owner != me {
         return Err(ClaimError::Foreign { what, dir: dir.to_owned(), owner, me });
     }
     let path = dir.join(LOCK);
@@ -132,6 +133,24 @@ mod tests {
         assert!(refused.contains("runtime folder"), "{refused}");
         drop(first);
         Claim::take(&runtime, &state).expect("free again");
+        fs::remove_dir_all(&dir).expect("removed");
+    }
+
+    /// `decisions:NODE-20`: the owner of a folder can exchange what is in it, so not even root uses one of somebody else.
+    #[test]
+    fn a_folder_of_another_user_is_refused() {
+        let dir = std::env::temp_dir().join(format!("trefoil-claim-owner-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("temporary folder");
+        let me = nix::unistd::geteuid().as_raw();
+        // Only root can give a folder away; others look at one of root.
+        let foreign = if me == 0 {
+            std::os::unix::fs::chown(&dir, Some(65_534), None).map(|()| dir.clone())
+        } else {
+            Ok("/usr".into())
+        };
+        let foreign = foreign.expect("given away");
+        let refused = Claim::take(&foreign, &foreign).expect_err("not ours");
+        assert!(matches!(refused, ClaimError::Foreign { owner, .. } if owner != me), "{refused}");
         fs::remove_dir_all(&dir).expect("removed");
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use control::Snapshot;
-use control::snapshot::{QuantityKind, TorusSnapshot};
+use control::snapshot::{PeerState, QuantityKind, TorusSnapshot, TorusState};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -66,6 +66,8 @@ pub fn text(snapshot: &Snapshot) -> String {
         }
     }
     by_kind(&mut registry, snapshot);
+    by_peer(&mut registry, snapshot);
+    states(&mut registry, snapshot);
     host(&mut registry, snapshot);
     let mut out = String::new();
     // Writing to a text does not fail.
@@ -91,6 +93,48 @@ fn by_kind(registry: &mut Registry, snapshot: &Snapshot) {
     }
 }
 
+fn by_peer(registry: &mut Registry, snapshot: &Snapshot) {
+    let (sent, received, applied) = (Total::default(), Total::default(), Total::default());
+    let (state, age) = (Level::default(), Level::default());
+    registry.register("torus_peer_sent", "Events sent to a peer", sent.clone());
+    registry.register("torus_peer_received", "Events received from a peer", received.clone());
+    registry.register("torus_peer_applied_sequence", "Last sequence of a peer that was applied", applied.clone());
+    registry.register("torus_peer_state", "1 for the state a peer is in", state.clone());
+    registry.register("torus_peer_age_seconds", "Since a peer was last seen moving", age.clone());
+    for torus in &snapshot.tori {
+        for peer in torus.peers.iter().filter(|peer| peer.id != torus.id && peer.state != PeerState::Absent) {
+            let mut labels = labels(torus);
+            labels.push(("peer", peer.id.to_string()));
+            sent.get_or_create(&labels).inc_by(peer.sent);
+            received.get_or_create(&labels).inc_by(peer.received);
+            applied.get_or_create(&labels).inc_by(peer.applied_seq);
+            age.get_or_create(&labels).set(peer.age_ns as f64 / 1e9);
+            labels.push(("state", format!("{:?}", peer.state).to_lowercase()));
+            state.get_or_create(&labels).set(1.0);
+        }
+    }
+}
+
+/// What is on or off, and what the log left out.
+fn states(registry: &mut Registry, snapshot: &Snapshot) {
+    let flags: [(&str, &str, fn(&TorusSnapshot) -> bool); 4] = [
+        ("recording", "1 while inputs are recorded", |torus| torus.recording),
+        ("recording_broken", "1 when the recording is not whole", |torus| torus.recording_broken),
+        ("failed", "1 when the torus has failed", |torus| torus.state == TorusState::Failed),
+        ("paused", "1 while the torus is paused", |torus| torus.state == TorusState::Paused),
+    ];
+    for (name, help, value) in flags {
+        let family = Level::default();
+        registry.register(format!("torus_{name}"), help, family.clone());
+        for torus in &snapshot.tori {
+            family.get_or_create(&labels(torus)).set(f64::from(u8::from(value(torus))));
+        }
+    }
+    let suppressed = Counter::<u64, AtomicU64>::default();
+    suppressed.inc_by(snapshot.events_suppressed);
+    registry.register("node_events_suppressed", "Event lines left out because there were too many", suppressed);
+}
+
 fn host(registry: &mut Registry, snapshot: &Snapshot) {
     let host = &snapshot.host;
     let levels = [
@@ -112,6 +156,34 @@ fn host(registry: &mut Registry, snapshot: &Snapshot) {
             let gauge = Gauge::<f64, AtomicU64>::default();
             gauge.set(value);
             registry.register(name, help, gauge);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use control::page::{EventsPage, HostPage, MAGIC, NodePage, PeerPage, Text, TorusPage, VERSION};
+
+    use super::*;
+
+    /// Peers, the state of the recorder and what the log left out are in the text, each under its torus.
+    #[test]
+    fn peers_the_recorder_and_the_log_are_measured() {
+        let node = NodePage { magic: MAGIC, version: VERSION, tori: 1, ..NodePage::default() };
+        let mut torus = TorusPage { name: Text::new("A"), flags: 1 << 3 | 1 << 4, ..TorusPage::default() };
+        torus.peers[1] = PeerPage { state: 1, sent: 5, received: 6, ..PeerPage::default() };
+        let events = EventsPage { suppressed: 9, ..EventsPage::default() };
+        let snapshot = Snapshot::from_pages(&node, &HostPage::default(), &[&torus], &events, 1).expect("sound");
+        let text = text(&snapshot);
+        for line in [
+            "trefoil_torus_peer_sent_total{torus=\"A\",peer=\"1\"} 5",
+            "trefoil_torus_peer_received_total{torus=\"A\",peer=\"1\"} 6",
+            "trefoil_torus_peer_state{torus=\"A\",peer=\"1\",state=\"alive\"} 1",
+            "trefoil_torus_recording_broken{torus=\"A\"} 1",
+            "trefoil_torus_paused{torus=\"A\"} 0",
+            "trefoil_node_events_suppressed_total 9",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
         }
     }
 }

@@ -130,6 +130,7 @@ fn nonsense_is_refused_with_a_remedy() {
         (post("{\"do\":\"explode\"}"), "400", "unknown variant"),
         (post("{\"do\":\"pause\",\"torus\":\"A\",\"now\":1}"), "400", "now"),
         (post("{\"do\":\"inject\",\"torus\":\"A\",\"dst\":-1}"), "400", "expected u32"),
+        (post("{\"do\":\"stop\",\"now\":1}"), "400", "now"),
         (post(""), "400", "expected a request such as"),
         (post(&" ".repeat(70_000)), "413", "at most 16384 bytes"),
         (desk.raw(b"GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n"), "404", "there is GET /v1/status"),
@@ -201,7 +202,7 @@ fn as_another_user() {
     let Some(dir) = std::env::var_os("TREFOIL_TEST_SOCKET") else { return };
     let mut client = Client::new(Path::new(&dir));
     let look = client.get("/metrics").map(|_| ());
-    let change = client.send(&Request::Stop);
+    let change = client.send(&Request::Stop {});
     let text = format!("look: {look:?}\nchange: {change:?}\n");
     std::fs::write(std::env::var_os("TREFOIL_TEST_ANSWER").expect("named"), text).expect("written");
 }

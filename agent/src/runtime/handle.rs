@@ -101,7 +101,7 @@ impl NodeHandle {
             Request::Step { torus, count } => self.step(torus, *count),
             Request::Interval { torus, ticks } => self.interval(torus, *ticks),
             Request::Mode { mode } => self.mode(mode),
-            Request::Stop => {
+            Request::Stop {} => {
                 self.inner.shared.stop_asked.store(true, Ordering::Release);
                 Ok(Reply { message: "stopping".to_owned(), count: 0 })
             }

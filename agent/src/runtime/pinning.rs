@@ -132,17 +132,19 @@ pub fn plan(requests: &[CoreRequest], spin: Option<bool>, host: &HostCores) -> P
     }
     choose(requests, &mut places, host);
     mark_shared(&mut places);
-    let few = host.usable() < requests.len();
+    let named: Vec<u32> = requests.iter().filter_map(|request| request.core).collect();
+    let usable = host.usable(&named);
+    let few = usable < requests.len();
     if few {
-        let quota = host.quota_cores.filter(|&quota| quota < host.allowed.len() as f64);
+        let quota = host.quota_cores.filter(|&quota| quota < (host.allowed.len() + host.isolated.len()) as f64);
         let quota = quota.map(|quota| format!(" (CPU quota {quota:.1})")).unwrap_or_default();
-        troubles.push(CoreTrouble::Few { tori: requests.len(), usable: host.usable(), quota });
+        troubles.push(CoreTrouble::Few { tori: requests.len(), usable, quota });
     }
     let own = places.iter().all(|place| place.core.is_some());
     let shared = places.iter().any(|place| place.shared);
     // A spinning loop on a core it does not own alone only steals time from whom it waits for. Unasked, it also leaves a core
     // to everything else on the host.
-    let spare = host.usable() > requests.len();
+    let spare = usable > requests.len();
     let spin = !few && !shared && spin.unwrap_or(own && spare);
     let used: Vec<u32> = places.iter().filter_map(|place| place.core).collect();
     Plan {
@@ -167,7 +169,7 @@ fn asked(
         troubles.push(CoreTrouble::Absent { torus, core, online: list(&host.online) });
         return Place::default();
     }
-    if !host.allowed.contains(&core) {
+    if !host.may_pin(core) {
         troubles.push(CoreTrouble::NotAllowed { torus, core, allowed: list(&host.allowed) });
         return Place::default();
     }
@@ -309,6 +311,17 @@ mod tests {
         let places: Vec<_> = plan.places.iter().map(|place| (place.core, place.shared)).collect();
         assert_eq!(places, [(Some(1), true), (Some(0), false), (Some(1), true)], "pinned all the same, in turn");
         assert!(plan.troubles[0].to_string().contains("3 tori but 2 usable core(s)"));
+    }
+
+    // rse:B7: a core isolated at boot is taken when it is named, and only then; the control thread stays off it.
+    #[test]
+    fn isolated_cores_are_for_tori_that_name_them() {
+        let cores = HostCores { allowed: vec![0, 1], isolated: vec![2, 3], ..host(4) };
+        let named = plan(&ask(&[Some(2), Some(3)]), None, &cores);
+        assert_eq!((named.waiting, named.troubles.len(), &named.control[..]), (Waiting::Spin, 0, &[0, 1][..]));
+        let unnamed = plan(&ask(&[None, None, None]), Some(true), &cores);
+        assert!(unnamed.places.iter().all(|place| place.core < Some(2)), "{:?}", unnamed.places);
+        assert_eq!(unnamed.waiting, Waiting::Adaptive);
     }
 
     // decisions:NODE-20: a CPU quota below the number of tori counts as too few cores.

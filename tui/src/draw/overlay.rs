@@ -121,7 +121,7 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
                     format!("inject into torus {torus}?"),
                     format!("{} to cell {dst}, payload {payload}.", events(*count)),
                 ),
-                Request::Stop => ("stop the node?".to_owned(), "All its tori end. The console stays.".to_owned()),
+                Request::Stop {} => ("stop the node?".to_owned(), "All its tori end. The console stays.".to_owned()),
             };
             (title, what, request.command_line())
         }

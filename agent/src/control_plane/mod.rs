@@ -25,6 +25,7 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::runtime::fault::Fault;
 use crate::runtime::{Final, Node, NodeHandle, Options, StartError};
 use crate::sensors::Sensors;
 use crate::systemd::Systemd;
@@ -37,6 +38,11 @@ pub use server::SocketError;
 const TICK: Duration = Duration::from_millis(50);
 /// How often sensors are read and the service manager's status line is renewed.
 const SENSE: Duration = Duration::from_secs(1);
+
+/// How often a start or a stop under way is looked at.
+const LOOK: Duration = Duration::from_millis(2);
+/// How long a start that was called off may take to come home.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// What the socket needs of a node; [`NodeHandle`] is one, tests have another.
 pub trait Gate: Send + Sync + 'static {
@@ -120,7 +126,10 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     let listener = server::bind(&socket, &rule)?;
     let _file = SocketFile(socket);
     let limit = plan.limit;
-    let mut node = Node::start(plan.config, plan.options)?;
+    let mut node = match come_up(plan.config, plan.options, &mut signals).await? {
+        Came::Up(node) => node,
+        Came::Down(end) => return Ok(end),
+    };
     let handle = node.handle();
     avoid_cores(&handle);
     let serving = tokio::spawn(server::serve(listener, routes::router(Arc::new(handle.clone()), rule)));
@@ -149,9 +158,67 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     };
     tracing::info!("stopping: {why}");
     attendant.systemd.stopping(why);
-    let end = node.stop();
+    let end = go_down(&mut node, &mut signals).await;
     serving.abort();
     Ok(end)
+}
+
+/// What became of a start.
+enum Came {
+    /// The node runs.
+    Up(Box<Node>),
+    /// It was told to stop before.
+    Down(Final),
+}
+
+/// Starts the node on a thread of its own, so that a signal is heard meanwhile.
+async fn come_up(config: Config, options: Options, signals: &mut Signals) -> Result<Came, RunError> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&cancel);
+    let starter = std::thread::Builder::new()
+        .name("starter".to_owned())
+        .spawn(move || Node::start_unless(config, options, &theirs).map(Box::new))?;
+    let mut told: Option<Instant> = None;
+    let nothing = |took| Final { tori: Vec::new(), took, recording: None };
+    while !starter.is_finished() {
+        if let Some(told) = told.filter(|told| told.elapsed() > LEAVE) {
+            // It hangs in the system, on a lock or a disk; it goes with the process.
+            return Ok(Came::Down(nothing(told.elapsed())));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            name = signals.next() => {
+                if told.is_none() {
+                    tracing::info!("stopping before it ran: {name}");
+                }
+                told = told.or(Some(Instant::now()));
+                cancel.store(true, Ordering::Release);
+            }
+        }
+    }
+    let started = starter.join().map_err(|_| std::io::Error::other("the start panicked; this is a bug"))?;
+    match (started, told) {
+        (Err(StartError::Cancelled), told) => Ok(Came::Down(nothing(told.map_or(Duration::ZERO, |at| at.elapsed())))),
+        (Err(error), _) => Err(error.into()),
+        (Ok(mut node), Some(_)) => Ok(Came::Down(go_down(&mut node, signals).await)),
+        (Ok(node), None) => Ok(Came::Up(node)),
+    }
+}
+
+/// Stops the node; a second signal shortens what it waits for.
+async fn go_down(node: &mut Node, signals: &mut Signals) -> Final {
+    loop {
+        if let Some(end) = node.poll_stop() {
+            return end;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            name = signals.next() => {
+                tracing::warn!("{name} again: not waiting any longer");
+                node.hurry();
+            }
+        }
+    }
 }
 
 /// The socket's file goes with the run.
@@ -196,11 +263,15 @@ struct Attendant {
     sensors: Sensors,
     sensed: Instant,
     executed: u64,
+    started: Instant,
+    fault: Option<Fault>,
 }
 
 impl Attendant {
     fn new(handle: NodeHandle, systemd: Systemd) -> Self {
-        Self { handle, systemd, sensors: Sensors::new(), sensed: Instant::now(), executed: 0 }
+        let now = Instant::now();
+        let (sensors, fault) = (Sensors::new(), Fault::from_env());
+        Self { handle, systemd, sensors, sensed: now, executed: 0, started: now, fault }
     }
 
     fn sense(&mut self) {
@@ -210,6 +281,9 @@ impl Attendant {
     }
 
     fn tick(&mut self) {
+        if let Some(fault) = self.fault.take_if(|fault| self.started.elapsed() >= fault.after) {
+            self.handle.panic_torus(&fault.torus);
+        }
         let since = self.sensed.elapsed();
         if since >= SENSE {
             self.sensed = Instant::now();

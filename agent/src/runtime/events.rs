@@ -209,12 +209,12 @@ impl EventLog {
         }
     }
 
-    /// Closes the lines that were open for a second. Returns whether the page changed.
-    pub fn tick(&mut self, now_unix_ns: u64) -> bool {
+    /// Closes the lines that were open for a second, at the end all of them. Returns whether the page changed.
+    pub fn tick(&mut self, now_unix_ns: u64, end: bool) -> bool {
         let before = (self.page.newest, self.page.suppressed);
         let mut at = 0;
         while at < self.open.len() {
-            if now_unix_ns.saturating_sub(self.open[at].first.at_unix_ns) < FOLD_NS {
+            if !end && now_unix_ns.saturating_sub(self.open[at].first.at_unix_ns) < FOLD_NS {
                 at += 1;
                 continue;
             }
@@ -457,9 +457,9 @@ mod tests {
             log.take(notice(SECOND + at, count));
         }
         assert_eq!(log.page().newest, 1);
-        assert!(log.tick(2 * SECOND + 1));
+        assert!(log.tick(2 * SECOND + 1, false));
         assert_eq!(texts(&log)[1], "A→B handed over 2 997 events: load 1 vs 999, hysteresis 1 round (999 times)");
-        assert!(!log.tick(2 * SECOND + 2));
+        assert!(!log.tick(2 * SECOND + 2, false));
     }
 
     // decisions:NODE-20: the log is rate-limited, what is kept out is counted, errors are never kept out.

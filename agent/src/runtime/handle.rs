@@ -41,6 +41,8 @@ pub(super) struct Inner {
     pub(super) pages: Arc<Pages>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) clock: Clock,
+    /// The mode all tori have; held while it changes, so that they end up with the same.
+    pub(super) mode: Mutex<Mode>,
     /// Name, braid id and way in of each torus, in configuration order.
     pub(super) tori: Vec<Lead>,
 }
@@ -82,6 +84,10 @@ pub struct Probe {
     pub tid: u32,
     /// Wakes its loop made by system call.
     pub wakes: u64,
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    if mode == Mode::Ring { "ring" } else { "rotate" }
 }
 
 fn refuse(error: String) -> Refusal {
@@ -166,13 +172,35 @@ impl NodeHandle {
             "ring" => (Mode::Ring, 1),
             other => return Err(refuse(format!("mode is {other:?}, expected rotate or ring"))),
         };
+        let mut now = self.inner.mode.lock().unwrap_or_else(PoisonError::into_inner);
+        let (former, mut taken) = (*now, Vec::new());
         for lead in &self.inner.tori {
-            self.command(&lead.name, Command::Mode(mode), |_, _| String::new())?;
+            if let Err(refusal) = self.command(&lead.name, Command::Mode(mode), |_, _| String::new()) {
+                return Err(self.undo_mode(former, &taken, lead, &refusal));
+            }
+            taken.push(lead);
         }
+        *now = mode;
         self.inner.shared.mode.store(code, Ordering::Relaxed);
-        let text = if code == 0 { "rotate" } else { "ring" };
+        let text = mode_name(mode);
         self.inner.inbox.line(Severity::Notice, 255, format!("braid mode is {text} now, set by hand"));
         Ok(Reply { message: format!("every torus applies by mode {text}"), count: 0 })
+    }
+
+    /// One torus did not take the new mode: those that did get the former one back, and so does the late one, behind the
+    /// order that still waits for it.
+    fn undo_mode(&self, former: Mode, taken: &[&Lead], late: &Lead, why: &Refusal) -> Refusal {
+        let back = |lead: &Lead| self.command(&lead.name, Command::Mode(former), |_, _| String::new());
+        let stuck: Vec<&str> = taken.iter().filter(|lead| back(lead).is_err()).map(|lead| lead.name.as_str()).collect();
+        // Whether it had room for the first order or not: this one leaves it with the former mode.
+        let _ = back(late);
+        let name = mode_name(former);
+        let state = match (taken.is_empty(), stuck.is_empty()) {
+            (true, _) => format!("the mode stays {name}"),
+            (false, true) => format!("the mode stays {name}; the tori before it were set back"),
+            (false, false) => format!("the mode is to stay {name}, but {} did not take that either", stuck.join(", ")),
+        };
+        refuse(format!("{}; {state}", why.error))
     }
 
     /// Sends a command and waits, bounded, until the torus has taken it. Both sides only poll: a sender that slept in the
@@ -198,7 +226,7 @@ impl NodeHandle {
         }
         let count = torus.done_count.load(Ordering::Relaxed);
         if command == Command::Pause {
-            torus.state.store(State::Paused as u32, Ordering::Release);
+            torus.paused();
         }
         Ok(Reply { message: message(name, count), count })
     }
@@ -262,7 +290,7 @@ impl NodeHandle {
     /// Whether someone asked the node to stop, or a torus thread failed so that it must.
     #[must_use]
     pub fn stop_asked(&self) -> bool {
-        let failed = |torus: &super::shared::TorusShared| torus.state.load(Ordering::Acquire) == State::Failed as u32;
+        let failed = |torus: &super::shared::TorusShared| torus.failed().is_some();
         self.inner.shared.stop_asked.load(Ordering::Acquire) || self.inner.shared.tori.iter().any(failed)
     }
 

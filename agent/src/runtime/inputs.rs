@@ -52,6 +52,11 @@ impl Inputs {
         }
     }
 
+    /// Whether nothing should be taken in until the recording has caught up.
+    pub fn crowded(&mut self) -> bool {
+        self.recorder.as_mut().is_some_and(Recorder::crowded)
+    }
+
     /// The recorder, if the node records.
     #[must_use]
     pub fn recorder(&self) -> Option<&Recorder> {

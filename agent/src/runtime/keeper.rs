@@ -1,7 +1,7 @@
 //! The keeper: the thread beside the tori that turns their notices into the log, keeps the node's page alive, and watches
 //! whether every loop still comes round. It polls; a torus thread never has to wake it.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,8 +49,6 @@ pub struct Inbox {
     pub host: Mutex<Option<Box<HostPage>>>,
     /// Lines of the control side: severity, torus (255 = node), text.
     pub lines: Mutex<Vec<(Severity, u8, String)>>,
-    /// Entries written to the recording.
-    pub recorded: AtomicU64,
 }
 
 /// Most lines that wait in the inbox.
@@ -114,19 +112,25 @@ impl Keeper {
         self.dropped = dropped;
         let lines = std::mem::take(&mut *self.inbox.lines.lock().unwrap_or_else(PoisonError::into_inner));
         for (severity, torus, text) in lines {
+            if severity == Severity::Error {
+                self.trouble = Some((now_ns, text.clone()));
+            }
             self.log.about(unix_ns, severity, torus, &text);
         }
         if last || now_ns.saturating_sub(self.written_ns) >= WRITE_NS {
             self.written_ns = now_ns;
             self.watch(now_ns, unix_ns, phase);
-            self.log.tick(if last { u64::MAX } else { unix_ns });
+            self.log.tick(unix_ns, last);
             self.write(now_ns, unix_ns, phase);
         }
     }
 
     /// Bad news stay the worst thing of the node's page for a while.
     fn remember(&mut self, notice: &Notice, now_ns: u64) {
-        let name = |id: u8| char::from(b'A' + id.min(25));
+        let name = |id: u8| {
+            let own = self.names.iter().find(|(_, own)| *own == id);
+            own.map_or_else(|| char::from(b'A' + id.min(25)).to_string(), |(name, _)| name.clone())
+        };
         let text = match notice.what {
             Happening::Broken(broken) => {
                 format!("messages of {} and {} do not add up", name(notice.torus), name(broken.peer))
@@ -146,9 +150,8 @@ impl Keeper {
             torus.cpu_ns.store(thread_cpu_ns(torus.tid.load(Ordering::Relaxed)), Ordering::Relaxed);
             let (name, id) = &self.names[at];
             let state = torus.state.load(Ordering::Acquire);
-            if state == State::Failed as u32 {
+            if let Some(why) = torus.failed() {
                 if !std::mem::replace(&mut self.failed[at], true) {
-                    let why = torus.ended().and_then(|ended| ended.failed).unwrap_or_default();
                     self.log.about(unix_ns, Severity::Error, *id, &format!("{name} failed: {why}; the node stops"));
                     self.shared.stop_asked.store(true, Ordering::Release);
                 }
@@ -255,6 +258,33 @@ mod tests {
         let texts: Vec<&str> = events.iter().map(|event| event.text.as_str()).collect();
         assert!(texts[0].starts_with("A hangs: its loop has not come round for"), "{texts:?}");
         assert_eq!(texts[1..], ["A comes round again"]);
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+
+    // decisions:NODE-20: what is folded when the node ends carries the time of the end, and a failure counts whatever the loop of
+    // a torus that was given up still writes as its state.
+    #[test]
+    fn the_last_lines_carry_their_time() {
+        let folder = std::env::temp_dir().join(format!("trefoil-keeper-last-{}", std::process::id()));
+        let mut keeper = keeper(&folder);
+        for count in 1..=3 {
+            let what = Happening::HandedOver { to: 0, count, own: 9, peer: 1 };
+            keeper.log.take(Notice { torus: 0, at_unix_ns: keeper.clock.unix_ns(keeper.clock.now_ns()), what });
+        }
+        let torus = Arc::clone(&keeper.shared);
+        let why = Some("did not stop".to_owned());
+        torus.tori[0].give_up(|| super::super::shared::Ended {
+            counters: torus::Counters::default(),
+            digest: 0,
+            failed: why,
+        });
+        torus.tori[0].state.store(State::Run as u32, Ordering::Relaxed);
+        keeper.tick(Phase::Stopped as u32, true);
+        let now_unix_ns = keeper.clock.unix_ns(keeper.clock.now_ns());
+        let page = keeper.pages.snapshot(0).expect("a page");
+        assert_eq!(page.events.len(), 3, "{:?}", page.events);
+        assert!(page.events.iter().all(|event| event.at_unix_ns <= now_unix_ns), "{:?}", page.events);
+        assert_eq!(page.node.worst, "torus A failed");
         let _ = std::fs::remove_dir_all(&folder);
     }
 }

@@ -73,6 +73,11 @@ impl<R: Reactor> Lane<'_, R> {
         let mut now_ns = self.clock.now_ns();
         while !self.node.stop.load(Ordering::Relaxed) {
             self.beat(now_ns)?;
+            if self.inputs.crowded() {
+                self.stand_still(now_ns);
+                now_ns = self.clock.now_ns();
+                continue;
+            }
             let mut worked = self.take_commands(now_ns);
             worked |= self.take_injections(now_ns);
             worked |= self.admit();
@@ -105,6 +110,14 @@ impl<R: Reactor> Lane<'_, R> {
             self.side.beat(now_ns).map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+
+    /// The recording must be whole and its writer is behind: the torus lives and says so, and takes nothing in.
+    #[cold]
+    fn stand_still(&mut self, now_ns: u64) {
+        let ran = Ran { executed: 0, stopped: Stop::Horizon };
+        self.publish_status(now_ns, &ran, false);
+        std::thread::sleep(super::record::NAP);
     }
 
     fn take_commands(&mut self, now_ns: u64) -> bool {

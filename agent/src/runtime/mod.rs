@@ -2,8 +2,9 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`node`] | assembly: region, arenas, threads; start and stop |
+//! | [`node`], [`ending`] | assembly: region, arenas, threads; the bounded stop |
 //! | [`handle`] | how other threads ask and look |
+//! | [`fault`] | a panic on purpose, for tests of debug builds |
 //! | [`thread`], [`lane`] | a torus thread, and its loop |
 //! | [`braiding`], [`exchange`] | the braid as the loop drives it, and what it costs |
 //! | [`inputs`], [`record`], [`replay`] | the one entrance, its recording, and the way back |
@@ -15,8 +16,10 @@ pub mod braiding;
 pub mod build;
 pub mod clock;
 pub mod cores;
+pub mod ending;
 pub mod events;
 pub mod exchange;
+pub mod fault;
 pub mod handle;
 pub mod inject;
 pub mod inputs;
@@ -35,7 +38,8 @@ pub mod shared;
 pub mod status;
 pub mod thread;
 
+pub use ending::{Final, TorusFinal};
 pub use events::Severity;
 pub use handle::{Beat, NodeHandle, Probe};
-pub use node::{Final, Node, Options, StartError, TorusFinal};
+pub use node::{Node, Options, StartError};
 pub use replay::{ReplayFailure, Replayed, TorusReplay, replay};

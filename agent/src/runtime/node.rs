@@ -1,16 +1,17 @@
-//! Assembly of a node: region, arenas, workloads, threads; and its bounded stop.
+//! Assembly of a node: region, arenas, workloads, threads. How it stops is in [`super::ending`].
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use control::page::Text;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use shm_transport::board::BoardError;
 use shm_transport::liveness::boot_id;
 use shm_transport::region::{Geometry, Join, Options as RegionOptions, Region, RegionError};
-use torus::Counters;
+use torus::Mode;
 use torus::record::{Record, Start};
 
 use crate::config::{self, Config, Policy};
@@ -18,20 +19,26 @@ use crate::config::{self, Config, Policy};
 use super::build;
 use super::clock::Clock;
 use super::cores::{self, HostCores};
+use super::ending::{Final, Stopping};
 use super::events::{EventLog, Notice, Severity};
 use super::handle::{Commands, Inner, Lead, NodeHandle};
 use super::keeper::{Inbox, Keeper, Phase};
 use super::notices;
 use super::pages::Pages;
 use super::pinning::{self, CoreRequest, Plan};
-use super::record::{self, Origin, Recorder};
+use super::record::{self, Origin, Recorder, Tape};
 use super::report;
 use super::ring::{self, Gather};
 use super::shared::{Gate, NodeShared};
 use super::thread::{self, Ready, Setup, Standing};
 
-/// Longest wait for the torus threads to stand ready: mapping and zeroing memory, building graphs.
-const READY: Duration = Duration::from_secs(30);
+/// Longest a start may take until the torus threads stand ready: mapping and zeroing memory, building graphs. Below
+/// `TimeoutStartSec` of the unit, so that our own words are said before the service manager ends us.
+const READY: Duration = Duration::from_secs(15);
+/// How often a start looks whether it is called off.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long threads that are sent home may take; one that hangs in a system call goes with the process.
+const HOME: Duration = Duration::from_secs(1);
 /// Commands that may wait for a torus.
 const COMMANDS: usize = 64;
 
@@ -42,7 +49,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
 }
 
-/// Why a node did not start. Nothing is left running; the status page says `failed`, if it was there already.
+/// Why a node did not start. Nothing is left running, and the status page says `failed` and why, unless the page itself is
+/// what failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -71,6 +79,15 @@ pub enum StartError {
         /// Why.
         why: String,
     },
+    /// It was told to stop before it ran.
+    #[error("told to stop before it ran")]
+    Cancelled,
+    /// There is a file where the recording should go.
+    #[error("recording {path}: there is a file already, and it may be another recording; name a new one, or remove it")]
+    RecordExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The recording cannot be written.
     #[error("recording {path}: {source}; name a file that can be written")]
     Record {
@@ -89,48 +106,16 @@ pub enum StartError {
     },
 }
 
-/// How one torus ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TorusFinal {
-    /// Name.
-    pub name: String,
-    /// Index in the braid.
-    pub id: u8,
-    /// Counters at the end.
-    pub counters: Counters,
-    /// State digest at the end.
-    pub digest: u64,
-    /// Why it failed, if it did.
-    pub failed: Option<String>,
-}
-
-/// How the node ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Final {
-    /// Its tori, in configuration order.
-    pub tori: Vec<TorusFinal>,
-    /// How long the tori took to stop.
-    pub took: Duration,
-    /// Why the recording is not whole, if one was asked for and it is not.
-    pub recording: Option<String>,
-}
-
-impl Final {
-    /// Whether the process must exit with an error.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        self.recording.is_some() || self.tori.iter().any(|torus| torus.failed.is_some())
-    }
-}
-
 /// A running node. Dropping it stops it.
 #[derive(Debug)]
 pub struct Node {
-    handle: NodeHandle,
-    threads: Vec<JoinHandle<()>>,
-    keeper: Option<JoinHandle<()>>,
-    writer: Option<JoinHandle<std::io::Result<()>>>,
-    ended: Option<Final>,
+    pub(super) handle: NodeHandle,
+    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) keeper: Option<JoinHandle<()>>,
+    pub(super) writer: Option<JoinHandle<std::io::Result<()>>>,
+    pub(super) tape: Option<Arc<Tape>>,
+    pub(super) stopping: Option<Stopping>,
+    pub(super) ended: Option<Final>,
 }
 
 impl Node {
@@ -139,32 +124,65 @@ impl Node {
     /// # Errors
     /// [`StartError`].
     pub fn start(config: Config, options: Options) -> Result<Self, StartError> {
-        let config = Arc::new(config);
+        Self::start_unless(config, options, &Arc::default())
+    }
+
+    /// As [`Node::start`]; `cancel` set by another thread calls the start off.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start_unless(config: Config, options: Options, cancel: &Arc<AtomicBool>) -> Result<Self, StartError> {
+        let began = Instant::now();
+        let (config, clock) = (Arc::new(config), Clock::new());
+        let (pages, boots) = (make_pages(&config)?, draw(config.tori.len() + 1)?);
+        let mut page = report::first_page(&config, &clock, &boots);
+        pages.write_node(clock.now_ns(), &page);
+        let cancel = Arc::clone(cancel);
+        let node = Self::assemble(config, &options, Arc::clone(&pages), clock, boots, cancel, began + READY);
+        if let Err(error) = &node {
+            let stopped = matches!(error, StartError::Cancelled);
+            page.phase = if stopped { Phase::Stopped } else { Phase::Failed } as u32;
+            page.heartbeat_ns = clock.now_ns();
+            page.now_unix_ns = clock.unix_ns(page.heartbeat_ns);
+            page.worst = Text::new(&error.to_string());
+            pages.write_node(page.heartbeat_ns, &page);
+        }
+        node
+    }
+
+    fn assemble(
+        config: Arc<Config>,
+        options: &Options,
+        pages: Arc<Pages>,
+        clock: Clock,
+        boots: Vec<u64>,
+        cancel: Arc<AtomicBool>,
+        deadline: Instant,
+    ) -> Result<Self, StartError> {
         let host = HostCores::read();
         let plan = plan_cores(&config, &host)?;
         let works = build::works(&config)?;
         let (region, join) = open_region(&config)?;
-        let base = Base {
-            region,
-            pages: make_pages(&config)?,
-            shared: Arc::new(NodeShared::new(config.tori.len())),
-            clock: Clock::new(),
-            boots: draw(config.tori.len() + 1)?,
-            plan,
-            config,
-        };
+        let shared = Arc::new(NodeShared::with_cancel(config.tori.len(), cancel));
+        let base = Base { region, pages, shared, clock, boots, plan, config };
+        let tape = options.record.as_ref().map(|_| Arc::new(Tape::default()));
         // From here on an error sends the threads home: `Starter` sees to it when it is dropped.
         let mut starter = Starter::new(&base.shared);
-        let standings = starter.spawn_all(&base, works, options.record.is_some())?;
+        let standings = starter.spawn_all(&base, works, tape.as_ref(), deadline)?;
         let mut degraded: Vec<String> = base.plan.troubles.iter().map(ToString::to_string).collect();
         degraded.extend(clock_trouble());
         degraded.extend(check_standings(&standings, &base.config, &base.region, &host)?);
         let inbox = Arc::new(Inbox::default());
         let records = Gather::new(std::mem::take(&mut starter.records));
-        let writer = match &options.record {
-            Some(path) => Some(start_recording(path, &base.config, &standings, records, &inbox)?),
-            None => None,
+        let writer = match (&options.record, &tape) {
+            (Some(path), Some(tape)) => {
+                Some(start_recording(path, &base.config, &standings, records, &inbox, Arc::clone(tape))?)
+            }
+            _ => None,
         };
+        if base.shared.gate() == Gate::Abort {
+            return Err(StartError::Cancelled);
+        }
         report::tell_start(&inbox, &base, &join, &standings, &degraded);
         inbox.phase.store(Phase::Running as u32, Ordering::Release);
         let notices = Gather::new(std::mem::take(&mut starter.notices));
@@ -172,73 +190,18 @@ impl Node {
         base.shared.gate.store(Gate::Open as u32, Ordering::Release);
         let threads = std::mem::take(&mut starter.threads);
         let tori = std::mem::take(&mut starter.leads);
+        let ring = base.config.braid.mode == config::Mode::Ring;
+        let mode = Mutex::new(if ring { Mode::Ring } else { Mode::Rotate });
         let Base { shared, region, pages, clock, .. } = base;
-        let inner = Inner { shared, region, pages, inbox, clock, tori };
-        Ok(Self { handle: NodeHandle { inner: Arc::new(inner) }, threads, keeper: Some(keeper), writer, ended: None })
+        let inner = Inner { shared, region, pages, inbox, clock, mode, tori };
+        let handle = NodeHandle { inner: Arc::new(inner) };
+        Ok(Self { handle, threads, keeper: Some(keeper), writer, tape, stopping: None, ended: None })
     }
 
     /// A way to it for other threads.
     #[must_use]
     pub fn handle(&self) -> NodeHandle {
         self.handle.clone()
-    }
-
-    /// Stops the tori within 100 ms and returns their final counters; again and again the same answer (`rse:B7`). No
-    /// barrier: each loop looks at the flag once a turn, and a turn is bounded.
-    pub fn stop(&mut self) -> Final {
-        if let Some(ended) = &self.ended {
-            return ended.clone();
-        }
-        let inner = &self.handle.inner;
-        inner.inbox.phase.store(Phase::Stopping as u32, Ordering::Release);
-        let began = Instant::now();
-        inner.shared.stop.store(true, Ordering::Release);
-        for lead in &inner.tori {
-            if let Some(waker) = inner.region.waker(lead.id) {
-                waker.wake();
-            }
-        }
-        for thread in self.threads.drain(..) {
-            // The body catches its own panics.
-            let _ = thread.join();
-        }
-        let took = began.elapsed();
-        let recording = self.writer.take().and_then(|writer| match writer.join() {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(format!("writing failed: {error}")),
-            Err(_) => Some("its writer panicked".to_owned()),
-        });
-        let tori = inner.tori.iter().zip(&inner.shared.tori);
-        let tori = tori.map(|(lead, torus)| final_of(lead, torus.ended())).collect();
-        let ended = Final { tori, took, recording };
-        let phase = if ended.failed() { Phase::Failed } else { Phase::Stopped };
-        inner.inbox.line(Severity::Notice, 255, format!("stopped; the tori took {} ms", took.as_millis()));
-        inner.inbox.phase.store(phase as u32, Ordering::Release);
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
-        }
-        self.ended = Some(ended.clone());
-        ended
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn final_of(lead: &Lead, ended: Option<super::shared::Ended>) -> TorusFinal {
-    let (name, id) = (lead.name.clone(), lead.id);
-    match ended {
-        Some(ended) => TorusFinal { name, id, counters: ended.counters, digest: ended.digest, failed: ended.failed },
-        None => TorusFinal {
-            name,
-            id,
-            counters: Counters::default(),
-            digest: 0,
-            failed: Some("its thread ended without a word".to_owned()),
-        },
     }
 }
 
@@ -307,17 +270,24 @@ impl Starter {
     }
 
     /// Starts a thread for each torus and waits until all stand ready.
-    fn spawn_all(&mut self, base: &Base, works: Vec<build::Work>, record: bool) -> Result<Vec<Standing>, StartError> {
+    fn spawn_all(
+        &mut self,
+        base: &Base,
+        works: Vec<build::Work>,
+        tape: Option<&Arc<Tape>>,
+        deadline: Instant,
+    ) -> Result<Vec<Standing>, StartError> {
         let (ready, reports) = crossbeam_channel::bounded(2 * base.config.tori.len());
         for (index, work) in works.into_iter().enumerate() {
             let (sender, commands) = ring::ring(COMMANDS);
             let (notices, taken) = ring::ring(notices::CAPACITY);
             self.notices.push(taken);
             let torus = &base.config.tori[index];
-            let recorder = record.then(|| {
+            let recorder = tape.map(|tape| {
                 let (sender, taken) = ring::ring(base.config.record.ring_entries as usize);
                 self.records.push(taken);
-                Recorder::new(torus.id, sender, base.config.record.on_full)
+                let (tape, node) = (Arc::clone(tape), Arc::clone(&base.shared));
+                Recorder::new((torus.id, index), sender, base.config.record.on_full, tape, node, base.clock)
             });
             let setup = Setup {
                 index,
@@ -340,7 +310,7 @@ impl Starter {
             self.spawn(&torus.name, move || thread::main(setup))?;
         }
         drop(ready);
-        self.gather(&reports, &base.config)
+        self.gather(&reports, &base.config, deadline)
     }
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
@@ -350,14 +320,20 @@ impl Starter {
         Ok(())
     }
 
-    fn gather(&self, ready: &Receiver<Ready>, config: &Config) -> Result<Vec<Standing>, StartError> {
+    fn gather(&self, ready: &Receiver<Ready>, config: &Config, deadline: Instant) -> Result<Vec<Standing>, StartError> {
         let mut standings: Vec<Option<Standing>> = config.tori.iter().map(|_| None).collect();
-        let deadline = Instant::now() + READY;
-        for _ in &config.tori {
-            let late = |_| StartError::Torus { torus: "?".to_owned(), why: "not ready after 30 s".to_owned() };
-            let report = ready.recv_deadline(deadline).map_err(late)?;
-            let why = |why| StartError::Torus { torus: config.tori[report.index].name.clone(), why };
-            standings[report.index] = Some(report.result.map_err(why)?);
+        while standings.iter().any(Option::is_none) {
+            if self.shared.gate() == Gate::Abort {
+                return Err(StartError::Cancelled);
+            }
+            match ready.recv_timeout(LOOK) {
+                Ok(Ready { index, result }) => {
+                    let why = |why| StartError::Torus { torus: config.tori[index].name.clone(), why };
+                    standings[index] = Some(result.map_err(why)?);
+                }
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+                Err(_) => return Err(late(config, &standings)),
+            }
         }
         Ok(standings.into_iter().flatten().collect())
     }
@@ -371,11 +347,29 @@ impl Drop for Starter {
     fn drop(&mut self) {
         if !self.threads.is_empty() {
             self.abort();
+            let deadline = Instant::now() + HOME;
             for thread in self.threads.drain(..) {
-                let _ = thread.join();
+                while !thread.is_finished() && Instant::now() < deadline {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                if thread.is_finished() {
+                    let _ = thread.join();
+                }
             }
         }
     }
+}
+
+/// Which tori were not ready in time.
+fn late(config: &Config, standings: &[Option<Standing>]) -> StartError {
+    let late = config.tori.iter().zip(standings).filter(|(_, standing)| standing.is_none());
+    let names: Vec<&str> = late.map(|(torus, _)| torus.name.as_str()).collect();
+    let why = format!(
+        "not ready {} s after the start: taking and locking its memory, or building its workload, takes longer; ask for less \
+         (capacities of the torus, nodes of its workload), or set resources.mlock = \"off\"",
+        READY.as_secs()
+    );
+    StartError::Torus { torus: names.join(", "), why }
 }
 
 fn plan_cores(config: &Config, host: &HostCores) -> Result<Plan, StartError> {
@@ -487,20 +481,40 @@ fn start_recording(
     standings: &[Standing],
     mut records: Gather<Record>,
     inbox: &Arc<Inbox>,
+    tape: Arc<Tape>,
 ) -> Result<JoinHandle<std::io::Result<()>>, StartError> {
-    let failed = |source| StartError::Record { path: path.to_owned(), source };
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::AlreadyExists => StartError::RecordExists { path: path.to_owned() },
+        _ => StartError::Record { path: path.to_owned(), source },
+    };
     let starts = config.tori.iter().zip(standings);
     let starts = starts.map(|(torus, standing)| Start { torus: torus.id, digest: standing.digest }).collect();
     let file = record::create(path, &Origin::of(config), starts).map_err(failed)?;
     let inbox = Arc::clone(inbox);
     let body = move || {
-        let written = Arc::new(AtomicU64::new(0));
-        let outcome = record::write(&mut records, file, &written);
-        inbox.recorded.store(written.load(Ordering::Relaxed), Ordering::Relaxed);
-        if let Err(error) = &outcome {
-            inbox.line(Severity::Error, 255, format!("recording failed: {error}; what follows is not in it"));
-        }
-        outcome
+        record::write(&mut records, file, &tape, |error| {
+            let text = format!("recording failed: {error}; what follows is not in it; make room and start again");
+            inbox.line(Severity::Error, 255, text);
+        })
     };
     std::thread::Builder::new().name("recorder".to_owned()).spawn(body).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // decisions:NODE-20: our own words come before the service manager's patience is over, and name who was late.
+    #[test]
+    fn a_late_torus_is_named_before_the_service_manager_gives_up() {
+        let unit = include_str!("../../../systemd/trefoil.service");
+        let timeout = unit.lines().find_map(|line| line.strip_prefix("TimeoutStartSec=")).expect("the unit has one");
+        assert!(READY + HOME + Duration::from_secs(2) < Duration::from_secs(timeout.parse().expect("seconds")));
+        let text = "[braid]\ntori = 2\n[[torus]]\nname = \"east\"\n[torus.workload]\nkind = \"idle\"\n\
+                    [[torus]]\nname = \"west\"\n[torus.workload]\nkind = \"idle\"\n";
+        let config = config::parse(text).expect("it is valid");
+        let error = late(&config, &[None, None]).to_string();
+        assert!(error.starts_with("torus east, west: not ready 15 s after the start"), "{error}");
+        assert!(error.contains("resources.mlock"), "{error}");
+    }
 }

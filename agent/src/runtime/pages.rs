@@ -90,6 +90,12 @@ impl Pages {
         Ok(TorusWriter { writer: self.board.writer(SLOT_TORUS + index)? })
     }
 
+    /// The newest record of a torus; zero when it wrote none.
+    #[must_use]
+    pub fn torus(&self, index: usize) -> Box<TorusPage> {
+        self.read(SLOT_TORUS + index)
+    }
+
     /// Changes the last record of a torus whose thread has ended.
     pub fn amend_torus(&self, index: usize, now_ns: u64, change: impl FnOnce(&mut TorusPage)) {
         let mut page = self.read::<TorusPage>(SLOT_TORUS + index);

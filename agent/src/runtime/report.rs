@@ -6,8 +6,9 @@ use zerocopy::FromZeros;
 
 use crate::config::{self, Config};
 
+use super::clock::Clock;
 use super::events::Severity;
-use super::keeper::Inbox;
+use super::keeper::{Inbox, Phase};
 use super::node::Base;
 use super::pinning::Waiting;
 use super::status::pages_code;
@@ -22,20 +23,34 @@ pub(super) fn names(config: &Config) -> Vec<String> {
     (0..config.braid.tori).map(name).collect()
 }
 
-/// The node's page as it starts.
-pub(super) fn node_page(base: &Base, join: &Option<Join>) -> Box<NodePage> {
-    let Base { config, plan, region, clock, boots, .. } = base;
-    let boot = boots.last().copied().unwrap_or(0);
+/// The node's page before anything is tried: who it is, and that it is starting.
+pub(super) fn first_page(config: &Config, clock: &Clock, boots: &[u64]) -> Box<NodePage> {
     let now_ns = clock.now_ns();
-    let backing = region.backing();
     let mut page = NodePage::new_box_zeroed().expect("the page is 1 KiB; without that nothing starts");
     page.magic = control::page::MAGIC;
     page.version = control::page::VERSION;
     page.pid = std::process::id();
-    page.boot_id = boot;
+    page.boot_id = boots.last().copied().unwrap_or(0);
+    page.phase = Phase::Starting as u32;
+    page.heartbeat_ns = now_ns;
     page.started_unix_ns = clock.unix_ns(now_ns);
+    page.now_unix_ns = page.started_unix_ns;
     page.mode = u32::from(config.braid.mode == config::Mode::Ring);
     page.tori = config.tori.len() as u32;
+    page.name = Text::new(&config.node.name);
+    let path = config.region.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    page.region_path = Text::new(&path);
+    let path = config.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    page.config_path = Text::new(&path);
+    page.build = Text::new(concat!("trefoil ", env!("CARGO_PKG_VERSION")));
+    page
+}
+
+/// The node's page with what it got.
+pub(super) fn node_page(base: &Base, join: &Option<Join>) -> Box<NodePage> {
+    let Base { config, plan, region, clock, boots, .. } = base;
+    let backing = region.backing();
+    let mut page = first_page(config, clock, boots);
     page.spin = u32::from(plan.waiting == Waiting::Spin);
     page.region_bytes = backing.mapped_bytes as u64;
     page.region_pages = pages_code(backing.pages);
@@ -46,13 +61,7 @@ pub(super) fn node_page(base: &Base, join: &Option<Join>) -> Box<NodePage> {
         None => 3,
     };
     page.region_epoch = region.epoch();
-    page.name = Text::new(&config.node.name);
-    let path = config.region.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    page.region_path = Text::new(&path);
     page.backing_reason = Text::new(if backing.met() { "" } else { &backing.reason });
-    let path = config.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    page.config_path = Text::new(&path);
-    page.build = Text::new(concat!("trefoil ", env!("CARGO_PKG_VERSION")));
     page
 }
 

@@ -1,7 +1,7 @@
 //! What a torus thread and the threads around it share: atomics, each written by one side.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use torus::{Counters, Mode};
 
@@ -80,6 +80,27 @@ impl TorusShared {
         self.state.store(state as u32, Ordering::Release);
     }
 
+    /// Stores how it ended for a thread that does not say so itself. A thread that did keeps its own word.
+    pub fn give_up(&self, ended: impl FnOnce() -> Ended) {
+        let mut place = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            *place = Some(ended());
+            self.state.store(State::Failed as u32, Ordering::Release);
+        }
+    }
+
+    /// Notes that the torus took a pause; the state of one that has ended stays.
+    pub fn paused(&self) {
+        let paused = |state| (state < State::Stopped as u32).then_some(State::Paused as u32);
+        let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, paused);
+    }
+
+    /// Why the thread failed, if it did. Not from `state`, which the loop of a torus that was given up may still write.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        self.ended().and_then(|ended| ended.failed)
+    }
+
     /// How the thread ended, if it did.
     #[must_use]
     pub fn ended(&self) -> Option<Ended> {
@@ -94,6 +115,8 @@ pub struct NodeShared {
     pub stop: AtomicBool,
     /// A [`Gate`]. Written by the starting thread.
     pub gate: AtomicU32,
+    /// The start is called off. Written by whoever hears the signal.
+    pub cancel: Arc<AtomicBool>,
     /// Somebody asked the node to stop, or a torus failed.
     pub stop_asked: AtomicBool,
     /// Mode asked for by hand: -1 as configured, 0 rotate, 1 ring.
@@ -108,9 +131,16 @@ impl NodeShared {
     /// For a node of `tori` tori.
     #[must_use]
     pub fn new(tori: usize) -> Self {
+        Self::with_cancel(tori, Arc::default())
+    }
+
+    /// For a node of `tori` tori whose start `cancel` calls off.
+    #[must_use]
+    pub fn with_cancel(tori: usize, cancel: Arc<AtomicBool>) -> Self {
         Self {
             stop: AtomicBool::new(false),
             gate: AtomicU32::new(Gate::Closed as u32),
+            cancel,
             stop_asked: AtomicBool::new(false),
             mode: AtomicI32::new(-1),
             cpu_permille: AtomicU32::new(0),
@@ -124,6 +154,7 @@ impl NodeShared {
         match self.gate.load(Ordering::Acquire) {
             1 => Gate::Open,
             2 => Gate::Abort,
+            _ if self.cancel.load(Ordering::Acquire) => Gate::Abort,
             _ => Gate::Closed,
         }
     }
@@ -159,4 +190,35 @@ pub struct Ticket {
     pub number: u64,
     /// What to do.
     pub command: Command,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Ended {
+        Ended { counters: Counters::default(), digest: 0, failed: Some("panic".to_owned()) }
+    }
+
+    // decisions:NODE-20: a failure is not overwritten by a pause that was under way, nor by giving the thread up.
+    #[test]
+    fn a_pause_does_not_hide_a_failure() {
+        let torus = TorusShared::default();
+        torus.paused();
+        assert_eq!(torus.state.load(Ordering::Acquire), State::Paused as u32);
+        torus.end(failed());
+        torus.paused();
+        assert_eq!(torus.state.load(Ordering::Acquire), State::Failed as u32);
+        torus.give_up(|| Ended { counters: Counters::default(), digest: 0, failed: Some("did not stop".to_owned()) });
+        assert_eq!(torus.failed().as_deref(), Some("panic"));
+    }
+
+    #[test]
+    fn a_start_that_is_called_off_sends_the_threads_home() {
+        let cancel = Arc::new(AtomicBool::new(false));
+        let node = NodeShared::with_cancel(1, Arc::clone(&cancel));
+        assert_eq!(node.gate(), Gate::Closed);
+        cancel.store(true, Ordering::Release);
+        assert_eq!(node.gate(), Gate::Abort);
+    }
 }

@@ -119,8 +119,9 @@ impl<'a> Status<'a> {
         if more > 0 {
             notices.say(now_ns, Happening::Rejected { more, total: self.rejected });
         }
-        let broken = inputs.recorder().is_some_and(super::record::Recorder::broken);
-        if broken && !std::mem::replace(&mut self.broken_said, true) {
+        // A write that failed is said once for the node by who wrote.
+        let gap = inputs.recorder().is_some_and(super::record::Recorder::gap);
+        if gap && !std::mem::replace(&mut self.broken_said, true) {
             notices.say(now_ns, Happening::RecordingBroken);
         }
     }

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use trefoil_tests::harness::node::{Node, THREE_TORI, config, run, said, trefoil};
-use trefoil_tests::harness::{Scratch, binary, guard, lacks_root_or, skipped, tied};
+use trefoil_tests::harness::node::{Node, PATIENCE, THREE_TORI, config, run, said, trefoil};
+use trefoil_tests::harness::{Scratch, binary, guard, lacks_root_or, skipped, tied, until};
 use trefoil_tests::tidy::root;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -102,6 +103,34 @@ fn rse_m1_a_region_too_small_is_refused_and_untouched() {
     // The file is whole pages.
     assert!(needs <= whole && whole - needs < 4096, "needs {needs}, the whole file had {whole}");
     assert!(fs::read(&region).unwrap() == bytes, "the short file was changed");
+}
+
+// rse:M1, rse:M7: somebody cuts the region file off under a running node. Touching what is gone ends the process, nothing can prevent
+// that; but it does end, its page stays and is known to be old, and the next start says what is wrong with the file.
+#[test]
+fn a_region_truncated_under_a_node_ends_it_and_is_said() {
+    let _guard = guard("a_region_truncated_under_a_node_ends_it_and_is_said", LIMIT);
+    let scratch = Scratch::new("cut");
+    let region = scratch.join("region");
+    let more = format!("[region]\npath = \"{}\"\npages = \"base\"\n[braid]", region.display());
+    let text = THREE_TORI.replace("[braid]", &more);
+    let mut node = Node::start(&scratch, "n", &text, &[]);
+    fs::OpenOptions::new().write(true).open(&region).unwrap().set_len(4096).unwrap();
+    let status = node.end();
+    let bus = status.signal() == Some(nix::sys::signal::Signal::SIGBUS as i32);
+    assert!(bus || status.code() == Some(1), "{status}\n{}", node.printed());
+    let last = node.status().expect("the page stays");
+    assert_eq!(last.node.name, "n");
+    // A page of the last second may be that of a process which cannot be seen from here.
+    let gone = || Some(node.ask(&["status"])).filter(|shown| shown.status.code() == Some(3));
+    names(
+        &said(&until("status to notice", PATIENCE, gone)),
+        &["is gone without having stopped; start it again with: trefoil run"],
+    );
+    let wrong = format!("region {}: the memory has 4096 bytes, the region needs ", region.display());
+    names(&refused(&scratch, &text), &[&wrong]);
+    fs::remove_file(&region).unwrap();
+    let _again = Node::start(&scratch, "n", &text, &[]);
 }
 
 // decisions:NODE-16: participants that disagree are refused with the field and both values.

@@ -392,3 +392,16 @@ fn node_16_many_openers_at_once_agree_on_one_region() {
     assert_eq!(claimed, 1, "one torus, one holder");
     assert_eq!(results[0].0.line(0).expect("line").process, Process::current());
 }
+
+/// A link in place of the file is not followed: in `/dev/shm` anybody could have put it there.
+#[test]
+fn a_link_in_place_of_a_region_is_refused_and_its_target_untouched() {
+    let target = Scratch::new("link-target");
+    fs::write(target.path(), "").expect("written");
+    let link = target.path().with_extension("link");
+    std::os::unix::fs::symlink(target.path(), &link).expect("linked");
+    let refused = Region::open(&link, &options());
+    fs::remove_file(&link).expect("removed");
+    assert!(matches!(refused.expect_err("a link"), RegionError::File { .. }));
+    assert_eq!(fs::metadata(target.path()).expect("still there").len(), 0, "the target was written to");
+}

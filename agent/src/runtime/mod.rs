@@ -35,6 +35,7 @@ pub mod replay;
 mod report;
 pub mod ring;
 pub mod shared;
+mod standings;
 pub mod status;
 pub mod thread;
 

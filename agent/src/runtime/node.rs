@@ -437,42 +437,7 @@ fn check_standings(
     region: &Region,
     host: &HostCores,
 ) -> Result<Vec<String>, StartError> {
-    let mut degraded = Vec::new();
-    let mut note = |policy: Policy, key: &'static str, what: String| match policy {
-        Policy::Strict => Err(StartError::Strict { key, what }),
-        Policy::Degrade => {
-            degraded.push(what);
-            Ok(())
-        }
-        Policy::Off => Ok(()),
-    };
-    let resources = &config.resources;
-    let named = |at: usize| format!("memory of torus {}", config.tori[at].name);
-    let memory = standings.iter().enumerate().map(|(at, standing)| (named(at), &standing.backing));
-    for (what, backing) in memory.chain([("region".to_owned(), region.backing())]) {
-        if !backing.met() {
-            note(resources.hugepages, "hugepages", format!("{what}: {}", backing.reason))?;
-        }
-        if !backing.locked {
-            note(resources.mlock, "mlock", format!("{what}: {}", backing.lock_reason))?;
-        }
-    }
-    for trouble in standings.iter().filter_map(|standing| standing.unpinned.clone()) {
-        note(resources.cores, "cores", trouble)?;
-    }
-    let nodes: std::collections::BTreeSet<u32> = host.node.values().copied().collect();
-    if nodes.len() > 1 {
-        let loose = config.tori.iter().zip(standings).filter(|(_, standing)| standing.unpinned.is_some());
-        for (torus, _) in loose {
-            let what = format!(
-                "torus {}: not pinned on a host with {} memory nodes, its memory may be far; set `core`",
-                torus.name,
-                nodes.len()
-            );
-            note(resources.numa, "numa", what)?;
-        }
-    }
-    Ok(degraded)
+    super::standings::check(standings, config, region.backing(), host)
 }
 
 fn start_recording(

@@ -149,6 +149,9 @@ fn open_locked(path: &Path, options: &Options) -> Result<(File, bool), RegionErr
     for _ in 0..REOPENS {
         let mut open = OpenOptions::new();
         open.read(true).write(true).create(true).truncate(false).mode(options.mode);
+        // Regions lie in folders anybody may write to (/dev/shm): a link put there first could lead to any file. Who else owns the
+        // file is not asked: members of a group share a region.
+        open.custom_flags(nix::libc::O_NOFOLLOW);
         let file = open.open(path).map_err(failed("opening it"))?;
         lock_life_cycle(&file, path)?;
         let held = file.metadata().map_err(failed("looking at it"))?;

@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod page;
+pub mod seed;
 pub mod snapshot;
 mod source;
 

@@ -4,12 +4,13 @@
 //! allocation); the control thread writes [`NodePage`], [`HostPage`] and [`EventsPage`]. All content is untrusted to the
 //! reader: lengths and enumerations are checked when a [`crate::Snapshot`] is made of it.
 
+use crate::seed::SeedPage;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// First word of [`NodePage`]: `b"TREFOIL1"` read as a little-endian number.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"TREFOIL1");
 /// Version of this layout; a reader of another version refuses (`decisions:NODE-15`).
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Most tori a node can hold (`decisions:NODE-8`).
 pub const MAX_TORI: usize = 16;
 /// Cells of one face of the lattice (x = 0 or x = 31), index y * 32 + z.
@@ -248,6 +249,8 @@ pub struct TorusPage {
 
     /// What this torus knows of each other torus of the braid; index = torus id.
     pub peers: [PeerPage; MAX_TORI],
+    /// The seed region it stands in, if any.
+    pub seed: SeedPage,
     /// The last stepped event.
     pub stepped: SteppedPage,
     /// Nanoseconds per event of recent batches, power-of-two buckets.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::page::{self, EventsPage, FACE, HostPage, NodePage, Reading, TorusPage};
+use crate::seed::{SeedSnapshot, seed_of};
 
 /// A node at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -218,6 +219,8 @@ pub struct TorusSnapshot {
     pub conservation_breaks: u64,
     pub conservation_break_unix_ns: u64,
     pub peers: Vec<PeerSnapshot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<SeedSnapshot>,
     pub stepped: Option<SteppedSnapshot>,
     pub service_ns: Vec<u64>,
     pub edge_delay_ticks: Vec<u32>,
@@ -502,14 +505,7 @@ fn torus_of(torus: &TorusPage) -> TorusSnapshot {
         interval_before_ticks: torus.interval_before_ticks,
         floor_ns: torus.floor_ns,
         violation_rate_ppm: torus.violation_rate_ppm,
-        interval_reason: match torus.interval_reason {
-            0 => "",
-            1 => "violation rate above the upper threshold",
-            2 => "violation rate below the lower threshold",
-            3 => "set by hand",
-            _ => "unknown",
-        }
-        .to_owned(),
+        interval_reason: interval_reason_of(torus.interval_reason).to_owned(),
         interval_changed_unix_ns: torus.interval_changed_unix_ns,
         exchanges: torus.exchanges,
         exchange_p50_ns: torus.exchange_p50_ns,
@@ -527,12 +523,23 @@ fn torus_of(torus: &TorusPage) -> TorusSnapshot {
         conservation_breaks: torus.conservation_breaks,
         conservation_break_unix_ns: torus.conservation_break_unix_ns,
         peers: peers_of(torus),
+        seed: seed_of(torus.id, &torus.seed),
         stepped: stepped_of(torus),
         service_ns: torus.service_ns.to_vec(),
         edge_delay_ticks: torus.edge_delay_ticks.to_vec(),
         faces: torus.faces.map(|face: [u16; FACE]| face.to_vec()),
         peer_faces: torus.peer_faces.map(|face: [u16; FACE]| face.to_vec()),
         peer_faces_of: (torus.peer_faces_of < page::MAX_TORI as u32).then_some(torus.peer_faces_of),
+    }
+}
+
+fn interval_reason_of(code: u32) -> &'static str {
+    match code {
+        0 => "",
+        1 => "violation rate above the upper threshold",
+        2 => "violation rate below the lower threshold",
+        3 => "set by hand",
+        _ => "unknown",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use control::Snapshot;
+use control::seed::SeedSnapshot;
 use control::snapshot::{Pages, PeerState, Phase, TorusSnapshot, TorusState};
 
 use super::units::{bytes, si};
@@ -17,6 +18,9 @@ pub(super) fn table(now: &Snapshot, before: Option<&Snapshot>) -> String {
     let mut rows: Vec<Vec<String>> = vec![titles.map(str::to_owned).to_vec()];
     rows.extend(now.tori.iter().map(|torus| row(torus, before)));
     out.push_str(&aligned(&rows));
+    for (torus, seed) in now.tori.iter().filter_map(|torus| Some((torus, torus.seed.as_ref()?))) {
+        out.push_str(&format!("  {}: {}\n", clean(&torus.name), seed_line(seed)));
+    }
     for torus in now.tori.iter().filter(|torus| !torus.reason.is_empty()) {
         out.push_str(&format!("  {}: {}\n", clean(&torus.name), clean(&torus.reason)));
     }
@@ -124,6 +128,24 @@ fn peers(torus: &TorusSnapshot) -> String {
     out
 }
 
+/// How a torus stands in its seed region.
+fn seed_line(seed: &SeedSnapshot) -> String {
+    let mut out = format!(
+        "seed region {}: seq {}, {} received, {} rounds, {} inconsistent, {} unsound",
+        clean(&seed.path),
+        seed.seq,
+        grouped(seed.delivered),
+        grouped(seed.rounds),
+        grouped(seed.inconsistent),
+        grouped(seed.unsound)
+    );
+    for peer in &seed.peers {
+        let acked = if peer.acked { ", acked ours" } else { "" };
+        out.push_str(&format!("; torus {} {}{acked}", peer.id, peer.state.name()));
+    }
+    out
+}
+
 /// Columns as wide as their widest cell; numbers to the right.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -222,6 +244,38 @@ mod tests {
         let now = snapshot(12_401_000, 2_000_000_000, 2_000_000_000);
         insta::assert_snapshot!(table(&now, Some(&before)));
     }
+
+    /// A torus in a seed region has a line that says who was there.
+    #[test]
+    fn a_seed_region_has_a_line() {
+        let mut now = snapshot(0, 1, 1);
+        let peer = |id, state, acked| control::seed::SeedPeerSnapshot { id, state, acked };
+        let peers = vec![
+            peer(1, control::seed::SeedPeerState::Done, true),
+            peer(2, control::seed::SeedPeerState::Stale, false),
+        ];
+        let (path, rounds) = ("/dev/shm/x\x07".to_owned(), 1);
+        let none = SeedSnapshot { path, rounds, peers, seq: 3, ..EMPTY };
+        now.tori[0].seed = Some(none);
+        let shown = table(&now, None);
+        let line = "  A: seed region /dev/shm/x?: seq 3, 0 received, 1 rounds, 0 inconsistent, 0 unsound; torus 1 one-shot \
+                    peer, done, acked ours; torus 2 stale\n";
+        assert!(shown.contains(line), "{shown}");
+    }
+
+    const EMPTY: SeedSnapshot = SeedSnapshot {
+        path: String::new(),
+        seq: 0,
+        published: 0,
+        delivered: 0,
+        unsound: 0,
+        given_up: 0,
+        late_acks: 0,
+        inconsistent: 0,
+        differing: 0,
+        rounds: 0,
+        peers: Vec::new(),
+    };
 
     #[test]
     fn a_silent_agent_is_said_to_be_silent() {

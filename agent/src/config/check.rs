@@ -92,6 +92,7 @@ impl Checker<'_> {
     fn config(&mut self, raw: &RawConfig, text: &str) -> Option<Config> {
         let node = self.node(raw);
         let region = self.region(raw);
+        self.seed_region(raw, &region);
         let braid = self.braid(raw);
         let tori: Vec<Option<Torus>> = raw.torus.iter().enumerate().map(|(at, torus)| self.torus(at, torus)).collect();
         self.across(raw);
@@ -170,7 +171,9 @@ impl Checker<'_> {
             self.refuse("braid.cap", raw.braid.cap, expected, remedy);
         }
         let local = raw.torus.len();
-        if raw.region.path.is_none() && local > 0 && (local as u32) < raw.braid.tori {
+        // Beside seed peers the other two places of the braid may stay empty.
+        let lonely = raw.region.path.is_none() && raw.region.seed_v1.is_none();
+        if lonely && local > 0 && (local as u32) < raw.braid.tori {
             let expected = format!("a file all processes share: {local} of the {} tori are here", raw.braid.tori);
             let remedy =
                 "set region.path (for example \"/dev/shm/trefoil.region\"), or braid.tori to the tori of this file";
@@ -183,9 +186,35 @@ impl Checker<'_> {
         };
         Region {
             path: raw.region.path.as_ref().map(|path| self.folder.join(path)),
+            seed_v1: raw.region.seed_v1.as_ref().map(|path| self.folder.join(path)),
             pages,
             ring_records: raw.region.ring_records,
             inject_records: raw.region.inject_records,
+        }
+    }
+
+    /// A seed region has three places, one process stands in one of them, and only a relay has a projection V1.
+    fn seed_region(&mut self, raw: &RawConfig, region: &Region) {
+        let Some(path) = &raw.region.seed_v1 else { return };
+        let without = "or leave region.seed_v1 out";
+        if region.seed_v1 == region.path {
+            let remedy = format!("name two files, {without}");
+            self.refuse("region.seed_v1", quoted(path), "another file than region.path", remedy);
+        }
+        if raw.torus.len() > 1 {
+            let expected = format!("one torus in this file: {} are here", raw.torus.len());
+            let remedy = format!("run the others as processes of their own, {without}");
+            self.refuse("region.seed_v1", quoted(path), expected, remedy);
+        }
+        if raw.braid.tori != 3 {
+            let expected = "3, the places of a seed region (region.seed_v1)";
+            self.refuse("braid.tori", raw.braid.tori, expected, format!("write tori = 3, {without}"));
+        }
+        for (at, _) in raw.torus.iter().enumerate().filter(|(_, torus)| torus.workload.kind == Kind::Firehose) {
+            let key = format!("torus[{at}].workload.kind");
+            let expected = "a workload of the relay: the compute reactor has no projection V1 (region.seed_v1)";
+            let remedy = format!("choose cycle, grid, random-graph, events-file or idle, {without}");
+            self.refuse(&key, quoted("firehose"), expected, remedy);
         }
     }
 

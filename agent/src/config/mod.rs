@@ -93,6 +93,8 @@ pub struct Resources {
 pub struct Region {
     /// File, `None` = private to the process.
     pub path: Option<PathBuf>,
+    /// File of the seed region the torus stands in as well, `None` = none. When set: one torus, a relay, of a braid of three.
+    pub seed_v1: Option<PathBuf>,
     /// Pages asked for; `Base` when `resources.hugepages` is off.
     pub pages: Pages,
     /// Messages a ring between two tori holds, a power of two, at least [`Braid::cap`].

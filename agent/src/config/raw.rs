@@ -192,6 +192,11 @@ pub struct RawRegion {
     /// torus of the braid).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// File of a seed region (a tmpfs file behind ivshmem, or a PCI resource file) in which the one torus of this process
+    /// stands beside seed-compatible peers, whatever the braid does in its own region. Absent: none.
+    #[schemars(length(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed_v1: Option<String>,
     /// Pages asked for, for the region and the memory of the tori.
     pub pages: Pages,
     /// Messages a ring between two tori holds; a power of two.
@@ -204,7 +209,7 @@ pub struct RawRegion {
 
 impl Default for RawRegion {
     fn default() -> Self {
-        Self { path: None, pages: Pages::Huge, ring_records: 1024, inject_records: 1024 }
+        Self { path: None, seed_v1: None, pages: Pages::Huge, ring_records: 1024, inject_records: 1024 }
     }
 }
 

@@ -109,12 +109,35 @@ fn duplicates_and_shared_cores_are_seen() {
     assert!(parse(&text.replace("strict", "degrade")).is_ok());
 }
 
+/// One torus, a relay, of a braid of three: the other two places of a seed region are not ours to fill.
+#[test]
+fn a_seed_region_takes_one_relay_of_three() {
+    let one = "[region]\nseed_v1 = \"/dev/shm/x\"\n[braid]\ntori = 3\n[[torus]]\nid = 2\n";
+    let config = parse(one).expect("valid: no region.path needed");
+    assert_eq!(config.region.seed_v1.as_deref(), Some(Path::new("/dev/shm/x")));
+    let keys = |text: &str| {
+        let problems = parse(text).expect_err("refused").list;
+        assert!(problems.iter().all(|problem| problem.remedy.contains("leave region.seed_v1 out")), "{problems:?}");
+        problems.into_iter().map(|problem| problem.key).collect::<Vec<String>>()
+    };
+    assert_eq!(keys(&one.replace("tori = 3", "tori = 4")), ["braid.tori"]);
+    assert_eq!(keys(&format!("{one}[torus.workload]\nkind = \"firehose\"\n")), ["torus[0].workload.kind"]);
+    assert_eq!(keys(&format!("{one}[[torus]]\nid = 1\n")), ["region.seed_v1"]);
+    assert_eq!(keys(&one.replace("[braid]", "path = \"/dev/shm/x\"\n[braid]")), ["region.seed_v1"]);
+}
+
 /// The files that are delivered are valid.
 #[test]
 fn delivered_configurations_are_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
-    for name in ["demo.toml", "node.toml", "three-processes/a.toml", "three-processes/b.toml", "three-processes/c.toml"]
-    {
+    for name in [
+        "demo.toml",
+        "node.toml",
+        "seed-v1.toml",
+        "three-processes/a.toml",
+        "three-processes/b.toml",
+        "three-processes/c.toml",
+    ] {
         if let Err(problems) = load(&root.join(name)) {
             panic!("{problems}");
         }

@@ -11,6 +11,8 @@ use torus::braid::conserve::{Bound, Break};
 use torus::braid::{Change, IntervalChange, IntervalReason};
 use zerocopy::FromZeros;
 
+use super::seed::SeedEvent;
+
 /// Something that happened on a torus thread. Plain numbers; the text is made by the control thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happening {
@@ -76,6 +78,8 @@ pub enum Happening {
     Overflow,
     /// The recorder could not keep up and the recording is no longer whole.
     RecordingBroken,
+    /// In the seed region.
+    Seed(SeedEvent),
 }
 
 /// A happening with its place and time.
@@ -112,7 +116,8 @@ impl Happening {
                 Severity::Error
             }
             Self::Change(Change::Suspected { .. } | Change::Alone) => Severity::Warning,
-            Self::Change(_) | Self::Paused | Self::Resumed => Severity::Notice,
+            Self::Seed(event) if event.is_warning() => Severity::Warning,
+            Self::Change(_) | Self::Seed(_) | Self::Paused | Self::Resumed => Severity::Notice,
             Self::Rejected { .. } | Self::Lost { .. } | Self::Refused { .. } | Self::BadMessage { .. } => {
                 Severity::Warning
             }
@@ -304,6 +309,7 @@ impl EventLog {
                 }
             }
             Happening::Change(change) => self.change_text(own, change),
+            Happening::Seed(event) => event.text(own, |id| self.name(id)),
             Happening::Broken(broken) => self.broken_text(own, broken),
             Happening::Rejected { more, total } => {
                 format!("{own} refused {} events, {} since boot: queue full", grouped(more), grouped(total))

@@ -37,6 +37,12 @@ impl ExchangeStats {
         Self { durations, exchanges: 0, spent_ns: 0, started_ns: now_ns, service: [0; BUCKETS] }
     }
 
+    /// Exchanges so far.
+    #[must_use]
+    pub fn exchanges(&self) -> u64 {
+        self.exchanges
+    }
+
     /// Counts one exchange of this duration. Never allocates: the range is fixed and larger values saturate.
     pub fn exchange(&mut self, duration_ns: u64) {
         self.durations.saturating_record(duration_ns.max(1));

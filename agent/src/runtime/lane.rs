@@ -22,6 +22,7 @@ use super::notices::Notices;
 use super::pace::Pace;
 use super::pinning::Waiting;
 use super::ring::Receiver;
+use super::seed::Seed;
 use super::shared::{Command, NodeShared, State, Ticket, TorusShared};
 use super::status::Status;
 
@@ -46,6 +47,7 @@ pub struct Lane<'a, R> {
     pub(super) injections: mpsc::Receiver<'a>,
     pub(super) inputs: Inputs,
     pub(super) braiding: Braiding<'a>,
+    pub(super) seed: Option<Seed<'a, R>>,
     pub(super) status: Status<'a>,
     pub(super) stats: ExchangeStats,
     pub(super) notices: Notices<'a>,
@@ -93,6 +95,9 @@ impl<R: Reactor> Lane<'_, R> {
                 now_ns,
                 self.node.cpu_permille.load(Ordering::Relaxed),
             );
+            if let Some(seed) = &mut self.seed {
+                seed.turn(&self.torus, self.stats.exchanges(), &mut self.notices, now_ns);
+            }
             self.publish_status(now_ns, &ran, worked);
             if !worked {
                 self.wait(now_ns, &ran);
@@ -268,6 +273,9 @@ impl<R: Reactor> Lane<'_, R> {
         self.shared.state.store(state as u32, Ordering::Relaxed);
         self.shared.allocations.store(shm_transport::counting::allocations(), Ordering::Relaxed);
         self.shared.wakes.store(self.braiding.wakes(), Ordering::Relaxed);
+        if let Some(seed) = &self.seed {
+            self.status.seed(seed.page());
+        }
         let reason = if ran.stopped == Stop::Overflow { "queue full and on_overflow is stop" } else { "" };
         self.status.write(state, reason, now_ns, self.shared, &self.torus, &self.braiding, &self.stats, &self.inputs);
         self.status.report(now_ns, &self.inputs, &mut self.notices);
@@ -283,6 +291,7 @@ impl<R: Reactor> Lane<'_, R> {
         if let (Some(pace), Stop::Horizon) = (&self.pace, ran.stopped) {
             sleep_ns = sleep_ns.min(self.torus.next_time().map_or(SLEEP_NS, |time| pace.until_ns(time, now_ns)));
         }
+        sleep_ns = self.seed.as_ref().map_or(sleep_ns, |seed| sleep_ns.min(seed.sleep_ns()));
         let (commands, injections, braiding) = (&self.commands, &self.injections, &mut self.braiding);
         let stop = &self.node.stop;
         self.waiter.wait(wake::SPINS, sleep_ns.max(1), || {

@@ -7,6 +7,7 @@
 //! | [`fault`] | a panic on purpose, for tests of debug builds |
 //! | [`thread`], [`lane`] | a torus thread, and its loop |
 //! | [`braiding`], [`exchange`] | the braid as the loop drives it, and what it costs |
+//! | [`seed`] | a torus in a seed region, beside seed-compatible peers |
 //! | [`inputs`], [`record`], [`replay`] | the one entrance, its recording, and the way back |
 //! | [`build`], [`pace`], [`inject`] | what a torus runs, how fast, and what anybody may put in |
 //! | [`cores`], [`pinning`] | which cores there are, and where each torus thread goes |
@@ -34,6 +35,7 @@ pub mod record;
 pub mod replay;
 mod report;
 pub mod ring;
+pub mod seed;
 pub mod shared;
 mod standings;
 pub mod status;

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use shm_transport::board::BoardError;
 use shm_transport::liveness::boot_id;
 use shm_transport::region::{Geometry, Join, Options as RegionOptions, Region, RegionError};
+use shm_transport::seed_v1::{SeedError, SeedRegion};
 use torus::Mode;
 use torus::record::{Record, Start};
 
@@ -68,6 +69,9 @@ pub enum StartError {
     /// The region cannot be had.
     #[error(transparent)]
     Region(#[from] RegionError),
+    /// The seed region cannot be had.
+    #[error("region.seed_v1: {0}")]
+    Seed(#[from] SeedError),
     /// The status page cannot be made.
     #[error(transparent)]
     Page(#[from] BoardError),
@@ -163,8 +167,10 @@ impl Node {
         let plan = plan_cores(&config, &host)?;
         let works = build::works(&config)?;
         let (region, join) = open_region(&config)?;
+        let (seed, found) = config.region.seed_v1.as_deref().map(SeedRegion::open).transpose()?.unzip();
+        let seed = seed.map(Arc::new);
         let shared = Arc::new(NodeShared::with_cancel(config.tori.len(), cancel));
-        let base = Base { region, pages, shared, clock, boots, plan, config };
+        let base = Base { region, seed, pages, shared, clock, boots, plan, config };
         let tape = options.record.as_ref().map(|_| Arc::new(Tape::default()));
         // From here on an error sends the threads home: `Starter` sees to it when it is dropped.
         let mut starter = Starter::new(&base.shared);
@@ -184,6 +190,7 @@ impl Node {
             return Err(StartError::Cancelled);
         }
         report::tell_start(&inbox, &base, &join, &standings, &degraded);
+        report::tell_seed(&inbox, &base.config, found);
         inbox.phase.store(Phase::Running as u32, Ordering::Release);
         let notices = Gather::new(std::mem::take(&mut starter.notices));
         let keeper = start_keeper(&base, &inbox, &join, notices, degraded)?;
@@ -210,6 +217,7 @@ pub(super) struct Base {
     pub(super) config: Arc<Config>,
     pub(super) plan: Plan,
     pub(super) region: Arc<Region>,
+    pub(super) seed: Option<Arc<SeedRegion>>,
     pub(super) pages: Arc<Pages>,
     pub(super) shared: Arc<NodeShared>,
     pub(super) clock: Clock,
@@ -297,6 +305,7 @@ impl Starter {
                 place: base.plan.places[index],
                 waiting: base.plan.waiting,
                 region: Arc::clone(&base.region),
+                seed: base.seed.clone(),
                 pages: Arc::clone(&base.pages),
                 node: Arc::clone(&base.shared),
                 commands,

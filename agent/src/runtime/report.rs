@@ -2,6 +2,7 @@
 
 use control::page::{NodePage, Text};
 use shm_transport::region::Join;
+use shm_transport::seed_v1::Start;
 use zerocopy::FromZeros;
 
 use crate::config::{self, Config};
@@ -63,6 +64,20 @@ pub(super) fn node_page(base: &Base, join: &Option<Join>) -> Box<NodePage> {
     page.region_epoch = region.epoch();
     page.backing_reason = Text::new(if backing.met() { "" } else { &backing.reason });
     page
+}
+
+/// What lay in the seed region when it was opened (rse-v1-region section 4, rule 2; `rse:M3`).
+pub(super) fn tell_seed(inbox: &Inbox, config: &Config, found: Option<Start>) {
+    let (Some(path), Some(found)) = (&config.region.seed_v1, found) else { return };
+    let path = path.display();
+    let (severity, text) = match found {
+        Start::Blank => (Severity::Info, format!("seed region {path} was blank")),
+        Start::Used => (
+            Severity::Notice,
+            format!("seed region {path} holds an earlier exchange, or one under way: what lies there does not count"),
+        ),
+    };
+    inbox.line(severity, 255, text);
 }
 
 /// The first lines of the log: what the node found and what it got.

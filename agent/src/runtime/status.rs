@@ -1,6 +1,7 @@
 //! The page of one torus, filled by its own thread about ten times a second: copies of counters into memory taken at start.
 
 use control::page::{FACE, FIRED, PeerPage, Text, TorusPage};
+use control::seed::SeedPage;
 use shm_transport::backing::{Backing, Pages};
 use torus::{Reactor, Stepped, Torus, relay};
 use zerocopy::FromZeros;
@@ -110,6 +111,11 @@ impl<'a> Status<'a> {
             page.fired_delay_ticks[at] = *delay;
         }
         self.due_ns = 0;
+    }
+
+    /// Notes how it stands in the seed region.
+    pub fn seed(&mut self, seed: SeedPage) {
+        self.page.seed = seed;
     }
 
     /// Says how many events were refused since the last time.

@@ -11,7 +11,10 @@ use crossbeam_channel::Sender;
 use shm_transport::arena::Arena;
 use shm_transport::backing::Backing;
 use shm_transport::region::{LineView, Region};
+use shm_transport::seed_v1::SeedRegion;
+use torus::lockstep::seed_projection;
 use torus::memory::Carver;
+use torus::relay::Relay;
 use torus::{Counters, Reactor};
 
 use crate::config;
@@ -29,6 +32,7 @@ use super::pages::Pages;
 use super::pinning::{Place, Waiting, pin_current_thread};
 use super::record::Recorder;
 use super::ring;
+use super::seed::{Project, Seed};
 use super::shared::{Ended, Gate, NodeShared, State, Ticket};
 use super::status::{About, Status};
 
@@ -41,6 +45,7 @@ pub struct Setup {
     pub(super) place: Place,
     pub(super) waiting: Waiting,
     pub(super) region: Arc<Region>,
+    pub(super) seed: Option<Arc<SeedRegion>>,
     pub(super) pages: Arc<Pages>,
     pub(super) node: Arc<NodeShared>,
     pub(super) commands: ring::Receiver<Ticket>,
@@ -119,10 +124,10 @@ fn start(setup: Setup) -> Result<Ended, String> {
     let mut carver = Carver::new(&mut arena);
     if setup.work.is_compute() {
         let reactor = setup.work.compute(&mut carver)?;
-        run(setup, &mut carver, reactor, backing, unpinned)
+        run(setup, &mut carver, reactor, backing, unpinned, None)
     } else {
         let reactor = setup.work.relay(&capacities, &mut carver)?;
-        run(setup, &mut carver, reactor, backing, unpinned)
+        run(setup, &mut carver, reactor, backing, unpinned, Some(seed_projection as Project<Relay<'_>>))
     }
 }
 
@@ -132,6 +137,7 @@ fn run<'m, R: Reactor>(
     reactor: R,
     backing: Backing,
     unpinned: Option<String>,
+    project: Option<Project<R>>,
 ) -> Result<Ended, String> {
     let config = &*setup.config;
     let own = &config.tori[setup.index];
@@ -143,6 +149,8 @@ fn run<'m, R: Reactor>(
     let (injections, _) = side.injections().map_err(|error| error.to_string())?;
     let waiter = side.waiter();
     let (braiding, unread) = Braiding::new(config, own, &mut side, &torus, now_ns, setup.clock)?;
+    let seed_region = setup.seed.clone();
+    let seed = seed_of(&setup, seed_region.as_deref(), project)?;
     let status = status_of(&setup, &setup.pages, &backing, used_bytes)?;
     let standing = Standing {
         digest: torus.digest(),
@@ -173,6 +181,7 @@ fn run<'m, R: Reactor>(
         injections,
         inputs,
         braiding,
+        seed,
         status,
         stats: ExchangeStats::new(start_ns),
         notices: Notices { torus: own.id, sender: setup.notices, dropped: &shared.notices_dropped, clock: setup.clock },
@@ -187,6 +196,18 @@ fn run<'m, R: Reactor>(
     };
     let outcome = lane.run();
     finish(lane, outcome)
+}
+
+/// Its place in the seed region, if it stands in one.
+fn seed_of<'a, R: Reactor>(
+    setup: &Setup,
+    region: Option<&'a SeedRegion>,
+    project: Option<Project<R>>,
+) -> Result<Option<Seed<'a, R>>, String> {
+    let (Some(region), Some(project)) = (region, project) else { return Ok(None) };
+    let config = &*setup.config;
+    let path = config.region.seed_v1.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    Seed::join(region.words(), config.tori[setup.index].id, &path, project).map(Some)
 }
 
 /// The page of the torus, with everything in it that does not change.

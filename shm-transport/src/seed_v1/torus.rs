@@ -266,6 +266,12 @@ impl<'r> SeedTorus<'r> {
         self.peers.iter().all(|peer| peer.acked && peer.delivered.is_some())
     }
 
+    /// Whether a peer acked the present projection (rule 5: it consumed it, which is no sign of life).
+    #[must_use]
+    pub fn acked(&self, id: u8) -> bool {
+        self.peers.iter().any(|peer| peer.id == id && peer.acked)
+    }
+
     /// What is known about a peer; `None` for this torus itself or an id out of range.
     #[must_use]
     pub fn peer(&self, id: u8, now_ns: u64) -> Option<PeerState> {

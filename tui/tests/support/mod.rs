@@ -153,6 +153,7 @@ fn torus(id: u32, polls: u64, ns: u64) -> TorusSnapshot {
         face_tolerance: 10,
         conservation_breaks: 0,
         conservation_break_unix_ns: 0,
+        seed: None,
         peers: (0..3).filter(|peer| *peer != id).map(|peer| self::peer(peer, polls)).collect(),
         stepped: None,
         service_ns: (0..32u64)

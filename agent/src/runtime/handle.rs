@@ -246,10 +246,7 @@ impl NodeHandle {
     /// Puts the host's sensors on the status page, and the busy share of its CPUs into the projections
     /// (`decisions:NODE-20`: shown to peers, not steering a braid on the same host).
     pub fn publish_host(&self, page: &HostPage) {
-        if page.cpu_percent.present == 1 {
-            let permille = (page.cpu_percent.value * 10.0).clamp(0.0, 1_000.0) as u32;
-            self.inner.shared.cpu_permille.store(permille, Ordering::Relaxed);
-        }
+        self.inner.shared.cpu_permille.store(crate::sensors::cpu_permille(page), Ordering::Relaxed);
         *self.inner.inbox.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(*page));
     }
 

@@ -156,3 +156,9 @@ fn reading(value: Option<f64>) -> Reading {
 fn clock_ns(id: ClockId) -> u64 {
     clock_gettime(id).map_or(0, |time| (time.tv_sec() as u64).saturating_mul(1_000_000_000) + time.tv_nsec() as u64)
 }
+
+/// Busy share of the host's CPUs as projections carry it, per mille, 1..=1000; 0 when the sensor is absent or has gone away.
+#[must_use]
+pub fn cpu_permille(page: &HostPage) -> u32 {
+    if page.cpu_percent.present == 1 { (page.cpu_percent.value * 10.0).clamp(1.0, 1_000.0) as u32 } else { 0 }
+}

@@ -169,3 +169,17 @@ proptest! {
         }
     }
 }
+
+/// A sensor that has gone away leaves no stale value in projections, and an idle host is not one without a sensor.
+#[test]
+fn the_share_in_projections_follows_the_sensor() {
+    let mut page = HostPage::default();
+    assert_eq!(cpu_permille(&page), 0, "never read");
+    page.cpu_percent.present = 1;
+    for (percent, permille) in [(0.0, 1), (12.34, 123), (250.0, 1_000)] {
+        page.cpu_percent.value = percent;
+        assert_eq!(cpu_permille(&page), permille);
+    }
+    page.cpu_percent.present = 0;
+    assert_eq!(cpu_permille(&page), 0, "gone away");
+}

@@ -58,6 +58,31 @@ fn rse_b7_a_stop_is_bounded_when_a_torus_hangs() {
     assert!(page.events.iter().all(|event| event.at_unix_ns <= page.node.now_unix_ns), "{:?}", page.events);
 }
 
+// rse:B7: a second signal does not wait as long: less than the patience of the first, which is a second for the tori and two more for
+// the recorder, here both hanging.
+#[test]
+fn rse_b7_a_second_signal_is_obeyed_at_once() {
+    let _guard = guard("rse_b7_a_second_signal_is_obeyed_at_once", LIMIT);
+    let scratch = Scratch::new("twice");
+    let (path, _pipe) = pipe(&scratch);
+    let rest = format!("{THREE_TORI}[record]\nring_entries = 256\n");
+    let mut node = Node::start(&scratch, "n", &rest, &["--record", &path.display().to_string()]);
+    let full = |torus: &control::snapshot::TorusSnapshot| torus.recorder_stalls > 100;
+    let stalled = node.wait("all tori to stall", |snapshot| snapshot.tori.iter().all(full));
+    let _held = hang::hang(i32::try_from(stalled.tori[2].tid).unwrap());
+    node.signal(Signal::SIGTERM);
+    node.wait("the page to say so", |snapshot| snapshot.node.phase != Phase::Running);
+    node.signal(Signal::SIGTERM);
+    let (code, text) = ended_within_the_bound(&mut node);
+    assert_eq!(code, Some(1), "{text}");
+    let gave_up =
+        text.lines().find(|line| line.trim_start().starts_with("C: FAILED")).unwrap_or_else(|| panic!("{text}"));
+    let after_ms: u64 =
+        gave_up.split("within ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
+    // What the node says it waited; a node that did not hear the second signal says 1000 or more.
+    assert!(after_ms < 1000, "{gave_up}");
+}
+
 // decisions:NODE-20: a panic of one torus thread ends the process with exit code 1; the page is kept and says which and why, the
 // others end in order. The panic is put in by an environment variable that only builds with debug assertions look at.
 #[test]

@@ -297,3 +297,85 @@ impl NodeHandle {
         let _ = self.command(name, Command::Panic, |_, _| String::new());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ring::{Receiver, ring};
+    use super::super::shared::Ended;
+    use super::*;
+    use shm_transport::backing::Pages as Backing;
+    use shm_transport::region::Geometry;
+
+    /// A handle on tori whose loops are this test: the other ends of their commands.
+    fn handle(names: &[&str], folder: &std::path::Path) -> (NodeHandle, Vec<Receiver<Ticket>>) {
+        std::fs::create_dir_all(folder).expect("a folder in the temporary folder");
+        let (payload_bytes, slots) = (torus::projection::native::SIZE as u32, shm_transport::slot::SLOTS as u32);
+        let count = names.len() as u8;
+        let geometry = Geometry { tori: count, payload_bytes, slots, ring_records: 64, inject_records: 64 };
+        let (mut tori, mut ends) = (Vec::new(), Vec::new());
+        for (id, name) in names.iter().enumerate() {
+            let (sender, receiver) = ring(8);
+            let commands = Mutex::new(Commands { sender, last: 0 });
+            tori.push(Lead { name: (*name).to_owned(), id: id as u8, commands });
+            ends.push(receiver);
+        }
+        let inner = Inner {
+            shared: Arc::new(NodeShared::new(names.len())),
+            region: Arc::new(Region::private(geometry, Backing::Base).expect("memory")),
+            pages: Arc::new(Pages::create(&folder.join("status"), 0o600, None, names.len()).expect("a page")),
+            inbox: Arc::new(Inbox::default()),
+            clock: Clock::new(),
+            mode: Mutex::new(Mode::Rotate),
+            tori,
+        };
+        (NodeHandle { inner: Arc::new(inner) }, ends)
+    }
+
+    // A mode that one torus does not take is taken back from the others, and behind its order the late one finds the former mode.
+    #[test]
+    fn a_mode_is_taken_by_all_tori_or_given_back() {
+        let folder = std::env::temp_dir().join(format!("trefoil-handle-{}", std::process::id()));
+        let (handle, mut ends) = handle(&["A", "B"], &folder);
+        let shared = Arc::clone(&handle.inner.shared);
+        let mut late = ends.pop().expect("B");
+        let mut prompt = ends.pop().expect("A");
+        let a = std::thread::spawn(move || {
+            let mut taken = Vec::new();
+            while taken.len() < 2 {
+                let Ok(ticket) = prompt.try_recv() else {
+                    std::thread::yield_now();
+                    continue;
+                };
+                taken.push(ticket.command);
+                shared.tori[0].done.store(ticket.number, Ordering::Release);
+            }
+            taken
+        });
+        let refusal = handle.request(&Request::Mode { mode: "ring".to_owned() }).expect_err("B does not answer");
+        assert!(refusal.error.contains("torus B did not answer"), "{}", refusal.error);
+        assert!(
+            refusal.error.ends_with("the mode stays rotate; the tori before it were set back"),
+            "{}",
+            refusal.error
+        );
+        let both = [Command::Mode(Mode::Ring), Command::Mode(Mode::Rotate)];
+        assert_eq!(a.join().expect("no panic"), both);
+        let taken: Vec<Command> = std::iter::from_fn(|| late.try_recv().ok()).map(|ticket| ticket.command).collect();
+        assert_eq!(taken, both);
+        assert_eq!(handle.inner.shared.mode.load(Ordering::Relaxed), -1, "the page keeps the former mode");
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+
+    // decisions:NODE-20: a torus that has failed stops the node, whatever its state was overwritten with.
+    #[test]
+    fn a_failed_torus_stops_the_node() {
+        let folder = std::env::temp_dir().join(format!("trefoil-handle-failed-{}", std::process::id()));
+        let (handle, _ends) = handle(&["A"], &folder);
+        assert!(!handle.stop_asked());
+        let torus = &handle.inner.shared.tori[0];
+        torus.end(Ended { counters: torus::Counters::default(), digest: 0, failed: Some("panic".to_owned()) });
+        torus.state.store(State::Paused as u32, Ordering::Release);
+        assert!(handle.stop_asked());
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 type Labels = Vec<(&'static str, String)>;
 type Total = Family<Labels, Counter<u64, AtomicU64>>;
 type Level = Family<Labels, Gauge<f64, AtomicU64>>;
+type Flag = (&'static str, &'static str, fn(&TorusSnapshot) -> bool);
 type Count = (&'static str, &'static str, fn(&TorusSnapshot) -> u64);
 
 const COUNTERS: &[Count] = &[
@@ -117,7 +118,7 @@ fn by_peer(registry: &mut Registry, snapshot: &Snapshot) {
 
 /// What is on or off, and what the log left out.
 fn states(registry: &mut Registry, snapshot: &Snapshot) {
-    let flags: [(&str, &str, fn(&TorusSnapshot) -> bool); 4] = [
+    let flags: [Flag; 4] = [
         ("recording", "1 while inputs are recorded", |torus| torus.recording),
         ("recording_broken", "1 when the recording is not whole", |torus| torus.recording_broken),
         ("failed", "1 when the torus has failed", |torus| torus.state == TorusState::Failed),

@@ -347,6 +347,7 @@ impl Checker<'_> {
                 file: self.events_file(path, workload)?,
                 repeat: workload.repeat,
                 lookahead_ticks: workload.lookahead_ticks,
+                shift_x: workload.shift_x,
             },
         })
     }
@@ -459,7 +460,7 @@ pub(super) fn own_keys(kind: Kind) -> &'static [&'static str] {
         Kind::Grid => &["width", "height", "tokens", "delay_ticks", "adaptive_delay"],
         Kind::RandomGraph => &["nodes", "edges", "tokens", "seed", "delay_ticks", "adaptive_delay"],
         Kind::Firehose => &["nodes", "tokens"],
-        Kind::EventsFile => &["file", "repeat", "lookahead_ticks", "delay_ticks", "adaptive_delay"],
+        Kind::EventsFile => &["file", "repeat", "lookahead_ticks", "shift_x", "delay_ticks", "adaptive_delay"],
     }
 }
 

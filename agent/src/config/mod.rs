@@ -268,6 +268,8 @@ pub enum WorkloadKind {
         repeat: bool,
         /// How far ahead of the clock events are taken from the file, ticks.
         lookahead_ticks: u64,
+        /// Cells by which all events are moved along x, around the lattice, 0..=31.
+        shift_x: u32,
     },
 }
 

@@ -450,6 +450,10 @@ pub struct RawWorkload {
     /// events-file: how far ahead of the clock events are taken from the file, ticks.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub lookahead_ticks: u64,
+    /// events-file: cells by which all events are moved along x, around the lattice; choose it so that the busy cells lie on a
+    /// face (x = 0 or 31), which the braid compares and the console draws.
+    #[schemars(range(min = 0, max = 31))]
+    pub shift_x: u32,
 }
 
 impl Default for RawWorkload {
@@ -471,6 +475,7 @@ impl Default for RawWorkload {
             file: None,
             repeat: true,
             lookahead_ticks: 1440,
+            shift_x: 0,
         }
     }
 }

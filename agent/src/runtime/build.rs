@@ -53,18 +53,21 @@ pub enum FileError {
 /// # Errors
 /// [`FileError`] for the first file that cannot be used.
 pub fn works(config: &config::Config) -> Result<Vec<Work>, FileError> {
-    let mut files: Vec<(PathBuf, Arc<[Event]>)> = Vec::new();
+    let mut files: Vec<((PathBuf, u32), Arc<[Event]>)> = Vec::new();
     let mut works = Vec::with_capacity(config.tori.len());
     for torus in &config.tori {
         let events = match &torus.workload.kind {
-            WorkloadKind::EventsFile { file, .. } => match files.iter().find(|(known, _)| known == file) {
-                Some((_, events)) => Arc::clone(events),
-                None => {
-                    let events: Arc<[Event]> = read_events(file)?.into();
-                    files.push((file.clone(), Arc::clone(&events)));
-                    events
+            WorkloadKind::EventsFile { file, shift_x, .. } => {
+                let key = (file.clone(), *shift_x);
+                match files.iter().find(|(known, _)| *known == key) {
+                    Some((_, events)) => Arc::clone(events),
+                    None => {
+                        let events: Arc<[Event]> = shifted(read_events(file)?, *shift_x).into();
+                        files.push((key, Arc::clone(&events)));
+                        events
+                    }
                 }
-            },
+            }
             WorkloadKind::Firehose { nodes, tokens } => firehose_events(*nodes, *tokens).into(),
             _ => Arc::from([]),
         };
@@ -83,6 +86,16 @@ fn read_events(path: &Path) -> Result<Vec<Event>, FileError> {
     let read = |source| FileError::Read { path: path.to_owned(), source };
     let bytes = std::fs::read(path).map_err(read)?;
     workload::parse_events(&bytes).map_err(|source| FileError::Content { path: path.to_owned(), source })
+}
+
+/// Moves events along x, around the lattice, and puts them into canonical order again.
+fn shifted(mut events: Vec<Event>, shift_x: u32) -> Vec<Event> {
+    let moved = |cell: u32| (cell + shift_x * torus::FACE as u32) % torus::CELLS as u32;
+    for event in &mut events {
+        (event.dst, event.src) = (moved(event.dst), moved(event.src));
+    }
+    events.sort_unstable();
+    events
 }
 
 fn rows(nodes: u32) -> u32 {

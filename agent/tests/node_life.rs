@@ -172,7 +172,13 @@ fn three_nodes_in_one_region_file_are_one_braid() {
     guard("A sees both", || alive(1) && alive(2));
     let boot = peer(2).expect("alive").boot_id;
     gone.stop();
-    guard("A says C is gone", || common::events(&handle).iter().any(|text| text.contains("C is gone")));
+    guard("A says C left", || common::events(&handle).iter().any(|text| text.contains("C left in order")));
+    // An orderly leave is no failure: not in the log, not as a state, not as the worst thing.
+    let failed = || peer(2).is_some_and(|peer| peer.state == control::snapshot::PeerState::Failed);
+    guard("the page does not show it failed", || !failed());
+    let worst = handle.snapshot().expect("a page").node.worst;
+    assert!(!worst.contains("failed"), "{worst}");
+    assert!(!common::events(&handle).iter().any(|text| text.contains("failed")), "{:?}", common::events(&handle));
     let executed = tori(&handle)[0].executed;
     let (_back, _own) = node_of("C", 2);
     guard("A sees the new boot", || alive(2) && peer(2).is_some_and(|peer| peer.boot_id != boot));
@@ -189,4 +195,54 @@ fn node_result(dir: &TempDir) -> String {
         common::head(&own).replace("[region]\n", &format!("[region]\npath = \"{}/region\"\n", dir.path().display()));
     let config = config(&format!("{head}{}", tables(3, &[("A", 0)], "")));
     Node::start(config, Options::default()).map(|_| ()).expect_err("torus 0 is held").to_string()
+}
+
+// rse:M7: damage of an injection ring is said and set right, and events come in again.
+#[test]
+fn a_damaged_injection_ring_is_said_and_set_right() {
+    use std::os::unix::fs::FileExt as _;
+    let dir = TempDir::new("damaged");
+    let path = dir.path().join("region");
+    let head = common::head(&dir).replace("[region]\n", &format!("[region]\npath = \"{}\"\n", path.display()));
+    let mut node = common::start(config(&format!("{head}{}", tables(3, &[("A", 0)], ""))));
+    let handle = node.handle();
+    guard("it runs", || tori(&handle).first().is_some_and(|torus| torus.exchanges > 0));
+    let words = || -> Vec<u64> {
+        let bytes = std::fs::read(&path).expect("the region file");
+        bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes"))).collect()
+    };
+    let inject = || common::ask(&handle, r#"{"do":"inject","torus":"A","dst":7,"payload":3,"count":1}"#);
+    let before = words();
+    let injected = tori(&handle)[0].injected;
+    for _ in 0..3 {
+        inject();
+    }
+    guard("three came in", || tori(&handle)[0].injected == injected + 3);
+    // Claims are counted at the start of the ring, what was taken 128 bytes further on.
+    let after = words();
+    let is_count = |at: &usize| [*at, *at + 16].iter().all(|&at| (before[at], after[at]) == (0, 3));
+    let at = (0..after.len() - 16).find(is_count).expect("the ring of A");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).expect("the region file");
+    file.write_all_at(&(u64::MAX / 3).to_le_bytes(), at as u64 * 8).expect("written");
+    let says = |part: &str| common::events(&handle).iter().any(|text| text.contains(part));
+    guard("A says so", || says("A: the injection ring is damaged"));
+    guard("A sets it right", || says("A set the injection ring right"));
+    inject();
+    guard("events come in again", || tori(&handle)[0].injected == injected + 4);
+    assert!(!node.stop().failed());
+}
+
+// A region file that was taken away under a running node is told, and the node stops in order.
+#[test]
+fn a_replaced_region_file_stops_the_node_in_order() {
+    let dir = TempDir::new("replaced");
+    let path = dir.path().join("region");
+    let head = common::head(&dir).replace("[region]\n", &format!("[region]\npath = \"{}\"\n", path.display()));
+    let mut node = common::start(config(&format!("{head}{}", tables(3, &[("A", 0)], ""))));
+    let handle = node.handle();
+    guard("it runs", || tori(&handle).first().is_some_and(|torus| torus.exchanges > 0));
+    std::fs::remove_file(&path).expect("the region file");
+    guard("the node asks to be stopped", || handle.stop_asked());
+    guard("the log says why", || common::events(&handle).iter().any(|text| text.contains("the node stops")));
+    assert_eq!(node.stop().tori[0].failed, None);
 }

@@ -411,6 +411,31 @@ impl<'r> Receiver<'r> {
         Ok(Stuck::Abandoned)
     }
 
+    /// Sets the ring right after [`Damaged`] that stayed (rse:M7); returns the places passed over or freed. A sender that held
+    /// one of them finds it changed and its record is not published.
+    pub fn repair(&mut self) -> u64 {
+        self.stuck = None;
+        let tail = self.ring.tail.load(Ordering::Acquire);
+        if tail.wrapping_sub(self.head) > self.ring.capacity {
+            // The count of claims is wild: it starts again where this side stands, over free places.
+            for position in self.head..self.head + self.ring.capacity {
+                self.ring.place(position).0.store(self.ring.free(position), Ordering::Release);
+            }
+            self.ring.tail.store(self.head, Ordering::Release);
+            self.holes = 0;
+            return self.ring.capacity;
+        }
+        let (state, _) = self.ring.place(self.head);
+        let free = self.ring.free(self.head);
+        if tail == self.head {
+            state.store(free, Ordering::Release);
+        } else {
+            state.store(free + 2, Ordering::Release);
+            self.pass();
+        }
+        1
+    }
+
     /// Records taken by this boot.
     pub fn received(&self) -> u64 {
         self.received

@@ -329,3 +329,25 @@ proptest! {
         }
     }
 }
+
+// rse:M7: whatever stands in the ring, one repair lets records through again.
+#[test]
+fn a_damaged_ring_is_set_right() {
+    let head_place = 32;
+    for (at, value) in [(head_place, 77), (0, u64::MAX / 3), (0, 1 << 40)] {
+        let words = ring();
+        let (sender, mut receiver) = (sender(&words), receiver(&words));
+        sender.send(&[1; WORDS]).unwrap();
+        assert_eq!(take(&mut receiver), Some(1));
+        let at = if at == head_place { head_place + 8 } else { at };
+        words[at].store(value, Ordering::Relaxed);
+        let mut out = [0; WORDS];
+        let damaged = receiver.recv(&mut out).and_then(|_| receiver.skip_stuck(0, 1).map(|_| false));
+        assert!(damaged.is_err(), "word {at} = {value}: {damaged:?}");
+        assert!(receiver.repair() > 0);
+        for record in 0..2 * RECORDS as u64 {
+            sender.send(&[record; WORDS]).unwrap();
+            assert_eq!(take(&mut receiver), Some(record), "word {at} = {value}");
+        }
+    }
+}

@@ -3,11 +3,13 @@
 //! The decisions are [`torus::braid::Braid`]'s; here is what it costs to carry them out: slots are read, rings are filled with
 //! room reserved first (`decisions:NODE-5`), inputs are applied, notices are sent. Nothing allocates after [`Braiding::new`].
 
+use std::sync::atomic::Ordering;
+
 use shm_transport::region::{RECORD_WORDS, Side, State};
 use shm_transport::slot::{Read, SlotReader};
 use shm_transport::spsc;
 use shm_transport::wake::Waker;
-use torus::braid::{Braid, Decision, HandOver, Link, Own};
+use torus::braid::{Braid, Change, Decision, HandOver, Link, Own, Verdict};
 use torus::message::{Kind, Message};
 use torus::projection::native::{Facts, Projection, WORDS};
 use torus::{Input, MAX_TORI, Mode, Reactor, Torus};
@@ -20,6 +22,10 @@ use super::events::Happening;
 use super::exchange::ExchangeStats;
 use super::inputs::Inputs;
 use super::notices::Notices;
+use super::shared::NodeShared;
+
+/// How long a damaged ring stays as it is before this side sets it right, ns: what its writer stores next may mend it.
+const PATIENCE_NS: u64 = 100_000_000;
 
 /// Our ends of everything shared with one peer.
 #[derive(Debug)]
@@ -38,6 +44,16 @@ struct Ends<'a> {
     bad_said: u64,
     refused_said: u64,
     refused: u64,
+    /// Projections that were whole and not taken.
+    outdated: u64,
+    outdated_said: u64,
+    /// What the peer refused of ours, over all boots, when it was looked at last.
+    nacks: Option<u64>,
+    refused_by: u64,
+    /// Since when each end of the rings was seen damaged, sender and receiver.
+    damaged_ns: [Option<u64>; 2],
+    damaged_said: bool,
+    repaired: bool,
 }
 
 /// The braid of one running torus.
@@ -60,6 +76,10 @@ pub struct Braiding<'a> {
     shown: Shown,
     pids: [u32; MAX_TORI],
     own_pid: u32,
+    /// Boots that left in order.
+    left: [u64; MAX_TORI],
+    /// Boots whose process is gone.
+    killed: [u64; MAX_TORI],
 }
 
 /// What the status page shows of the last exchanges.
@@ -137,6 +157,8 @@ impl<'a> Braiding<'a> {
             shown: Shown::new(config.braid.interval_ticks),
             pids: [0; MAX_TORI],
             own_pid: std::process::id(),
+            left: [0; MAX_TORI],
+            killed: [0; MAX_TORI],
         };
         Ok((braiding, unread))
     }
@@ -150,10 +172,8 @@ impl<'a> Braiding<'a> {
             match ends.receiver.recv(&mut words) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(_) => {
-                    ends.bad_messages += 1;
-                    break;
-                }
+                // Said and set right by `mend`.
+                Err(_) => break,
             }
             any = true;
             match Message::from_words(&words) {
@@ -176,15 +196,17 @@ impl<'a> Braiding<'a> {
     pub fn turn<R: Reactor>(
         &mut self,
         torus: &mut Torus<'_, R>,
-        side: &mut Side<'_>,
+        side: &mut Side<'a>,
         inputs: &mut Inputs,
         stats: &mut ExchangeStats,
         notices: &mut Notices<'_>,
         now_ns: u64,
-        cpu_permille: u32,
+        node: &NodeShared,
     ) -> bool {
+        let cpu_permille = node.cpu_permille.load(Ordering::Relaxed);
         if now_ns.saturating_sub(self.heard_ns) >= self.listen_ns {
-            self.listen(side, now_ns);
+            self.listen(side, node, now_ns);
+            self.mend(side, now_ns);
             self.report(now_ns, notices);
         }
         if !self.braid.due(torus.counters().executed, now_ns) {
@@ -201,18 +223,54 @@ impl<'a> Braiding<'a> {
         let own = facts(torus, cpu_permille);
         self.braid.project(&mut self.projection, &Own { facts: own.facts(torus), links: &self.links }, now_ns);
         side.publish(now_ns, self.projection.words());
-        stats.exchange(self.clock.now_ns().saturating_sub(started_ns));
+        let ended_ns = self.clock.now_ns();
+        stats.exchange(ended_ns.saturating_sub(started_ns), ended_ns);
         true
     }
 
-    fn listen(&mut self, side: &Side<'_>, now_ns: u64) {
+    fn listen(&mut self, side: &Side<'_>, node: &NodeShared, now_ns: u64) {
         self.heard_ns = now_ns;
         for peer in 0..side.view().tori() {
+            // Before the line: a process that leaves in order gives its line back before it ends.
+            let gone = node.gone[usize::from(peer)].load(Ordering::Acquire);
             let Ok(line) = side.line(peer) else { continue };
             self.braid.heard(peer, line.boot, line.heartbeat, now_ns);
             self.pids[usize::from(peer)] = line.process.pid;
-            if matches!(line.state, State::Retired | State::Abandoned) {
+            self.killed[usize::from(peer)] = gone;
+            if line.state == State::Retired {
+                self.left[usize::from(peer)] = line.boot;
+            }
+            if matches!(line.state, State::Retired | State::Abandoned) || (gone != 0 && gone == line.boot) {
                 self.braid.gone(peer, line.boot);
+            }
+            if let (Some(Some(ends)), Ok(ack)) = (self.ends.get_mut(usize::from(peer)), side.acked_by(peer)) {
+                let before = ends.nacks.replace(ack.nacks).unwrap_or(ack.nacks);
+                ends.refused_by += ack.nacks.saturating_sub(before);
+            }
+        }
+    }
+
+    /// Sets right the rings whose counts contradict each other and stay so (`rse:M7`): whoever wrote there, neither side may be
+    /// kept from the other for ever. Each side moves its own count only.
+    fn mend(&mut self, side: &Side<'a>, now_ns: u64) {
+        for (peer, ends) in (0u8..).zip(&mut self.ends) {
+            let Some(ends) = ends else { continue };
+            let damaged = [ends.sender.free().is_err(), ends.receiver.waiting().is_err()];
+            for (end, damaged) in damaged.into_iter().enumerate() {
+                if !damaged {
+                    ends.damaged_ns[end] = None;
+                    continue;
+                }
+                let since_ns = *ends.damaged_ns[end].get_or_insert(now_ns);
+                ends.damaged_said |= since_ns == now_ns;
+                if now_ns.saturating_sub(since_ns) >= PATIENCE_NS {
+                    ends.damaged_ns[end] = None;
+                    ends.repaired = true;
+                    match end {
+                        0 => ends.sender = side.renew_sender(peer, &ends.sender),
+                        _ => ends.receiver = side.renew_receiver(peer, &ends.receiver),
+                    }
+                }
             }
         }
     }
@@ -229,10 +287,18 @@ impl<'a> Braiding<'a> {
                         let _ = side.nack(peer, seq);
                         continue;
                     };
-                    if braid.observe(peer, projection, now_ns).is_taken() {
-                        let _ = side.ack(peer, boot, seq);
-                        shown.peer_faces.copy_from_slice(&projection.faces);
-                        shown.peer_faces_of = u32::from(peer);
+                    match braid.observe(peer, projection, now_ns) {
+                        Verdict::Fresh { .. } => {
+                            let _ = side.ack(peer, boot, seq);
+                            shown.peer_faces.copy_from_slice(&projection.faces);
+                            shown.peer_faces_of = u32::from(peer);
+                        }
+                        Verdict::Foreign => {
+                            ends.refused += 1;
+                            let _ = side.nack(peer, seq);
+                        }
+                        Verdict::OtherBoot | Verdict::OldBoot | Verdict::Stale => ends.outdated += 1,
+                        Verdict::Duplicate | Verdict::Unproven => {}
                     }
                 }
                 Read::Damaged(_) => ends.refused += 1,
@@ -296,7 +362,24 @@ impl<'a> Braiding<'a> {
             notices.say(now_ns, Happening::Broken(broken));
         }
         for change in decision.changes() {
-            notices.say(now_ns, Happening::Change(change));
+            notices.say(now_ns, self.told(change));
+        }
+    }
+
+    /// What is said of a change: a peer known to be gone either left in order, or its process is gone, or it gave up its place.
+    fn told(&self, change: Change) -> Happening {
+        match change {
+            Change::Failed { peer, boot, votes: 0, unconfirmed, .. } => {
+                let at = usize::from(peer);
+                if self.left[at] == boot {
+                    Happening::Left { peer, boot, unconfirmed }
+                } else if self.killed[at] == boot {
+                    Happening::Killed { peer, boot, unconfirmed }
+                } else {
+                    Happening::Change(change)
+                }
+            }
+            change => Happening::Change(change),
         }
     }
 
@@ -318,17 +401,22 @@ impl<'a> Braiding<'a> {
         }
         let (me, boot, sender) = (self.me, self.boot, &mut ends.sender);
         let mut seq = sender.sent_by_this_boot();
+        let mut unsent = 0;
         let moved = inputs.hand_over(torus, given.to, count, &mut |token| {
             seq += 1;
             let message = Message { kind: Kind::Token, from: me, boot, seq, token };
-            // Cannot be full: `count` places were free, and only this side fills them.
-            let staged = sender.stage(&message.to_words());
-            debug_assert!(staged.is_ok(), "room was reserved");
+            // `count` places were free, and only this side fills them: it fails only when the ring is damaged in between.
+            unsent += u64::from(sender.stage(&message.to_words()).is_err());
         });
         sender.flush();
+        if unsent > 0 {
+            inputs.apply(torus, Input::Lost { peer: given.to, count: unsent });
+            notices.say(now_ns, Happening::Unsent { peer: given.to, count: unsent });
+        }
         if moved > 0 {
             self.wakes += u64::from(ends.waker.wake());
-            notices.say(now_ns, Happening::HandedOver { to: given.to, count: moved, own: own_load, peer: peer_load });
+            let (to, own, peer, cause) = (given.to, own_load, peer_load, given.cause);
+            notices.say(now_ns, Happening::HandedOver { to, count: moved, own, peer, cause });
         }
     }
 
@@ -367,6 +455,20 @@ impl<'a> Braiding<'a> {
             if more > 0 {
                 notices.say(now_ns, Happening::BadMessage { peer, more });
             }
+            let more = ends.outdated - std::mem::replace(&mut ends.outdated_said, ends.outdated);
+            if more > 0 {
+                notices.say(now_ns, Happening::Outdated { peer, more });
+            }
+            let more = std::mem::take(&mut ends.refused_by);
+            if more > 0 {
+                notices.say(now_ns, Happening::RefusedBy { peer, more });
+            }
+            if std::mem::take(&mut ends.damaged_said) {
+                notices.say(now_ns, Happening::RingDamaged { peer });
+            }
+            if std::mem::take(&mut ends.repaired) {
+                notices.say(now_ns, Happening::RingRepaired { peer });
+            }
         }
     }
 
@@ -402,6 +504,13 @@ impl<'a> Braiding<'a> {
     #[must_use]
     pub fn pid(&self, peer: usize) -> u32 {
         self.pids.get(peer).copied().unwrap_or(0)
+    }
+
+    /// Whether the boot of a peer known last left in order.
+    #[must_use]
+    pub fn left(&self, peer: usize) -> bool {
+        let boot = self.braid.peers().get(peer).map_or(0, torus::braid::Peer::boot);
+        boot != 0 && self.left.get(peer) == Some(&boot)
     }
 
     /// Process this torus is in; asking the system each time would be a system call.
@@ -442,6 +551,13 @@ impl<'a> Ends<'a> {
             bad_said: 0,
             refused_said: 0,
             refused: 0,
+            outdated: 0,
+            outdated_said: 0,
+            nacks: None,
+            refused_by: 0,
+            damaged_ns: [None; 2],
+            damaged_said: false,
+            repaired: false,
         };
         Ok((ends, found.unread))
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use control::page::{EVENTS, EventRecord, EventsPage, Text};
 use torus::braid::conserve::{Bound, Break};
-use torus::braid::{Change, IntervalChange, IntervalReason};
+use torus::braid::{Cause, Change, IntervalChange, IntervalReason};
 use zerocopy::FromZeros;
 
 use super::seed::SeedEvent;
@@ -26,6 +26,8 @@ pub enum Happening {
         own: u64,
         /// The peer's load when it was decided.
         peer: u64,
+        /// Threshold that was passed.
+        cause: Cause,
     },
     /// The braid interval changed.
     Interval {
@@ -70,6 +72,60 @@ pub enum Happening {
         /// Since the last notice.
         more: u64,
     },
+    /// Projections of a peer that are whole and not taken: of another boot than its life line tells, or out of order.
+    Outdated {
+        /// Whose.
+        peer: u8,
+        /// Since the last notice.
+        more: u64,
+    },
+    /// A peer refuses this torus's projections.
+    RefusedBy {
+        /// Who refuses.
+        peer: u8,
+        /// Since the last notice.
+        more: u64,
+    },
+    /// A peer went in order.
+    Left {
+        /// The peer.
+        peer: u8,
+        /// Its boot.
+        boot: u64,
+        /// Messages it never confirmed: in doubt until it returns.
+        unconfirmed: u64,
+    },
+    /// The process of a peer is gone.
+    Killed {
+        /// The peer.
+        peer: u8,
+        /// Its boot.
+        boot: u64,
+        /// Messages it never confirmed: in doubt until it returns.
+        unconfirmed: u64,
+    },
+    /// The counts of a ring contradict each other.
+    RingDamaged {
+        /// Torus at the other end; this torus itself for its injection ring.
+        peer: u8,
+    },
+    /// This side set a damaged ring right.
+    RingRepaired {
+        /// Torus at the other end; this torus itself for its injection ring.
+        peer: u8,
+    },
+    /// Injection records that were malformed or never finished.
+    BadInjection {
+        /// Since the last notice.
+        more: u64,
+    },
+    /// Events taken out for a peer that its ring did not take; counted as lost.
+    Unsent {
+        /// For whom.
+        peer: u8,
+        /// Events.
+        count: u64,
+    },
     /// Paused by hand.
     Paused,
     /// Goes on.
@@ -112,9 +168,14 @@ impl Happening {
     pub fn severity(&self) -> Severity {
         match self {
             Self::HandedOver { .. } | Self::Interval { .. } => Severity::Info,
-            Self::Change(Change::Failed { .. }) | Self::Broken(_) | Self::Overflow | Self::RecordingBroken => {
-                Severity::Error
-            }
+            Self::Change(Change::Failed { .. })
+            | Self::Killed { .. }
+            | Self::Unsent { .. }
+            | Self::Broken(_)
+            | Self::Overflow
+            | Self::RecordingBroken => Severity::Error,
+            Self::RingDamaged { .. } | Self::RefusedBy { .. } | Self::BadInjection { .. } => Severity::Warning,
+            Self::Left { .. } | Self::Outdated { .. } | Self::RingRepaired { .. } => Severity::Notice,
             Self::Change(Change::Suspected { .. } | Change::Alone) => Severity::Warning,
             Self::Seed(event) if event.is_warning() => Severity::Warning,
             Self::Change(_) | Self::Seed(_) | Self::Paused | Self::Resumed => Severity::Notice,
@@ -130,9 +191,13 @@ impl Happening {
             (Self::HandedOver { to, .. }, Self::HandedOver { to: other, .. }) => to == other,
             (Self::Refused { peer, .. }, Self::Refused { peer: other, .. })
             | (Self::BadMessage { peer, .. }, Self::BadMessage { peer: other, .. })
+            | (Self::Outdated { peer, .. }, Self::Outdated { peer: other, .. })
+            | (Self::RefusedBy { peer, .. }, Self::RefusedBy { peer: other, .. })
             | (Self::Lost { peer, .. }, Self::Lost { peer: other, .. })
             | (Self::Broken(Break { peer, .. }), Self::Broken(Break { peer: other, .. })) => peer == other,
-            (Self::Rejected { .. }, Self::Rejected { .. }) | (Self::Interval { .. }, Self::Interval { .. }) => true,
+            (Self::Rejected { .. }, Self::Rejected { .. })
+            | (Self::BadInjection { .. }, Self::BadInjection { .. })
+            | (Self::Interval { .. }, Self::Interval { .. }) => true,
             _ => false,
         }
     }
@@ -140,12 +205,18 @@ impl Happening {
     /// Adds a later one of the same kind: amounts add up, levels are the newest.
     fn fold(&mut self, later: Self) {
         match (self, later) {
-            (Self::HandedOver { count, own, peer, .. }, Self::HandedOver { count: more, own: o, peer: p, .. }) => {
-                (*count, *own, *peer) = (count.saturating_add(more), o, p);
+            (this @ Self::HandedOver { .. }, Self::HandedOver { to, count: more, own, peer, cause }) => {
+                let count = if let Self::HandedOver { count, .. } = this { *count } else { 0 };
+                *this = Self::HandedOver { to, count: count.saturating_add(more), own, peer, cause };
+            }
+            (Self::Lost { count, left, .. }, Self::Lost { count: more, left: again, .. }) => {
+                (*count, *left) = (count.saturating_add(more), left.saturating_add(again));
             }
             (Self::Refused { more, .. }, Self::Refused { more: again, .. })
             | (Self::BadMessage { more, .. }, Self::BadMessage { more: again, .. })
-            | (Self::Lost { count: more, .. }, Self::Lost { count: again, .. }) => *more = more.saturating_add(again),
+            | (Self::Outdated { more, .. }, Self::Outdated { more: again, .. })
+            | (Self::RefusedBy { more, .. }, Self::RefusedBy { more: again, .. })
+            | (Self::BadInjection { more }, Self::BadInjection { more: again }) => *more = more.saturating_add(again),
             (Self::Rejected { more, total }, Self::Rejected { more: again, total: now }) => {
                 (*more, *total) = (more.saturating_add(again), now);
             }
@@ -161,7 +232,7 @@ impl Happening {
 const OPEN: usize = 64;
 /// How long a line stays open, ns.
 const FOLD_NS: u64 = 1_000_000_000;
-/// Lines a second, and in a burst, that one torus may write; the rest is counted. Errors are never kept out.
+/// Lines a second, and in a burst, that all tori together may write; the rest is counted. Errors are never kept out.
 const RATE_PER_S: u32 = 20;
 
 #[derive(Debug)]
@@ -284,16 +355,23 @@ impl EventLog {
         self.page.newest = number;
     }
 
-    fn name(&self, id: u8) -> &str {
+    /// What torus `id` is called.
+    #[must_use]
+    pub fn name(&self, id: u8) -> &str {
         self.names.get(usize::from(id)).map_or("?", String::as_str)
     }
 
     fn text(&self, notice: &Notice) -> String {
         let own = self.name(notice.torus);
         match notice.what {
-            Happening::HandedOver { to, count, own: load, peer } => {
+            Happening::HandedOver { to, count, own: load, peer, cause } => {
                 let (count, load, peer) = (grouped(u64::from(count)), grouped(load), grouped(peer));
-                format!("{own}→{} handed over {count} events: load {load} vs {peer}, hysteresis 1 round", self.name(to))
+                let why = match cause {
+                    Cause::Total => "more work in all",
+                    Cause::Ready => "more work that is ready",
+                    Cause::Slack => "more ready work than is suspended",
+                };
+                format!("{own}→{} handed over {count} events: load {load} vs {peer}, {why}", self.name(to))
             }
             Happening::Interval { change, above_ppm, below_ppm } => {
                 let (from, to) = (grouped(u64::from(change.from)), grouped(u64::from(change.to)));
@@ -320,7 +398,7 @@ impl EventLog {
                     "{own} counts {count} events to {peer} as lost with its old boot; {left} unread ones went to the new"
                 )
             }
-            _ => self.other_text(own, notice.what),
+            _ => self.other_text(own, notice.torus, notice.what),
         }
     }
 
@@ -369,7 +447,11 @@ impl EventLog {
         }
     }
 
-    fn other_text(&self, own: &str, what: Happening) -> String {
+    fn ring(&self, own: u8, peer: u8) -> String {
+        if own == peer { "injection ring".to_owned() } else { format!("ring shared with {}", self.name(peer)) }
+    }
+
+    fn other_text(&self, own: &str, id: u8, what: Happening) -> String {
         match what {
             Happening::Refused { peer, more } => {
                 format!("{own} refused {} projections of {}: integrity or layout", grouped(more), self.name(peer))
@@ -377,11 +459,49 @@ impl EventLog {
             Happening::BadMessage { peer, more } => {
                 format!("{own} dropped {} ring records of {}: they do not parse", grouped(more), self.name(peer))
             }
+            Happening::Outdated { peer, more } => {
+                let (more, peer) = (grouped(more), self.name(peer));
+                format!("{own} passed over {more} projections of {peer}: of another boot, or out of order")
+            }
+            Happening::RefusedBy { peer, more } => {
+                let (more, peer) = (grouped(more), self.name(peer));
+                format!("{peer} refuses the projections of {own} ({more}): compare the versions of both agents")
+            }
+            Happening::RingDamaged { peer } => {
+                format!(
+                    "{own}: the {} is damaged, nothing goes through it; it is set right in 0.1 s",
+                    self.ring(id, peer)
+                )
+            }
+            Happening::RingRepaired { peer } => {
+                format!(
+                    "{own} set the {} right; what was in it is lost. Look for who else writes to the region",
+                    self.ring(id, peer)
+                )
+            }
+            Happening::BadInjection { more } => {
+                format!("{own} dropped {} injection records: malformed, or their writer died", grouped(more))
+            }
+            Happening::Unsent { peer, count } => {
+                format!("{own} lost {} events for {}: their ring is damaged", grouped(count), self.name(peer))
+            }
+            Happening::Left { peer, boot, unconfirmed } => {
+                let (peer, unconfirmed) = (self.name(peer), grouped(unconfirmed));
+                format!("{own}: {peer} left in order (boot {boot:016x}); {unconfirmed} events wait for its return")
+            }
+            Happening::Killed { peer, boot, unconfirmed } => {
+                let (peer, unconfirmed) = (self.name(peer), grouped(unconfirmed));
+                format!("{own}: {peer} failed, its process is gone (boot {boot:016x}); {unconfirmed} events in doubt")
+            }
             Happening::Paused => format!("{own} paused by hand; heartbeat and watchdog go on"),
             Happening::Resumed => format!("{own} goes on"),
-            Happening::Overflow => format!("{own} stopped executing: queue full and on_overflow is stop"),
+            Happening::Overflow => format!(
+                "{own} stopped executing: queue full and on_overflow is stop; raise capacities.events, or: trefoil torus resume {own}"
+            ),
             Happening::RecordingBroken => {
-                format!("recording of {own} is broken: the writer could not keep up (record.on_full = break)")
+                format!(
+                    "recording of {own} is broken: the writer could not keep up (record.on_full = break); raise record.ring_entries"
+                )
             }
             _ => String::new(),
         }
@@ -392,10 +512,13 @@ impl EventLog {
 fn emptied(mut what: Happening) -> Happening {
     match &mut what {
         Happening::HandedOver { count, .. } => *count = 0,
-        Happening::Refused { more, .. } | Happening::BadMessage { more, .. } | Happening::Rejected { more, .. } => {
-            *more = 0
-        }
-        Happening::Lost { count, .. } => *count = 0,
+        Happening::Refused { more, .. }
+        | Happening::BadMessage { more, .. }
+        | Happening::Outdated { more, .. }
+        | Happening::RefusedBy { more, .. }
+        | Happening::BadInjection { more }
+        | Happening::Rejected { more, .. } => *more = 0,
+        Happening::Lost { count, left, .. } => (*count, *left) = (0, 0),
         Happening::Interval { change, .. } => change.from = change.to,
         _ => {}
     }
@@ -440,14 +563,14 @@ mod tests {
     #[test]
     fn a_line_says_what_and_why() {
         let mut log = log();
-        log.take(notice(SECOND, Happening::HandedOver { to: 1, count: 12, own: 812, peer: 204 }));
+        log.take(notice(SECOND, Happening::HandedOver { to: 1, count: 12, own: 812, peer: 204, cause: Cause::Total }));
         let change = IntervalChange { from: 1200, to: 1440, rate_ppm: 12_000, reason: IntervalReason::Quiet };
         log.take(notice(SECOND, Happening::Interval { change, above_ppm: 50_000, below_ppm: 25_000 }));
         log.take(notice(SECOND, Happening::Change(Change::Suspected { peer: 2, missed: 3 })));
         assert_eq!(
             texts(&log),
             [
-                "A→B handed over 12 events: load 812 vs 204, hysteresis 1 round",
+                "A→B handed over 12 events: load 812 vs 204, more work in all",
                 "A interval 1 200 → 1 440: violation rate 1.2 % < 2.5 %",
                 "A suspects C: heartbeat still for 3 liveness periods",
             ]
@@ -459,13 +582,44 @@ mod tests {
     fn repetitions_fold_into_one_line_a_second() {
         let mut log = log();
         for at in 0..1_000u64 {
-            let count = Happening::HandedOver { to: 1, count: 3, own: 1_000 - at, peer: at };
+            let count = Happening::HandedOver { to: 1, count: 3, own: 1_000 - at, peer: at, cause: Cause::Ready };
             log.take(notice(SECOND + at, count));
         }
         assert_eq!(log.page().newest, 1);
         assert!(log.tick(2 * SECOND + 1, false));
-        assert_eq!(texts(&log)[1], "A→B handed over 2 997 events: load 1 vs 999, hysteresis 1 round (999 times)");
+        assert_eq!(texts(&log)[1], "A→B handed over 2 997 events: load 1 vs 999, more work that is ready (999 times)");
         assert!(!log.tick(2 * SECOND + 2, false));
+    }
+
+    #[test]
+    fn folded_losses_add_up_whole() {
+        let mut log = log();
+        for _ in 0..3 {
+            log.take(notice(SECOND, Happening::Lost { peer: 1, count: 5, left: 2 }));
+        }
+        log.tick(2 * SECOND, false);
+        assert_eq!(
+            texts(&log)[1],
+            "A counts 10 events to B as lost with its old boot; 4 unread ones went to the new (2 times)"
+        );
+    }
+
+    // A peer that leaves in order is no failure; one whose process is gone is.
+    #[test]
+    fn leaving_is_told_from_failing() {
+        let mut log = log();
+        let left = Happening::Left { peer: 1, boot: 7, unconfirmed: 0 };
+        let killed = Happening::Killed { peer: 2, boot: 8, unconfirmed: 3 };
+        assert_eq!((left.severity(), killed.severity()), (Severity::Notice, Severity::Error));
+        log.take(notice(SECOND, left));
+        log.take(notice(SECOND, killed));
+        assert_eq!(
+            texts(&log),
+            [
+                "A: B left in order (boot 0000000000000007); 0 events wait for its return",
+                "A: C failed, its process is gone (boot 0000000000000008); 3 events in doubt",
+            ]
+        );
     }
 
     // decisions:NODE-20: the log is rate-limited, what is kept out is counted, errors are never kept out.

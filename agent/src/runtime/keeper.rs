@@ -11,6 +11,7 @@ use super::clock::{Clock, thread_cpu_ns};
 use torus::braid::Change;
 
 use super::events::{EventLog, Happening, Notice, Severity};
+use super::neighbours::Neighbours;
 use super::pages::Pages;
 use super::ring::Gather;
 use super::shared::{NodeShared, State};
@@ -72,6 +73,7 @@ pub struct Keeper {
     pub(super) pages: Arc<Pages>,
     pub(super) notices: Gather<Notice>,
     pub(super) log: EventLog,
+    pub(super) neighbours: Neighbours,
     pub(super) clock: Clock,
     pub(super) node: Box<NodePage>,
     /// Names and braid ids of the tori, in configuration order.
@@ -107,6 +109,7 @@ impl Keeper {
             self.remember(&notice, now_ns);
             self.log.take(notice);
         }
+        self.neighbours.look(&self.shared);
         let dropped = self.shared.tori.iter().map(|torus| torus.notices_dropped.load(Ordering::Relaxed)).sum::<u64>();
         self.log.suppressed(dropped.saturating_sub(self.dropped));
         self.dropped = dropped;
@@ -119,6 +122,11 @@ impl Keeper {
         }
         if last || now_ns.saturating_sub(self.written_ns) >= WRITE_NS {
             self.written_ns = now_ns;
+            if let Some(why) = self.neighbours.damage() {
+                self.log.node(unix_ns, Severity::Error, &format!("{why}; the node stops"));
+                self.trouble = Some((now_ns, "the region is damaged".to_owned()));
+                self.shared.stop_asked.store(true, Ordering::Release);
+            }
             self.watch(now_ns, unix_ns, phase);
             self.log.tick(unix_ns, last);
             self.write(now_ns, unix_ns, phase);
@@ -135,7 +143,9 @@ impl Keeper {
             Happening::Broken(broken) => {
                 format!("messages of {} and {} do not add up", name(notice.torus), name(broken.peer))
             }
-            Happening::Change(Change::Failed { peer, .. }) => format!("torus {} failed", name(peer)),
+            Happening::Change(Change::Failed { peer, .. }) | Happening::Killed { peer, .. } => {
+                format!("torus {} failed", name(peer))
+            }
             Happening::Change(Change::Alone) => format!("torus {} is alone", name(notice.torus)),
             Happening::Overflow => format!("torus {} stopped: queue full", name(notice.torus)),
             Happening::RecordingBroken => "the recording is broken".to_owned(),
@@ -223,6 +233,7 @@ mod tests {
             pages: Arc::new(Pages::create(&folder.join("status"), 0o600, None, 1).expect("a page")),
             notices: Gather::new(Vec::new()),
             log: EventLog::new(vec!["A".to_owned()]),
+            neighbours: Neighbours::default(),
             clock: Clock::new(),
             node,
             names: vec![("A".to_owned(), 0)],
@@ -268,7 +279,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("trefoil-keeper-last-{}", std::process::id()));
         let mut keeper = keeper(&folder);
         for count in 1..=3 {
-            let what = Happening::HandedOver { to: 0, count, own: 9, peer: 1 };
+            let what = Happening::HandedOver { to: 0, count, own: 9, peer: 1, cause: torus::braid::Cause::Total };
             keeper.log.take(Notice { torus: 0, at_unix_ns: keeper.clock.unix_ns(keeper.clock.now_ns()), what });
         }
         let torus = Arc::clone(&keeper.shared);

@@ -8,8 +8,9 @@
 
 use std::sync::atomic::Ordering;
 
+use shm_transport::mpsc::{self, Stuck};
 use shm_transport::region::{INJECT_WORDS, Side};
-use shm_transport::{mpsc, wake};
+use shm_transport::wake;
 use torus::{Input, Mode, Ran, Reactor, Stop, Torus};
 
 use super::braiding::Braiding;
@@ -62,6 +63,7 @@ pub struct Lane<'a, R> {
     pub(super) waiting: Waiting,
     pub(super) next_arrival: Option<u64>,
     pub(super) bad_injections: u64,
+    pub(super) damaged_ns: Option<u64>,
     pub(super) beat_ns: u64,
     pub(super) overflowed: bool,
 }
@@ -93,7 +95,7 @@ impl<R: Reactor> Lane<'_, R> {
                 &mut self.stats,
                 &mut self.notices,
                 now_ns,
-                self.node.cpu_permille.load(Ordering::Relaxed),
+                self.node,
             );
             if let Some(seed) = &mut self.seed {
                 seed.turn(&self.torus, self.stats.exchanges(), &mut self.notices, now_ns);
@@ -196,11 +198,10 @@ impl<R: Reactor> Lane<'_, R> {
     fn take_injections(&mut self, now_ns: u64) -> bool {
         let mut words = [0; INJECT_WORDS];
         for taken in 0..INJECTIONS {
-            if !self.injections.recv(&mut words).unwrap_or(false) {
-                // Damage of the ring is what a dead or hostile writer leaves: skipping passes it or keeps it out.
-                if self.injections.skip_stuck(now_ns, PATIENCE_NS).is_err() {
-                    self.bad_injections += 1;
-                }
+            let received = self.injections.recv(&mut words);
+            if received != Ok(true) {
+                let looked = received.and_then(|_| self.injections.skip_stuck(now_ns, PATIENCE_NS));
+                self.watch_injections(looked, now_ns);
                 return taken > 0;
             }
             match inject::parse(&words) {
@@ -211,6 +212,29 @@ impl<R: Reactor> Lane<'_, R> {
             }
         }
         true
+    }
+
+    /// A dead writer leaves a place that is given up in time; a hostile one, or damage, words that no sender leaves. The ring is
+    /// set right when they stay (`rse:M7`): it must not be wedged for ever, nor in silence.
+    fn watch_injections(&mut self, looked: Result<Stuck, mpsc::Damaged>, now_ns: u64) {
+        let torus = self.notices.torus;
+        match looked {
+            Ok(stuck) => {
+                self.bad_injections += u64::from(stuck == Stuck::Abandoned);
+                self.damaged_ns = None;
+            }
+            Err(_) => {
+                let since_ns = *self.damaged_ns.get_or_insert(now_ns);
+                if since_ns == now_ns {
+                    self.notices.say(now_ns, Happening::RingDamaged { peer: torus });
+                }
+                if now_ns.saturating_sub(since_ns) >= PATIENCE_NS {
+                    self.damaged_ns = None;
+                    self.bad_injections += self.injections.repair();
+                    self.notices.say(now_ns, Happening::RingRepaired { peer: torus });
+                }
+            }
+        }
     }
 
     /// Admits what other tori handed over, as far as there is room; the rest stays in its ring (`decisions:NODE-5`).
@@ -276,8 +300,13 @@ impl<R: Reactor> Lane<'_, R> {
         if let Some(seed) = &self.seed {
             self.status.seed(seed.page());
         }
-        let reason = if ran.stopped == Stop::Overflow { "queue full and on_overflow is stop" } else { "" };
+        let reason =
+            if ran.stopped == Stop::Overflow { "queue full; raise capacities.events or: torus resume" } else { "" };
         self.status.write(state, reason, now_ns, self.shared, &self.torus, &self.braiding, &self.stats, &self.inputs);
+        let more = std::mem::take(&mut self.bad_injections);
+        if more > 0 {
+            self.notices.say(now_ns, Happening::BadInjection { more });
+        }
         self.status.report(now_ns, &self.inputs, &mut self.notices);
     }
 
@@ -294,8 +323,13 @@ impl<R: Reactor> Lane<'_, R> {
         sleep_ns = self.seed.as_ref().map_or(sleep_ns, |seed| sleep_ns.min(seed.sleep_ns()));
         let (commands, injections, braiding) = (&self.commands, &self.injections, &mut self.braiding);
         let stop = &self.node.stop;
+        // What cannot be admitted is nothing to wake up for.
+        let room = self.torus.admission_room() > 0;
         self.waiter.wait(wake::SPINS, sleep_ns.max(1), || {
-            !commands.is_empty() || injections.backlog() > 0 || braiding.waiting() || stop.load(Ordering::Relaxed)
+            !commands.is_empty()
+                || injections.backlog() > 0
+                || (room && braiding.waiting())
+                || stop.load(Ordering::Relaxed)
         });
     }
 

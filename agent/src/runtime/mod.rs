@@ -26,6 +26,7 @@ pub mod inject;
 pub mod inputs;
 pub mod keeper;
 pub mod lane;
+mod neighbours;
 pub mod node;
 pub mod notices;
 pub mod pace;

@@ -24,6 +24,7 @@ use super::ending::{Final, Stopping};
 use super::events::{EventLog, Notice, Severity};
 use super::handle::{Commands, Inner, Lead, NodeHandle};
 use super::keeper::{Inbox, Keeper, Phase};
+use super::neighbours::Neighbours;
 use super::notices;
 use super::pages::Pages;
 use super::pinning::{self, CoreRequest, Plan};
@@ -241,6 +242,7 @@ fn start_keeper(
         pages: Arc::clone(&base.pages),
         notices,
         log: EventLog::new(report::names(&base.config)),
+        neighbours: Neighbours::new(&base.region),
         clock: base.clock,
         node,
         names: base.config.tori.iter().map(|torus| (torus.name.clone(), torus.id)).collect(),

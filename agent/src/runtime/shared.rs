@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use torus::{Counters, Mode};
+use torus::{Counters, MAX_TORI, Mode};
 
 /// States of a torus; the codes of `control::page::TorusPage::state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,8 @@ pub struct NodeShared {
     pub mode: AtomicI32,
     /// Busy share of the host's CPUs, per mille; 0 until it was read. Written by the control thread, put into projections.
     pub cpu_permille: AtomicU32,
+    /// By braid id the boot of a peer whose process is known to be gone; 0 = none. Written by the keeper, read by the tori.
+    pub gone: [AtomicU64; MAX_TORI],
     /// One each, in configuration order.
     pub tori: Vec<TorusShared>,
 }
@@ -144,6 +146,7 @@ impl NodeShared {
             stop_asked: AtomicBool::new(false),
             mode: AtomicI32::new(-1),
             cpu_permille: AtomicU32::new(0),
+            gone: Default::default(),
             tori: (0..tori).map(|_| TorusShared::default()).collect(),
         }
     }

@@ -243,7 +243,8 @@ fn fill_braid(page: &mut TorusPage, braiding: &Braiding<'_>, now_ns: u64) {
     page.peer_faces_of = shown.peer_faces_of;
     for (id, (peer, link)) in braid.peers().iter().zip(braiding.links()).enumerate() {
         page.peers[id] = PeerPage {
-            state: peer.state() as u32,
+            // Gone in order is not failed.
+            state: if braiding.left(id) { 0 } else { peer.state() as u32 },
             missed_rounds: peer.missed_periods(),
             boot_id: peer.boot(),
             applied_seq: peer.applied_seq(),
@@ -251,7 +252,7 @@ fn fill_braid(page: &mut TorusPage, braiding: &Braiding<'_>, now_ns: u64) {
             sent: link.sent,
             received: link.received,
             pid: braiding.pid(id),
-            via: u32::from(braiding.pid(id) != braiding.own_pid()),
+            via: u32::from(braiding.pid(id) != 0 && braiding.pid(id) != braiding.own_pid()),
         };
     }
 }

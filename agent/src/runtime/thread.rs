@@ -191,6 +191,7 @@ fn run<'m, R: Reactor>(
         clock: setup.clock,
         waiting: setup.waiting,
         bad_injections: 0,
+        damaged_ns: None,
         beat_ns: 0,
         overflowed: false,
     };

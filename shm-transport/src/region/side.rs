@@ -151,6 +151,21 @@ impl<'r> Side<'r> {
         Ok(spsc::Receiver::attach(words, RECORD_WORDS, records, self.boot).expect("the ring fits by layout"))
     }
 
+    /// A new sending end in the place of one whose ring is damaged: this side's count is set so that the ring is empty.
+    #[must_use]
+    pub fn renew_sender(&self, to: u8, held: &spsc::Sender<'r>) -> spsc::Sender<'r> {
+        let (words, records) = (self.view.ring_words(self.torus, to), held.capacity() as usize);
+        spsc::Sender::attach(words, RECORD_WORDS, records, self.boot).expect("it was attached before").0
+    }
+
+    /// A new receiving end in the place of one whose ring is damaged: what was in the ring is passed over.
+    #[must_use]
+    pub fn renew_receiver(&self, from: u8, _held: &spsc::Receiver<'r>) -> spsc::Receiver<'r> {
+        let words = self.view.ring_words(from, self.torus);
+        let records = self.view.layout().geometry().ring_records as usize;
+        spsc::Receiver::attach(words, RECORD_WORDS, records, self.boot).expect("it was attached before").0
+    }
+
     /// The receiving end of this torus' injection ring. Handed out once.
     ///
     /// # Errors

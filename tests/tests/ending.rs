@@ -68,7 +68,7 @@ fn rse_b7_a_second_signal_is_obeyed_at_once() {
     let rest = format!("{THREE_TORI}[record]\nring_entries = 256\n");
     let mut node = Node::start(&scratch, "n", &rest, &["--record", &path.display().to_string()]);
     let full = |torus: &control::snapshot::TorusSnapshot| torus.recorder_stalls > 100;
-    let stalled = node.wait("all tori to stall", |snapshot| snapshot.tori.iter().all(full));
+    let stalled = node.wait("a torus to stall", |snapshot| snapshot.tori.iter().any(full));
     let _held = hang::hang(i32::try_from(stalled.tori[2].tid).unwrap());
     node.signal(Signal::SIGTERM);
     node.wait("the page to say so", |snapshot| snapshot.node.phase != Phase::Running);
@@ -112,7 +112,7 @@ fn node_2_a_stalled_recording_does_not_hold_up_the_stop() {
     let rest = format!("{THREE_TORI}[record]\nring_entries = 256\n");
     let mut node = Node::start(&scratch, "n", &rest, &["--record", &path.display().to_string()]);
     let full = |torus: &control::snapshot::TorusSnapshot| torus.recorder_stalls > 100;
-    let stalled = node.wait("all tori to stall", |snapshot| snapshot.tori.iter().all(full));
+    let stalled = node.wait("a torus to stall", |snapshot| snapshot.tori.iter().any(full));
     node.wait("stalled tori to show signs of life", |snapshot| {
         snapshot.tori.iter().zip(&stalled.tori).all(|(now, then)| now.heartbeat_ns > then.heartbeat_ns + 1_500_000_000)
     });

@@ -1,5 +1,6 @@
 //! From a checked configuration to what the libraries take: capacities, braid rules, reactors, sources.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,19 +54,18 @@ pub enum FileError {
 /// # Errors
 /// [`FileError`] for the first file that cannot be used.
 pub fn works(config: &config::Config) -> Result<Vec<Work>, FileError> {
-    let mut files: Vec<((PathBuf, u32), Arc<[Event]>)> = Vec::new();
+    let mut files: BTreeMap<(PathBuf, u32), Arc<[Event]>> = BTreeMap::new();
     let mut works = Vec::with_capacity(config.tori.len());
     for torus in &config.tori {
         let events = match &torus.workload.kind {
             WorkloadKind::EventsFile { file, shift_x, .. } => {
                 let key = (file.clone(), *shift_x);
-                match files.iter().find(|(known, _)| *known == key) {
-                    Some((_, events)) => Arc::clone(events),
-                    None => {
-                        let events: Arc<[Event]> = shifted(read_events(file)?, *shift_x).into();
-                        files.push((key, Arc::clone(&events)));
-                        events
-                    }
+                if let Some(events) = files.get(&key) {
+                    Arc::clone(events)
+                } else {
+                    let events: Arc<[Event]> = shifted(read_events(file)?, *shift_x).into();
+                    files.insert(key, Arc::clone(&events));
+                    events
                 }
             }
             WorkloadKind::Firehose { nodes, tokens } => firehose_events(*nodes, *tokens).into(),

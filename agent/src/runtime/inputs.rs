@@ -52,6 +52,12 @@ impl Inputs {
         }
     }
 
+    /// Inputs that can be taken in now without waiting for the recording.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.recorder.as_ref().map_or(u64::MAX, Recorder::room)
+    }
+
     /// Whether nothing should be taken in until the recording has caught up.
     pub fn crowded(&mut self) -> bool {
         self.recorder.as_mut().is_some_and(Recorder::crowded)

@@ -198,6 +198,9 @@ impl<R: Reactor> Lane<'_, R> {
     fn take_injections(&mut self, now_ns: u64) -> bool {
         let mut words = [0; INJECT_WORDS];
         for taken in 0..INJECTIONS {
+            if self.inputs.room() == 0 {
+                return taken > 0;
+            }
             let received = self.injections.recv(&mut words);
             if received != Ok(true) {
                 let looked = received.and_then(|_| self.injections.skip_stuck(now_ns, PATIENCE_NS));
@@ -241,7 +244,7 @@ impl<R: Reactor> Lane<'_, R> {
     fn admit(&mut self) -> bool {
         let mut admitted = false;
         for peer in 0..self.side.view().tori() {
-            let room = self.torus.admission_room().min(ADMISSIONS);
+            let room = self.torus.admission_room().min(ADMISSIONS).min(self.inputs.room());
             if room == 0 {
                 break;
             }

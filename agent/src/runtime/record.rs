@@ -144,6 +144,15 @@ impl Recorder {
         self.put(Record::End(End { torus: self.torus, executed, digest }));
     }
 
+    /// Inputs that can be taken in now without a wait for the writer, but for a reserve of half a quarter of the ring that one
+    /// turn's own inputs (steps, corrections) need; unlimited when a full ring is no reason to wait.
+    pub fn room(&self) -> u64 {
+        if !self.stall || self.broken() {
+            return u64::MAX;
+        }
+        self.sender.free().saturating_sub(self.sender.capacity() / (2 * RESERVE)) as u64
+    }
+
     /// Whether the torus should take nothing in until the writer has caught up. A loop that looks at this between its turns
     /// stands still while it beats and sees the stop, instead of in the middle of a turn.
     pub fn crowded(&mut self) -> bool {
@@ -375,6 +384,7 @@ mod tests {
             recorder.note(0, ordinal, Input::Pause);
         }
         assert!(recorder.crowded());
+        assert_eq!(recorder.room(), 0, "nothing more is taken in");
         let torus = std::thread::spawn(move || {
             recorder.note(0, 5, Input::Pause);
             recorder

@@ -106,7 +106,7 @@ pub(super) fn tell_start(inbox: &Inbox, base: &Base, join: &Option<Join>, standi
             say(
                 Severity::Warning,
                 format!(
-                    "region {} held {tori} dead tori and {lost} unread messages (epoch {:016x}): renewed, epoch {epoch:016x}",
+                    "region {} held {tori} tori of nodes that have ended and {lost} unread messages (epoch {:016x}): renewed, epoch {epoch:016x}",
                     path.display(),
                     remains.epoch
                 ),

@@ -168,6 +168,8 @@ impl Backing {
 /// The backing of anonymous private memory at `address`, from what the kernel says about it.
 pub(crate) fn anonymous_backing(address: usize, bytes: usize, asked: Pages, shortage: Option<io::Error>) -> Backing {
     let (page, huge) = hugepages::observed(address).unwrap_or((BASE_PAGE_BYTES, 0));
+    // Neighbouring mappings of equal flags are one entry of smaps; what is ours of it is at most all of ours.
+    let huge = huge.min(bytes);
     let mut notes: Vec<String> =
         shortage.iter().map(|error| hugepages::why_no_huge_pages(bytes, &error.to_string())).collect();
     let pages = hugepages::rung(page, huge, bytes);

@@ -87,6 +87,11 @@ pub fn interleave(rounds: usize, mut ours: impl FnMut() -> f64, mut peer: impl F
     // One unmeasured pass of each: caches, page faults, branch predictors.
     ours();
     peer();
+    alternate(rounds, ours, peer)
+}
+
+/// Runs ours and the peer alternately, `rounds` times, without a pass to warm up.
+pub fn alternate<T>(rounds: usize, mut ours: impl FnMut() -> T, mut peer: impl FnMut() -> T) -> Vec<(T, T)> {
     (0..rounds)
         .map(|round| {
             // Alternate who goes first, so that a drift of the machine favours nobody.

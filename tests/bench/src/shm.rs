@@ -13,7 +13,7 @@ use shm_transport::backing::{Pages, SharedWords};
 use crate::links::ours::{LatestRecv, LatestSend, StreamRecv, StreamSend, latest_words, stream_words};
 use crate::links::raw::{RingRecv, RingSend, SeqlockRecv, SeqlockSend, ring_words, seqlock_words};
 use crate::links::{Recv, Send, halves};
-use crate::measure::{Mode, percentile, pin, unpin};
+use crate::measure::{Mode, alternate, percentile, pin, unpin};
 use crate::report::{Bar, Row, median};
 
 /// A payload of one cache line.
@@ -370,19 +370,9 @@ fn drink(peer: &Peer, recv: &mut impl Recv) -> Flow {
     Flow { per_second, worst_tries: 0, busy: 0 }
 }
 
-/// Interleaves two measurements and gives pairs.
-fn pairs<T>(mut ours: impl FnMut() -> T, mut peer: impl FnMut() -> T) -> Vec<(T, T)> {
-    (0..ROUNDS)
-        .map(|round| {
-            if round % 2 == 0 {
-                let ours = ours();
-                (ours, peer())
-            } else {
-                let peer = peer();
-                (ours(), peer)
-            }
-        })
-        .collect()
+/// Interleaves two measurements; every measurement warms up by itself.
+fn pairs<T>(ours: impl FnMut() -> T, peer: impl FnMut() -> T) -> Vec<(T, T)> {
+    alternate(ROUNDS, ours, peer)
 }
 
 fn trip_rows(rows: &mut Vec<Row>, link: Link, peer: Link, payload: usize, name: &str, bar: Bar) {

@@ -56,6 +56,54 @@ pub enum Request {
     /// `trefoil stop`: bounded, clean stop of the node. Braces, although it has no fields: a unit variant would take any field
     /// that comes with it, in spite of `deny_unknown_fields`.
     Stop {},
+    /// `trefoil propose KIND [VALUE]`: open a ballot (`decisions:CLU-9`).
+    Propose {
+        /// `mode`, `power-limit`, `shutdown`, `reformation`, `quarantine`, `custom0`..`custom3`.
+        kind: String,
+        /// What it is about: a mode number, watts, or for quarantine the node.
+        value: u32,
+        /// `local` (neighbours) or `cluster` (the configured voters); quarantine is always `cluster`.
+        scope: String,
+        /// `more-than-half`, `two-thirds` or `all`.
+        threshold: String,
+    },
+    /// `trefoil ballots vote PROPOSER NUMBER yes|no|abstain`: answer a ballot that policy leaves to the operator.
+    Vote {
+        /// Proposer of the ballot.
+        proposer: u32,
+        /// Number of the ballot.
+        number: u64,
+        /// `yes`, `no` or `abstain`.
+        vote: String,
+    },
+    /// `trefoil leave`: leave the cluster in order; final for this incarnation (`membership:MB-11`).
+    Leave {},
+    /// `trefoil drain on|off`: the load field says no, work is handed to neighbours.
+    Drain {
+        /// On or off.
+        on: bool,
+    },
+    /// `trefoil maintenance NODE 10m`: nobody removes NODE for so long (`decisions:CLU-19`).
+    Maintenance {
+        /// Name or number of the node.
+        node: String,
+        /// For how long, s; 0 ends it.
+        seconds: u32,
+    },
+    /// `trefoil forget NODE`: drop a removed node's tombstone and record (`decisions:CLU-19`).
+    Forget {
+        /// Name or number of the node.
+        node: String,
+    },
+    /// `trefoil join grant|refuse NODE`: decide about a node that asks to be a founder's peer before forming.
+    Join {
+        /// Number of the node.
+        node: u32,
+        /// True grants, false refuses.
+        grant: bool,
+    },
+    /// `trefoil mesh resume`: open the safety valve after a look (`decisions:CLU-14`).
+    ResumeRemovals {},
 }
 
 fn one() -> u32 {
@@ -77,6 +125,16 @@ impl Request {
             Self::Interval { torus, ticks: None } => format!("trefoil torus interval {torus} adaptive"),
             Self::Mode { mode } => format!("trefoil torus mode {mode}"),
             Self::Stop {} => "trefoil stop".to_owned(),
+            Self::Propose { kind, value, scope, threshold } => {
+                format!("trefoil propose {kind} {value} --scope {scope} --threshold {threshold}")
+            }
+            Self::Vote { proposer, number, vote } => format!("trefoil ballots vote {proposer} {number} {vote}"),
+            Self::Leave {} => "trefoil leave".to_owned(),
+            Self::Drain { on } => format!("trefoil drain {}", if *on { "on" } else { "off" }),
+            Self::Maintenance { node, seconds } => format!("trefoil maintenance {node} {seconds}s"),
+            Self::Forget { node } => format!("trefoil forget {node}"),
+            Self::Join { node, grant } => format!("trefoil join {} {node}", if *grant { "grant" } else { "refuse" }),
+            Self::ResumeRemovals {} => "trefoil mesh resume".to_owned(),
         }
     }
 
@@ -89,7 +147,7 @@ impl Request {
             | Self::Resume { torus }
             | Self::Step { torus, .. }
             | Self::Interval { torus, .. } => Some(torus),
-            Self::Mode { .. } | Self::Stop {} => None,
+            _ => None,
         }
     }
 }

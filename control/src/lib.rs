@@ -11,10 +11,12 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod cluster;
 pub mod page;
 pub mod seed;
 pub mod snapshot;
 mod source;
 
+pub use cluster::ClusterSnapshot;
 pub use snapshot::Snapshot;
 pub use source::{SourceError, StatusSource, SteerError, Steering};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::ClusterSnapshot;
 use crate::page::{self, EventsPage, FACE, HostPage, NodePage, Reading, TorusPage};
 use crate::seed::{SeedSnapshot, seed_of};
 
@@ -26,6 +27,9 @@ pub struct Snapshot {
     pub events_suppressed: u64,
     /// CLOCK_MONOTONIC of the reader when the page was read, ns; ages are judged against it.
     pub read_ns: u64,
+    /// The cluster, when the node belongs to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Box<ClusterSnapshot>>,
 }
 
 /// Phase of the node.
@@ -378,6 +382,7 @@ impl Snapshot {
             events: events_of(events),
             events_suppressed: events.suppressed,
             read_ns,
+            cluster: None,
         })
     }
 

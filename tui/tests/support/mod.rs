@@ -46,6 +46,7 @@ pub fn node(polls: u64) -> Snapshot {
         tori: (0..3).map(|id| torus(id, polls, ns)).collect(),
         events: events(polls),
         events_suppressed: 0,
+        cluster: None,
         read_ns: ns + 1_000_000,
     }
 }

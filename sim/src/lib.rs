@@ -1,0 +1,2 @@
+//! The cluster under virtual time: the code of the agent, driven from one seed.
+#![forbid(unsafe_code)]

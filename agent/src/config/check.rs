@@ -61,14 +61,20 @@ pub(super) fn shape<'f>(text: &str, file: Option<&'f Path>) -> (RawConfig, Check
 /// Collects what is wrong between keys.
 pub(super) struct Checker<'f> {
     file: Option<&'f Path>,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Line of every key the file sets.
     pub(super) lines: BTreeMap<String, usize>,
     pub(super) problems: Vec<Problem>,
 }
 
 impl Checker<'_> {
-    fn refuse(&mut self, key: &str, value: impl ToString, expected: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn refuse(
+        &mut self,
+        key: &str,
+        value: impl ToString,
+        expected: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         // The line of the key itself, or of the nearest table around it that the file has.
         let mut around = key;
         let line = loop {
@@ -96,6 +102,7 @@ impl Checker<'_> {
         let braid = self.braid(raw);
         let tori: Vec<Option<Torus>> = raw.torus.iter().enumerate().map(|(at, torus)| self.torus(at, torus)).collect();
         self.across(raw);
+        let cluster = self.cluster(raw);
         let tori = tori.into_iter().collect::<Option<Vec<_>>>()?;
         let resources = Resources {
             cores: raw.resources.cores,
@@ -109,6 +116,7 @@ impl Checker<'_> {
             region,
             braid: braid?,
             record: Record { on_full: raw.record.on_full, ring_entries: raw.record.ring_entries },
+            cluster,
             tori,
             path: self.file.map(Path::to_owned),
             text: text.to_owned(),
@@ -170,7 +178,7 @@ impl Checker<'_> {
             let remedy = "lower braid.cap or raise region.ring_records";
             self.refuse("braid.cap", raw.braid.cap, expected, remedy);
         }
-        let local = raw.torus.len();
+        let local = raw.torus.len() + raw.remote.len();
         // Beside seed peers the other two places of the braid may stay empty.
         let lonely = raw.region.path.is_none() && raw.region.seed_v1.is_none();
         if lonely && local > 0 && (local as u32) < raw.braid.tori {
@@ -464,11 +472,11 @@ pub(super) fn own_keys(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-fn name_of(at: usize, raw: &RawTorus) -> String {
+pub(super) fn name_of(at: usize, raw: &RawTorus) -> String {
     let id = raw.id.unwrap_or(at as u32);
     raw.name.clone().unwrap_or_else(|| char::from_u32('A' as u32 + id).unwrap_or('?').to_string())
 }

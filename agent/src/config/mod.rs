@@ -3,9 +3,12 @@
 //! Every problem of a file is reported in one go, each with file, line, key, value, what is allowed and the remedy.
 
 mod check;
+mod check_cluster;
+pub mod cluster;
 mod keys;
 mod problem;
 mod raw;
+mod raw_cluster;
 mod schema;
 mod show;
 #[cfg(test)]
@@ -15,6 +18,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use cluster::Cluster;
 pub use problem::{Problem, Problems};
 pub use raw::{Mode, OnFull, OnOverflow, Others, Pages, Policy, RawConfig, Waiting};
 pub use schema::json_schema;
@@ -34,6 +38,8 @@ pub struct Config {
     pub braid: Braid,
     /// Recording.
     pub record: Record,
+    /// The cluster, `None` = the node stands alone.
+    pub cluster: Option<Cluster>,
     /// The tori of this process, in file order: 1 to 16, ids and names unique.
     pub tori: Vec<Torus>,
     /// The file it came from.

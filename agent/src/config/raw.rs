@@ -6,6 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::raw_cluster::{RawCluster, RawPeer, RawRemote};
+
 /// A whole configuration file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -20,6 +22,17 @@ pub struct RawConfig {
     pub braid: RawBraid,
     /// Recording of everything that enters a torus (`trefoil run --record FILE`).
     pub record: RawRecord,
+    /// The cluster this node belongs to; absent: the node stands alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<RawCluster>,
+    /// Other nodes of the cluster, one table each.
+    #[schemars(length(max = 64))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peer: Vec<RawPeer>,
+    /// Tori of the braid that other nodes run, one table each.
+    #[schemars(length(max = 15))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote: Vec<RawRemote>,
     /// The tori of this process, one table each.
     #[schemars(length(min = 1, max = 16))]
     pub torus: Vec<RawTorus>,

@@ -111,6 +111,7 @@ impl NodeHandle {
                 self.inner.shared.stop_asked.store(true, Ordering::Release);
                 Ok(Reply { message: "stopping".to_owned(), count: 0 })
             }
+            _ => Err(refuse("this node belongs to no cluster; add [cluster] to its configuration".to_owned())),
         }
     }
 

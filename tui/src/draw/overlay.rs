@@ -122,6 +122,7 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
                     format!("{} to cell {dst}, payload {payload}.", events(*count)),
                 ),
                 Request::Stop {} => ("stop the node?".to_owned(), "All its tori end. The console stays.".to_owned()),
+                other => of_the_cluster(other),
             };
             (title, what, request.command_line())
         }
@@ -142,6 +143,44 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
     let x = pen.put_within(x + 1, last, inside.right(), "do it", pen.theme.accent());
     let x = pen.put_within(x + 3, last, inside.right(), "esc", pen.theme.key());
     pen.put_within(x + 1, last, inside.right(), "leave it", PLAIN);
+}
+
+/// Title and consequence of a request about the cluster.
+fn of_the_cluster(request: &control::api::Request) -> (String, String) {
+    use control::api::Request;
+    let (title, what) = match request {
+        Request::Propose { kind, value, scope, .. } => {
+            (format!("propose {kind} {value}?"), format!("Opens a ballot of scope {scope}; the voters decide."))
+        }
+        Request::Vote { proposer, number, vote } => {
+            (format!("vote {vote}?"), format!("On ballot {number} of node {proposer}. A vote is final."))
+        }
+        Request::Leave {} => {
+            ("leave the cluster?".into(), "Work is handed over first. Final for this incarnation of the node.".into())
+        }
+        Request::Drain { on: true } => {
+            ("drain the node?".into(), "Its load field says no; its work goes to neighbours.".into())
+        }
+        Request::Drain { on: false } => ("end the draining?".into(), "The load field says the truth again.".into()),
+        Request::Maintenance { node, seconds: 0 } => {
+            (format!("end the maintenance of {node}?"), "Its silence counts again.".into())
+        }
+        Request::Maintenance { node, seconds } => {
+            (format!("maintenance of {node}?"), format!("Nobody removes it for {seconds} s, however silent it is."))
+        }
+        Request::Forget { node } => {
+            (format!("forget {node}?"), "Its record and tombstone go; if it returns it is a new member.".into())
+        }
+        Request::Join { node, grant: true } => {
+            (format!("admit node {node}?"), "It counts as a founder from now on.".into())
+        }
+        Request::Join { node, grant: false } => (format!("refuse node {node}?"), "It is told so.".into()),
+        Request::ResumeRemovals {} => {
+            ("resume removals?".into(), "The safety valve opens: silent nodes are removed again.".into())
+        }
+        other => (other.command_line(), String::new()),
+    };
+    (text::ellipsize(&title, 60), what)
 }
 
 fn events(count: u32) -> String {

@@ -56,6 +56,42 @@ impl<'t> Walker<'t> {
         node
     }
 
+    /// Keys that have no default must be there; what is absent or broken leaves a value behind that keeps the tree readable.
+    fn absent(&mut self, schema: &Value, path: &str, table: &DeTable<'_>, out: &mut Map<String, Value>) {
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        for name in required.iter().filter_map(Value::as_str) {
+            let property = self.resolve(&schema["properties"][name]);
+            if !table.iter().any(|(key, _)| key.get_ref() == name) {
+                let documented = schema["properties"][name]["description"].as_str().unwrap_or_default();
+                self.problems.push(Problem {
+                    line: self.lines.get(path).copied(),
+                    key: if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") },
+                    value: "(absent)".to_owned(),
+                    expected: expected(&property),
+                    remedy: format!("write {name} = ... ({})", documented.trim_end_matches('.')),
+                });
+            }
+            out.entry(name).or_insert_with(|| self.stand_in(&property));
+        }
+    }
+
+    /// A value of a kind, for a place whose own is broken or absent.
+    fn stand_in(&self, schema: &Value) -> Value {
+        let schema = self.resolve(schema);
+        if is_type(&schema, "integer") || is_type(&schema, "number") {
+            let least = schema["minimum"].as_i64().unwrap_or(0);
+            Value::from(least)
+        } else if is_type(&schema, "string") {
+            Value::from(words(&schema).first().copied().unwrap_or_default())
+        } else if is_type(&schema, "boolean") {
+            Value::Bool(false)
+        } else {
+            let required = schema["required"].as_array().cloned().unwrap_or_default();
+            let each = required.iter().filter_map(Value::as_str);
+            Value::Object(each.map(|name| (name.to_owned(), self.stand_in(&schema["properties"][name]))).collect())
+        }
+    }
+
     fn table(&mut self, schema: &Value, path: &str, table: &DeTable<'_>, depth: usize) -> Option<Value> {
         let empty = Map::new();
         let known = schema["properties"].as_object().unwrap_or(&empty);
@@ -76,6 +112,7 @@ impl<'t> Walker<'t> {
                 out.insert(name.to_owned(), value);
             }
         }
+        self.absent(schema, path, table, &mut out);
         Some(Value::Object(out))
     }
 
@@ -147,7 +184,7 @@ impl<'t> Walker<'t> {
                     let here = format!("{path}[{at}]");
                     self.lines.insert(here.clone(), self.line(item.span().start));
                     // A broken entry leaves its place behind, so that the positions after it stay true.
-                    self.value(&items, &here, item, depth + 1).unwrap_or_else(|| Value::Object(Map::new()))
+                    self.value(&items, &here, item, depth + 1).unwrap_or_else(|| self.stand_in(&items))
                 });
                 Some(Some(Value::Array(checked.collect())))
             }
@@ -256,7 +293,13 @@ fn expected(schema: &Value) -> String {
             bounds => format!("a text in quotes, length{bounds}"),
         }
     } else if is_type(schema, "array") {
-        format!("a list of tables, count{}", bounds("minItems", "maxItems"))
+        let items = &schema["items"];
+        let of = if items.get("$ref").is_some() || is_type(items, "object") { "tables".to_owned() } else { expected(items) };
+        match (schema["minItems"].as_u64(), schema["maxItems"].as_u64()) {
+            (Some(low), Some(high)) if low == high => format!("a list of {low}, each {of}"),
+            _ if of == "tables" => format!("a list of tables, count{}", bounds("minItems", "maxItems")),
+            _ => format!("a list, count{}, each {of}", bounds("minItems", "maxItems")),
+        }
     } else {
         "a table".to_owned()
     }

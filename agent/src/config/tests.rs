@@ -196,3 +196,62 @@ proptest! {
         }
     }
 }
+
+/// A file of a cluster; `{}` is where a test adds keys of `[cluster]`.
+const CLUSTER: &str = "
+[cluster]
+id = 1
+founders = [1, 2, 3]
+listen = \"10.0.0.1:7946\"
+{}
+[[peer]]
+id = 2
+address = \"n2.lab:7947\"
+[[remote]]
+torus = \"B\"
+id = 1
+node = 2
+[[remote]]
+torus = \"C\"
+id = 2
+node = 3
+[[torus]]
+name = \"A\"
+";
+
+#[test]
+fn a_cluster_is_read_with_its_defaults() {
+    let config = parse(&CLUSTER.replace("{}", "zone = \"rack1\"")).expect("fine");
+    let cluster = config.cluster.expect("a cluster");
+    assert_eq!(cluster.zone, "rack1");
+    assert_eq!(cluster.reliable.to_string(), "10.0.0.1:7947");
+    assert_eq!(cluster.advertise.map(|at| at.to_string()).as_deref(), Some("10.0.0.1:7946"));
+    assert_eq!(cluster.voters, [1, 2, 3], "the founders vote when nothing else is said");
+    assert_eq!(cluster.peers[0].address, "n2.lab:7947");
+    assert_eq!(cluster.remotes.iter().map(|remote| (remote.id, remote.node)).collect::<Vec<_>>(), [
+        (1, Some(2)),
+        (2, Some(3))
+    ]);
+    assert!(cluster.identity.key.ends_with("node-1.key"));
+    assert!(parse("[[torus]]\n[braid]\ntori = 1\n").expect("fine").cluster.is_none());
+}
+
+#[test]
+fn every_problem_of_a_cluster_is_reported_at_once() {
+    let text = CLUSTER
+        .replace("{}", "listne = 1\nposition = [1, 2]\nseeds = [\"nowhere\"]\nreliable = \"10.0.0.1:7946\"")
+        .replace("founders = [1, 2, 3]", "founders = [1, 1, \"x\"]")
+        .replace("node = 3", "node = 1")
+        .replace("address = \"n2.lab:7947\"", "")
+        .replace("id = 1\nnode = 2", "id = 0\nnode = 2");
+    let problems = parse(&text).expect_err("many problems");
+    insta::assert_snapshot!(problems.to_string());
+}
+
+#[test]
+fn peers_and_remotes_without_a_cluster_are_refused() {
+    let text = "[[peer]]\nid = 2\naddress = \"a:1\"\n[[torus]]\n[braid]\ntori = 1\n";
+    let problems = parse(text).expect_err("no cluster");
+    assert_eq!(problems.list.len(), 1);
+    assert_eq!(problems.list[0].key, "peer");
+}

@@ -1,0 +1,1 @@
+//! Formation of a founding set without a leader.

@@ -1,0 +1,1 @@
+//! Ballots: threshold votes over a fixed electorate.

@@ -1,0 +1,1 @@
+//! Fields: published values that lose strength with age.

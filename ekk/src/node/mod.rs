@@ -1,0 +1,1 @@
+//! One node: all machines composed into one tick.

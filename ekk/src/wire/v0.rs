@@ -1,0 +1,1 @@
+//! The packed messages of the seed.

@@ -3,8 +3,9 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use control::cluster::ClusterPage;
 use control::page::{
-    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS, TorusPage,
+    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_CLUSTER, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS, TorusPage,
     VERSION,
 };
 use control::snapshot::{PageError, check_node};
@@ -120,7 +121,9 @@ impl PageSource {
             tori.extend(self.record::<TorusPage>(board, SLOT_TORUS + at, "torus")?);
         }
         let tori: Vec<&TorusPage> = tori.iter().map(|torus| &**torus).collect();
-        Snapshot::from_pages(&node, &host, &tori, &events, now_ns()).map_err(&explain)
+        let cluster = self.record::<ClusterPage>(board, SLOT_CLUSTER, "cluster")?;
+        let snapshot = Snapshot::from_pages(&node, &host, &tori, &events, now_ns()).map_err(&explain)?;
+        Ok(snapshot.with_cluster(cluster.as_deref()))
     }
 }
 

@@ -3,6 +3,70 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+use crate::Snapshot;
+
+/// Bytes of JSON the cluster's record of the page holds.
+pub const CLUSTER_BYTES: usize = 65_528;
+
+/// The cluster's record of the status page: a [`ClusterSnapshot`] as JSON. Its lists have no fixed shape, and it is written by the
+/// control thread a few times a second, never by a torus; so it is text, while the records of tori are plain.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ClusterPage {
+    /// Bytes used; 0 = no cluster.
+    pub len: u64,
+    /// JSON, zero beyond `len`.
+    pub bytes: [u8; CLUSTER_BYTES],
+}
+
+const _: () = assert!(core::mem::size_of::<ClusterPage>() == 65_536);
+
+impl ClusterPage {
+    /// The record of a snapshot. What is too long for it loses the oldest removals, then ballots, then sessions, and says so in
+    /// `notes`. `None` when memory is short.
+    #[must_use]
+    pub fn new(cluster: &ClusterSnapshot) -> Option<Box<Self>> {
+        let mut page = Self::new_box_zeroed().ok()?;
+        let mut text = serde_json::to_vec(cluster).ok()?;
+        if text.len() > CLUSTER_BYTES {
+            let mut cut = cluster.clone();
+            cut.notes.push("the record was too long: the oldest removals, ballots or sessions are left out".to_owned());
+            while text.len() > CLUSTER_BYTES {
+                let longest = [cut.removals.len(), cut.ballots.len(), cut.sessions.len()];
+                if longest == [0; 3] {
+                    return None;
+                }
+                cut.removals.truncate(longest[0] / 2);
+                cut.ballots.truncate(longest[1] - longest[1] / 4 - usize::from(longest[1] > 0 && longest[1] < 4));
+                if longest[0] == 0 {
+                    cut.sessions.truncate(longest[2] / 2);
+                }
+                text = serde_json::to_vec(&cut).ok()?;
+            }
+        }
+        page.len = text.len() as u64;
+        page.bytes[..text.len()].copy_from_slice(&text);
+        Some(page)
+    }
+
+    /// The snapshot; `None` when there is no cluster or the record is damaged.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Box<ClusterSnapshot>> {
+        let used = usize::try_from(self.len).ok().filter(|used| *used > 0)?;
+        serde_json::from_slice(self.bytes.get(..used)?).ok()
+    }
+}
+
+impl Snapshot {
+    /// With the cluster's record.
+    #[must_use]
+    pub fn with_cluster(mut self, page: Option<&ClusterPage>) -> Self {
+        self.cluster = page.and_then(ClusterPage::snapshot);
+        self
+    }
+}
 
 /// Field components in wire order (`ekk` section 2): the words shown to people.
 pub const COMPONENTS: [&str; 6] = ["load", "thermal", "power", "custom0", "custom1", "slack"];
@@ -394,4 +458,97 @@ pub struct EdgeSnapshot {
     pub unauthenticated: bool,
     /// Age of the newest projection, ns.
     pub age_ns: u64,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A cluster of one with nothing in its lists.
+    pub(crate) fn plain() -> ClusterSnapshot {
+        ClusterSnapshot {
+            name: "lab".into(),
+            node_id: 1,
+            boot_inc: 2,
+            life: 0,
+            zone: String::new(),
+            preset: "lan".into(),
+            period_ns: 100_000_000,
+            state: MeshState::Active,
+            doubt: 1.0,
+            muted: false,
+            alone: false,
+            draining: false,
+            valve: String::new(),
+            duplicate_identity: String::new(),
+            bootstrap: BootstrapSnapshot {
+                label: "formed".into(),
+                overdue: false,
+                adopted: false,
+                local_done: true,
+                epoch: 1,
+                formation: 7,
+                digest: 8,
+                ready: 3,
+                quorum: 2,
+                founders: Vec::new(),
+                waiting: Vec::new(),
+            },
+            members: MemberTotals::default(),
+            neighbours: Vec::new(),
+            watches: Vec::new(),
+            sessions: Vec::new(),
+            plane: PlaneSnapshot::default(),
+            fields: FieldsSnapshot::default(),
+            ballots: Vec::new(),
+            removals: Vec::new(),
+            edges: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn removal(id: u32) -> RemovalSnapshot {
+        RemovalSnapshot {
+            id,
+            name: "n".repeat(24),
+            boot_inc: 1,
+            life: 0,
+            kind: "dead".into(),
+            at_unix_ns: 5,
+            threshold: 6,
+            quorum: 5,
+            statements: Vec::new(),
+            text: "x".repeat(200),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let mut cluster = plain();
+        cluster.removals = (0..16).map(removal).collect();
+        cluster.fields.gradients[0] = Some(0.25);
+        let page = ClusterPage::new(&cluster).expect("fits");
+        assert_eq!(page.snapshot().as_deref(), Some(&cluster));
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_loses_its_oldest_and_says_so() {
+        let mut cluster = plain();
+        cluster.removals = (0..1000).map(removal).collect();
+        let cut = ClusterPage::new(&cluster).and_then(|page| page.snapshot()).expect("cut to fit");
+        assert!(!cut.removals.is_empty() && cut.removals.len() < 1000);
+        assert_eq!(cut.removals[0].id, 0, "the newest are kept");
+        assert!(cut.notes[0].contains("too long"), "{:?}", cut.notes);
+    }
+
+    #[test]
+    fn a_damaged_record_is_no_cluster() {
+        let mut page = ClusterPage::new(&plain()).expect("fits");
+        page.bytes[0] = b'x';
+        assert!(page.snapshot().is_none());
+        page.len = u64::MAX;
+        assert!(page.snapshot().is_none());
+        page.len = 0;
+        assert!(page.snapshot().is_none());
+    }
 }

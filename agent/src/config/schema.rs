@@ -294,7 +294,8 @@ fn expected(schema: &Value) -> String {
         }
     } else if is_type(schema, "array") {
         let items = &schema["items"];
-        let of = if items.get("$ref").is_some() || is_type(items, "object") { "tables".to_owned() } else { expected(items) };
+        let of =
+            if items.get("$ref").is_some() || is_type(items, "object") { "tables".to_owned() } else { expected(items) };
         match (schema["minItems"].as_u64(), schema["maxItems"].as_u64()) {
             (Some(low), Some(high)) if low == high => format!("a list of {low}, each {of}"),
             _ if of == "tables" => format!("a list of tables, count{}", bounds("minItems", "maxItems")),

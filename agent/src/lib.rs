@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`config`] | TOML file -> checked [`config::Config`] |
+//! | [`cluster`] | the planes between nodes, identity, remote tori |
 //! | [`runtime`] | torus threads, region, status page, recording |
 //! | [`control_plane`] | the control thread: socket API, metrics, sensors, watchdog; and the client of the API |
 //! | [`sensors`] | what the host says about itself |
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod control_plane;
 pub mod logging;

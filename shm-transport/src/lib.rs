@@ -14,6 +14,7 @@
 //! | [`region`] | a file of slots and rings shared by the tori of a braid |
 //! | [`board`] | a file of slots that watchers map read-only |
 //! | [`seed_v1`] | the region of the seed, byte for byte |
+//! | [`udp`] | datagrams between hosts, by io_uring or plain sockets |
 //! | [`liveness`] | boot ids, processes and their start times |
 //! | [`counting`] | an allocator that counts, for tests that promise none |
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -47,3 +48,5 @@ pub mod liveness;
 pub mod region;
 #[cfg(not(loom))]
 pub mod seed_v1;
+#[cfg(not(loom))]
+pub mod udp;

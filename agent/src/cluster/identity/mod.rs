@@ -1,0 +1,1 @@
+//! Who a node is: CA, certificates, member cards, keys, signatures.

@@ -1,0 +1,1 @@
+//! The link thread: datagrams, sessions, the `ekk` node, remote tori.

@@ -1,0 +1,1 @@
+//! Tori of other nodes as sides of the local region.

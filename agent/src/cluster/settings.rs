@@ -1,0 +1,1 @@
+//! What the cluster part of a configuration comes to, in plain values.

@@ -77,6 +77,36 @@ pub enum Event<'a> {
     NeedCandidates,
     /// The record of a node is missing here.
     NeedRecord(NodeId),
+    /// Messages will go to this node: shake hands before it is needed. `why` is `neighbour` or `watch`.
+    NeedSession {
+        /// The node.
+        id: NodeId,
+        /// For the display.
+        why: &'static str,
+    },
+    /// The cluster is formed by this node's own quorum; persist the record.
+    Formed {
+        /// Counts formations.
+        epoch: u64,
+        /// Digest of founders and policy.
+        digest: u64,
+    },
+    /// The formation of others was adopted; persist the record.
+    Adopted {
+        /// Counts formations.
+        epoch: u64,
+        /// Digest of founders and policy.
+        digest: u64,
+    },
+    /// Two sides of a partition met again: who was removed by which side, what was undone.
+    HealReport {
+        /// Members this side had removed and takes back.
+        undone: u32,
+        /// Members the other side had removed.
+        removed_there: u32,
+    },
+    /// The task chosen in this tick; run it and report its end with `Node::task_done`.
+    RunTask(u8),
     /// Two live beings use one certificate.
     DuplicateIdentity(Identity),
     /// A quarantine was decided and takes effect.

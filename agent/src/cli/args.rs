@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::units;
+use super::{cluster, units};
 
 /// Trefoil, a node agent: pinned tori in a braid over shared memory.
 #[derive(Debug, Parser)]
@@ -53,6 +53,28 @@ pub(super) enum Command {
     Torus(Torus),
     /// Stop the node in order.
     Stop,
+    /// Show the last events.
+    Events(cluster::Events),
+    /// Show neighbours, watch links, sessions and fields of the cluster.
+    Mesh(cluster::Mesh),
+    /// Show what is known of a node, and why it was removed if it was.
+    Why(cluster::Why),
+    /// Show whether the cluster is formed, or whom it waits for and why.
+    Bootstrap(cluster::Bootstrap),
+    /// Open a ballot.
+    Propose(cluster::Propose),
+    /// Show ballots, or answer one.
+    Ballots(cluster::Ballots),
+    /// Leave the cluster in order; final for this start of the node.
+    Leave,
+    /// Send work away: the load field says no, neighbours take over.
+    Drain(cluster::Drain),
+    /// Let nobody remove a node for a time.
+    Maintenance(cluster::Maintenance),
+    /// Drop the record of a removed node.
+    Forget(cluster::Forget),
+    /// Decide about a node that asks to found the cluster with us.
+    Join(cluster::Join),
     /// Look at configurations.
     #[command(subcommand)]
     Config(Config),

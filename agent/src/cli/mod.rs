@@ -10,6 +10,7 @@
 
 mod args;
 mod bench;
+mod cluster;
 mod configuration;
 mod console;
 mod out;
@@ -99,6 +100,17 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Inject(inject) => steer::inject(inject, &runtime_dir()?),
         Command::Torus(torus) => steer::torus(torus, &runtime_dir()?),
         Command::Stop => steer::stop(&runtime_dir()?),
+        Command::Events(events) => cluster::events(&events, &runtime_dir()?),
+        Command::Mesh(mesh) => cluster::mesh(&mesh, &runtime_dir()?),
+        Command::Why(why) => cluster::why(&why, &runtime_dir()?),
+        Command::Bootstrap(bootstrap) => cluster::bootstrap(&bootstrap, &runtime_dir()?),
+        Command::Propose(propose) => cluster::propose(propose, &runtime_dir()?),
+        Command::Ballots(ballots) => cluster::ballots(ballots, &runtime_dir()?),
+        Command::Leave => cluster::leave(&runtime_dir()?),
+        Command::Drain(drain) => cluster::drain(&drain, &runtime_dir()?),
+        Command::Maintenance(maintenance) => cluster::maintenance(maintenance, &runtime_dir()?),
+        Command::Forget(forget) => cluster::forget(forget, &runtime_dir()?),
+        Command::Join(join) => cluster::join(&join, &runtime_dir()?),
         Command::Config(config) => configuration::configuration(&config),
         Command::Replay(replay) => replay::replay(&replay),
         Command::Bench(bench) => bench::bench(&bench),

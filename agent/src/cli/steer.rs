@@ -29,7 +29,7 @@ pub(super) fn stop(runtime_dir: &Path) -> Result<(), Failure> {
     ask(&Request::Stop {}, runtime_dir)
 }
 
-fn ask(request: &Request, runtime_dir: &Path) -> Result<(), Failure> {
+pub(super) fn ask(request: &Request, runtime_dir: &Path) -> Result<(), Failure> {
     let reply = Client::new(runtime_dir).send(request)?;
     out::line(&reply.message);
     Ok(())

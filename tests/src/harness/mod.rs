@@ -3,6 +3,7 @@
 
 pub mod hang;
 pub mod init;
+pub mod lab;
 pub mod node;
 pub mod terminal;
 

@@ -1,5 +1,7 @@
 //! A snapshot as OpenMetrics text.
 
+mod cluster;
+
 use std::sync::atomic::AtomicU64;
 
 use control::Snapshot;
@@ -70,6 +72,9 @@ pub fn text(snapshot: &Snapshot) -> String {
     by_peer(&mut registry, snapshot);
     states(&mut registry, snapshot);
     host(&mut registry, snapshot);
+    if let Some(cluster) = &snapshot.cluster {
+        cluster::register(&mut registry, cluster);
+    }
     let mut out = String::new();
     // Writing to a text does not fail.
     let _ = encode(&mut out, &registry);
@@ -186,5 +191,28 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
+    }
+
+    /// A node in a cluster measures it too; one that stands alone has no such line.
+    #[test]
+    fn the_cluster_is_measured() {
+        let node = NodePage { magic: MAGIC, version: VERSION, ..NodePage::default() };
+        let mut snapshot =
+            Snapshot::from_pages(&node, &HostPage::default(), &[], &EventsPage::default(), 1).expect("sound");
+        assert!(!text(&snapshot).contains("cluster"));
+        let sample = include_str!("../../../../control/samples/cluster.json");
+        snapshot.cluster = Some(serde_json::from_str(sample).expect("a snapshot"));
+        let text = text(&snapshot);
+        for line in [
+            "trefoil_cluster_formed 1",
+            "trefoil_cluster_members_known 9",
+            "trefoil_link_datagrams_dropped_total{reason=\"replayed\"} 4",
+            "trefoil_watch_missed_heartbeats{peer=\"3\"} 4",
+            "trefoil_link_loss_ratio{peer=\"3\"} 0.021",
+            "trefoil_field_gradient{component=\"load\"} -0.02",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+        assert!(!text.contains("trefoil_field_gradient{component=\"power\"}"), "no signal, no line");
     }
 }

@@ -109,7 +109,8 @@ pub struct MemberRecord {
     pub zone: Zone,
     /// Place of the node, in the units of the installation.
     pub position: [i16; 3],
-    /// Address of the fast plane: 16 bytes IPv6 (or mapped IPv4), then the port, little-endian.
+    /// Address of the reliable plane, where whoever needs a session dials: 16 bytes IPv6 (or mapped IPv4), then the port,
+    /// little-endian. Addresses of the fast plane are told session by session.
     pub address: [u8; 18],
     /// Bits, see `FLAG_*`.
     pub flags: u8,

@@ -1,1 +1,0 @@
-//! Fixed-point numbers and decay curves.

@@ -24,6 +24,7 @@ pub mod node;
 pub mod profile;
 pub mod sign;
 pub mod sink;
+pub mod task;
 pub mod time;
 pub mod topology;
 pub mod wire;

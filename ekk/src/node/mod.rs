@@ -5,12 +5,18 @@
 
 mod config;
 mod drop;
+mod lease;
+mod neighbours;
+mod state;
 mod view;
 
 pub use config::{ConfigError, FOUNDERS_MAX, Founders, MetricKind, NEIGHBOURS_MAX, NodeConfig};
 pub use drop::{Drop, Drops};
-pub use view::{Counters, Formation, NeighbourView, Outcome, Q16, State, WatchView};
+pub use neighbours::Health;
+pub use state::Input;
+pub use view::{Counters, Formation, NeighbourView, Outcome, State, WatchView};
 
+use crate::fixed::Q16;
 use crate::id::{Identity, NodeId};
 use crate::membership::record::MemberRecord;
 use crate::sign::Crypto;

@@ -1,10 +1,8 @@
 //! What a node shows: values and small copies, never references into its machines.
 
+use crate::fixed::Q16;
 use crate::id::{Identity, NodeId};
 use crate::time::{Span, Time};
-
-/// Q16.16.
-pub type Q16 = i32;
 
 /// The state of the node's own machine (`ekk` section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,6 +8,7 @@
 //! ```
 
 use super::{Header, Kind, Reader, WireError};
+use crate::fixed::Q16;
 use crate::id::{Identity, NodeId};
 
 /// Components of a field (`ekk` section 2).
@@ -33,7 +34,7 @@ pub struct FieldBody {
     /// What it can do.
     pub capabilities: u16,
     /// Q16.16 components.
-    pub components: [i32; COMPONENTS],
+    pub components: [Q16; COMPONENTS],
     /// Its neighbours, nearest first; [`NodeId::NONE`] after the last.
     pub neighbours: [NodeId; NEIGHBOURS_MAX],
 }
@@ -53,9 +54,9 @@ impl FieldBody {
             return Err(WireError::Value("state"));
         }
         let capabilities = reader.u16()?;
-        let mut components = [0; COMPONENTS];
+        let mut components = [Q16::ZERO; COMPONENTS];
         for component in &mut components {
-            *component = reader.i32()?;
+            *component = Q16(reader.i32()?);
         }
         let count = usize::from(reader.u8()?);
         let mut neighbours = [NodeId::NONE; NEIGHBOURS_MAX];
@@ -76,7 +77,7 @@ impl FieldBody {
         writer.u8(self.state)?;
         writer.u16(self.capabilities)?;
         for component in self.components {
-            writer.i32(component)?;
+            writer.i32(component.0)?;
         }
         let count = self.neighbours.iter().take_while(|id| id.is_node()).count();
         writer.u8(count as u8)?;
@@ -116,4 +117,99 @@ pub fn decode_subscribe(mut reader: Reader<'_>) -> Result<u32, WireError> {
 /// [`WireError::Long`] when the buffer cannot hold a header.
 pub fn encode_bare(kind: Kind, sender: Identity, sequence: u32, buffer: &mut [u8]) -> Result<&[u8], WireError> {
     Ok(Header { kind, sender, sequence }.begin(buffer)?.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn identity(id: u32) -> Identity {
+        Identity { id: NodeId::new(id).unwrap(), boot_inc: 3, life: 2 }
+    }
+
+    fn body(count: usize) -> FieldBody {
+        let mut neighbours = [NodeId::NONE; NEIGHBOURS_MAX];
+        for (at, slot) in neighbours.iter_mut().take(count).enumerate() {
+            *slot = NodeId::new(at as u32 + 7).unwrap();
+        }
+        FieldBody { draining: true, state: 2, capabilities: 0xabcd, components: [Q16(-5); 6], neighbours }
+    }
+
+    /// The layout, byte by byte: another program can be written from the table above.
+    #[test]
+    fn a_field_message_has_the_layout_of_its_table() {
+        let mut buffer = [0; FIELD_BYTES_MAX];
+        let message = body(1).encode(identity(0x0102_0304), 0x0a0b_0c0d, &mut buffer).unwrap();
+        let mut expected = std::vec![1, 0x30, 4, 3, 2, 1, 3, 0, 0, 0, 2, 0, 0x0d, 0x0c, 0x0b, 0x0a, 1, 2, 0xcd, 0xab];
+        for _ in 0..6 {
+            expected.extend([0xfb, 0xff, 0xff, 0xff]);
+        }
+        expected.extend([1, 7, 0, 0, 0]);
+        assert_eq!(message, expected);
+    }
+
+    proptest! {
+        /// ekk:P19: what is written is read, and every shorter or longer form is refused.
+        #[test]
+        fn field_messages_round_trip(count in 0..=NEIGHBOURS_MAX, cut in 0_usize..FIELD_BYTES_MAX, sequence: u32) {
+            let mut buffer = [0; FIELD_BYTES_MAX];
+            let message = body(count).encode(identity(9), sequence, &mut buffer).unwrap();
+            let (header, reader) = Header::decode(message).unwrap();
+            prop_assert_eq!(header, Header { kind: Kind::FIELD, sender: identity(9), sequence });
+            prop_assert_eq!(FieldBody::decode(reader).unwrap(), body(count));
+            let read = |bytes: &[u8]| Header::decode(bytes).and_then(|(_, reader)| FieldBody::decode(reader));
+            if cut < message.len() {
+                prop_assert_eq!(read(&message[..cut]), Err(WireError::Short));
+            }
+            let mut longer = message.to_vec();
+            longer.push(0);
+            prop_assert_eq!(read(&longer), Err(WireError::Long));
+        }
+
+        /// ekk:P19: arbitrary bytes never panic, and what is accepted says the same when written again.
+        #[test]
+        fn arbitrary_bytes_are_refused_or_understood(bytes in proptest::collection::vec(any::<u8>(), 0..150)) {
+            let mut bytes = bytes;
+            if bytes.len() > 17 {
+                bytes[..2].copy_from_slice(&[1, 0x30]);
+                bytes[16] &= 1;
+            }
+            if let Ok((header, reader)) = Header::decode(&bytes) && let Ok(body) = FieldBody::decode(reader) {
+                let mut buffer = [0; FIELD_BYTES_MAX];
+                prop_assert_eq!(body.encode(header.sender, header.sequence, &mut buffer).unwrap(), &bytes[..]);
+            }
+        }
+    }
+
+    /// A subscription for no time or for ever is none.
+    #[test]
+    fn leases_have_a_range() {
+        let mut buffer = [0; SUBSCRIBE_BYTES];
+        for (lease, good) in [(0, false), (1, true), (LEASE_MS_MAX, true), (LEASE_MS_MAX + 1, false)] {
+            let message = encode_subscribe(identity(4), 1, lease, &mut buffer).unwrap();
+            let (_, reader) = Header::decode(message).unwrap();
+            assert_eq!(decode_subscribe(reader).is_ok(), good, "{lease} ms");
+        }
+        let bare = encode_bare(Kind::SHUTDOWN, identity(4), 2, &mut buffer).unwrap();
+        assert_eq!(Header::decode(bare).unwrap().0.kind, Kind::SHUTDOWN);
+        assert!(decode_subscribe(Header::decode(bare).unwrap().1).is_err());
+    }
+
+    /// Wrong versions, kinds and senders are named.
+    #[test]
+    fn headers_say_what_is_wrong() {
+        let mut buffer = [0; SUBSCRIBE_BYTES];
+        encode_subscribe(identity(4), 1, 5, &mut buffer).unwrap();
+        let with = |at: usize, value: u8| {
+            let mut bytes = buffer;
+            bytes[at] = value;
+            Header::decode(&bytes).map(|_| ())
+        };
+        assert_eq!(with(0, 2), Err(WireError::Version(2)));
+        assert_eq!(with(1, 0x60), Err(WireError::Kind(0x60)));
+        assert_eq!(with(2, 0), Err(WireError::Sender));
+        assert_eq!(Header::decode(&[1; 1_401]).map(|_| ()), Err(WireError::Long));
+        assert_eq!(Header::decode(&buffer[..15]).map(|_| ()), Err(WireError::Short));
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{cluster, units};
+use super::{ca, cluster, units};
 
 /// Trefoil, a node agent: pinned tori in a braid over shared memory.
 #[derive(Debug, Parser)]
@@ -75,6 +75,9 @@ pub(super) enum Command {
     Forget(cluster::Forget),
     /// Decide about a node that asks to found the cluster with us.
     Join(cluster::Join),
+    /// Make certificates: the authority of a cluster and its nodes.
+    #[command(subcommand)]
+    Ca(ca::Ca),
     /// Look at configurations.
     #[command(subcommand)]
     Config(Config),

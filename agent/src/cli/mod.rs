@@ -10,6 +10,7 @@
 
 mod args;
 mod bench;
+mod ca;
 mod cluster;
 mod configuration;
 mod console;
@@ -111,6 +112,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Maintenance(maintenance) => cluster::maintenance(maintenance, &runtime_dir()?),
         Command::Forget(forget) => cluster::forget(forget, &runtime_dir()?),
         Command::Join(join) => cluster::join(&join, &runtime_dir()?),
+        Command::Ca(ca) => ca::ca(ca),
         Command::Config(config) => configuration::configuration(&config),
         Command::Replay(replay) => replay::replay(&replay),
         Command::Bench(bench) => bench::bench(&bench),

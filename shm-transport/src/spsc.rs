@@ -329,6 +329,20 @@ impl<'r> Receiver<'r> {
         Ok(true)
     }
 
+    /// Copies the record `ahead` places behind the oldest one into `out` and leaves it there; `false` = there are not so many.
+    /// Whoever passes records on keeps them until they have arrived, and then takes them with [`drain`](Self::drain).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn peek(&mut self, ahead: u64, out: &mut [u64]) -> Result<bool, Damaged> {
+        if ahead >= self.tail.wrapping_sub(self.head) && ahead >= self.look()? {
+            return Ok(false);
+        }
+        load_words(out, self.ring.record(self.head.wrapping_add(ahead)));
+        Ok(true)
+    }
+
     /// Takes up to `most` records in place and acknowledges them together: one store of the count for a batch.
     ///
     /// # Errors

@@ -279,3 +279,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_record_is_looked_at_and_stays() {
+    // decisions:CLU-12: whoever passes records on to another host keeps them until they have arrived.
+    let words: Vec<AtomicU64> = (0..words_needed(2, 4)).map(|_| AtomicU64::new(0)).collect();
+    let (mut sender, _) = Sender::attach(&words, 2, 4, 1).expect("it fits");
+    let (mut receiver, _) = Receiver::attach(&words, 2, 4, 2).expect("it fits");
+    let mut out = [0; 2];
+    assert_eq!(receiver.peek(0, &mut out), Ok(false));
+    for value in 1..=4 {
+        sender.send(&[value, value]).expect("there is room");
+    }
+    assert_eq!((receiver.peek(2, &mut out), out), (Ok(true), [3, 3]));
+    assert_eq!((receiver.peek(0, &mut out), out), (Ok(true), [1, 1]));
+    assert_eq!(receiver.peek(4, &mut out), Ok(false));
+    assert_eq!((sender.free(), receiver.received()), (Ok(0), 0), "nothing was taken");
+    assert_eq!(receiver.drain(3, |_| {}), Ok(3));
+    assert_eq!((receiver.peek(0, &mut out), out, receiver.peek(1, &mut out)), (Ok(true), [4, 4], Ok(false)));
+}

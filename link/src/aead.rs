@@ -1,6 +1,7 @@
 //! Sealing and opening behind a trait: AES-128-GCM and ChaCha20-Poly1305 from ring, and a keyed tag for simulations.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use ring::aead as ring_aead;
 
@@ -18,8 +19,10 @@ pub struct Forged;
 
 /// One key of one direction.
 ///
+/// `Hash` is for state hashes and may leave the key out.
+///
 /// The caller never gives the same nonce twice to [`Aead::seal`] of one value; that is what the counters of a session are for.
-pub trait Aead {
+pub trait Aead: Hash {
     /// Seals `bytes` in place and returns the tag over `bytes` and `aad`.
     fn seal(&self, nonce: &[u8; NONCE_BYTES], aad: &[u8], bytes: &mut [u8]) -> [u8; TAG_BYTES];
 
@@ -33,7 +36,7 @@ pub trait Aead {
 /// Keys of a session, one for each direction.
 ///
 /// They are moved into the session and cannot be copied: a counter that starts again must start under another key.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub struct SessionKeys<A> {
     /// What this node seals with.
     pub send: A,
@@ -79,6 +82,13 @@ impl RingAead {
 impl fmt::Debug for RingAead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RingAead({:?})", self.algorithm)
+    }
+}
+
+impl Hash for RingAead {
+    /// The algorithm only: a key has no business in a hash.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.algorithm.hash(state);
     }
 }
 

@@ -12,14 +12,23 @@
 #![forbid(unsafe_code)]
 
 pub mod aead;
+mod bucket;
+mod command;
 mod config;
 mod deliver;
+mod doubt;
 mod dropped;
 mod endpoint;
 mod error;
 pub mod frame;
+mod hash;
+mod index;
+mod keys;
 mod out;
+mod projection;
+mod rtt;
 mod view;
+pub mod window;
 
 pub use aead::{Aead, SessionKeys};
 pub use config::Config;

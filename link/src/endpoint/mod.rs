@@ -1,16 +1,26 @@
 //! The endpoint: sessions, and what comes in and goes out over them.
 
-use core::net::SocketAddr;
-use std::marker::PhantomData;
+mod poll;
+mod receive;
+mod send;
+mod slot;
+mod table;
+mod views;
 
-use crate::aead::{Aead, SessionKeys};
+use core::net::SocketAddr;
+
+use crate::aead::Aead;
+use crate::bucket::Bucket;
 use crate::config::Config;
-use crate::deliver::Deliver;
-use crate::dropped::DropReason;
-use crate::error::{CommandError, ConfigError, InstallError, SendError};
-use crate::frame::Kind;
-use crate::out::Out;
-use crate::view::{EdgeView, SessionView, Totals};
+use crate::doubt::Doubts;
+use crate::error::ConfigError;
+use crate::hash::Apart;
+use crate::index::Index;
+use crate::projection::Pool;
+use crate::view::Totals;
+use poll::SCRATCH_BYTES;
+use send::Speaker;
+use slot::Slot;
 
 /// What a session is kept for: a set. A session that serves more important things is evicted later; within a class the least
 /// recently used goes first.
@@ -45,13 +55,18 @@ impl KeptFor {
         self.0 & other.0 == other.0
     }
 
+    /// The most important reason as a number; higher stays longer.
+    const fn class(self) -> u32 {
+        8 - self.0.leading_zeros()
+    }
+
     /// The most important reason, as shown.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self.0 {
+        match self.class() {
             0 => "recent",
             1 => "neighbour",
-            2 | 3 => "watch",
+            2 => "watch",
             _ => "braid",
         }
     }
@@ -114,17 +129,39 @@ pub struct InDoubt<'a> {
     pub id: CommandId,
     /// As given to [`Endpoint::send_command`].
     pub stream: u8,
-    /// How often it was sent.
+    /// How often it was sent; 0 = never, so it was certainly not taken.
     pub tries: u32,
     /// Its bytes, for a policy that does it again.
     pub bytes: &'a [u8],
 }
 
+/// Edges of a peer and peers whose projections may be in the making at the same time: bounds the memory of the pool.
+const REASSEMBLY_EDGES: usize = 4;
+const REASSEMBLY_SESSIONS: usize = 8;
+
 /// One node's side of all its links.
 #[derive(Debug)]
 pub struct Endpoint<A> {
     config: Config,
-    keys: PhantomData<A>,
+    speaker: Speaker,
+    slots: Box<[Slot<A>]>,
+    index: Index,
+    /// Sessions with keys.
+    live: usize,
+    pool: Pool,
+    doubts: Doubts,
+    bucket: Bucket,
+    /// Number of the newest command stream.
+    generation: u32,
+    /// Slots that have something to send, each at most once.
+    ready: Vec<u16>,
+    /// No timer is over before this, ns.
+    deadline_ns: u64,
+    /// At least one session waits for room at the caller's while this is not 0.
+    blocked: usize,
+    scratch: Box<[u8]>,
+    command: Box<[u8]>,
+    totals: Apart<Totals>,
 }
 
 impl<A: Aead> Endpoint<A> {
@@ -134,7 +171,26 @@ impl<A: Aead> Endpoint<A> {
     /// A field of `config` outside its range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
-        Ok(Self { config, keys: PhantomData })
+        let places = config.max_sessions + config.max_parked;
+        let edges = config.max_edges.min(REASSEMBLY_EDGES) * config.max_sessions.min(REASSEMBLY_SESSIONS);
+        let scratch = if config.command_bytes_max == 0 { 128 } else { SCRATCH_BYTES };
+        Ok(Self {
+            speaker: Speaker::new(&config),
+            slots: (0..places).map(|_| Slot::new(&config)).collect(),
+            index: Index::new(places),
+            live: 0,
+            pool: Pool::new(2 * edges, config.projection_bytes_max, config.reassembly_ns),
+            doubts: Doubts::new(config.in_doubt_max, config.command_bytes_max),
+            bucket: Bucket::new(config.bandwidth_bytes_per_s, config.bandwidth_burst_bytes),
+            generation: 0,
+            ready: Vec::with_capacity(places),
+            deadline_ns: u64::MAX,
+            blocked: 0,
+            scratch: vec![0; scratch].into_boxed_slice(),
+            command: vec![0; config.command_bytes_max].into_boxed_slice(),
+            totals: Apart(Totals::default()),
+            config,
+        })
     }
 
     /// What it was made from.
@@ -143,162 +199,30 @@ impl<A: Aead> Endpoint<A> {
         &self.config
     }
 
-    /// Begins a session or gives an existing one its next keys.
-    ///
-    /// # Errors
-    /// See [`InstallError`]; nothing changed.
-    pub fn install(&mut self, now_ns: u64, peer: PeerInfo, keys: SessionKeys<A>) -> Result<Installed, InstallError> {
-        let _ = (now_ns, peer, keys);
-        Ok(Installed::default())
-    }
-
-    /// Ends a session; returns how many commands came into doubt.
-    pub fn remove(&mut self, peer: u32, why: Gone) -> usize {
-        let _ = (peer, why);
-        0
-    }
-
     /// Says what a session is kept for. False when there is none.
     pub fn keep_for(&mut self, peer: u32, kept_for: KeptFor) -> bool {
-        let _ = (peer, kept_for);
-        false
+        let at = self.live_slot(peer);
+        at.map(|at| self.slots[at].kept_for = kept_for).is_some()
     }
 
-    /// Says the path MTU to a peer, bytes (IP header included). False when there is no session.
+    /// Says the path MTU to a peer, bytes (IP header included, 576 to 9216). False when there is no session.
     pub fn set_mtu(&mut self, peer: u32, mtu_bytes: usize) -> bool {
-        let _ = (peer, mtu_bytes);
-        false
+        let at = self.live_slot(peer);
+        at.map(|at| self.slots[at].mtu_bytes = mtu_bytes.clamp(576, 9_216)).is_some()
     }
 
     /// Phase and round that every later frame tells (`rse:U6`).
     pub fn set_round(&mut self, phase: u8, round: u32) {
-        let _ = (phase, round);
+        (self.speaker.phase, self.speaker.round) = (phase, round);
     }
 
     /// True when there is a session with keys.
     #[must_use]
     pub fn has_session(&self, peer: u32) -> bool {
-        let _ = peer;
-        false
+        self.live_slot(peer).is_some()
     }
 
-    /// Seals one datagram of kind [`Kind::Ekk`] into `out`.
-    ///
-    /// # Errors
-    /// See [`SendError`]; `out` is then empty.
-    pub fn seal(&mut self, now_ns: u64, peer: u32, kind: Kind, payload: &[u8], out: &mut Out) -> Result<(), SendError> {
-        let _ = (now_ns, kind, payload);
-        out.clear();
-        Err(SendError::NoSession { peer })
-    }
-
-    /// Seals a projection as 1 to 8 segments into `out`; returns how many.
-    ///
-    /// # Errors
-    /// See [`SendError`]; [`SendError::Coalesced`] and [`SendError::Bandwidth`] are counted, not faults.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a projection's name")]
-    pub fn seal_projection(
-        &mut self,
-        now_ns: u64,
-        peer: u32,
-        edge: u8,
-        boot: u64,
-        seq: u64,
-        bytes: &[u8],
-        out: &mut Out,
-    ) -> Result<usize, SendError> {
-        let _ = (now_ns, edge, boot, seq, bytes);
-        out.clear();
-        Err(SendError::NoSession { peer })
-    }
-
-    /// Takes over a command; [`Endpoint::poll`] sends it. `stream` is handed to the peer as it is.
-    ///
-    /// # Errors
-    /// See [`CommandError`]; the command then stays the caller's.
-    pub fn send_command(
-        &mut self,
-        now_ns: u64,
-        peer: u32,
-        stream: u8,
-        bytes: &[u8],
-    ) -> Result<CommandId, CommandError> {
-        let _ = (now_ns, stream, bytes);
-        Err(CommandError::NoSession { peer })
-    }
-
-    /// Takes one datagram; opens it in place.
-    ///
-    /// # Errors
-    /// Why it had no effect; counted already.
-    pub fn receive(
-        &mut self,
-        now_ns: u64,
-        from: SocketAddr,
-        datagram: &mut [u8],
-        deliver: &mut impl Deliver,
-    ) -> Result<(), DropReason> {
-        let _ = (now_ns, from, datagram, deliver);
-        Err(DropReason::UnknownSender)
-    }
-
-    /// Sends what is due: commands, acknowledgements, pongs, pings, heartbeats. Call it after a batch of datagrams, after
-    /// [`Endpoint::send_command`] and at [`Endpoint::next_deadline_ns`].
-    pub fn poll(&mut self, now_ns: u64, send: impl FnMut(u32, Option<SocketAddr>, &[u8])) {
-        let _ = (now_ns, send);
-    }
-
-    /// Offers commands again for which there was no room. Cheap when there are none.
-    pub fn poll_deliver(&mut self, now_ns: u64, deliver: &mut impl Deliver) {
-        let _ = (now_ns, deliver);
-    }
-
-    /// When [`Endpoint::poll`] has something to do next, ns; `None` = only after new input.
-    #[must_use]
-    pub fn next_deadline_ns(&self) -> Option<u64> {
-        None
-    }
-
-    /// Commands in doubt, oldest first; `peer` = 0 means of all peers.
-    pub fn in_doubt(&self, peer: u32) -> impl Iterator<Item = InDoubt<'_>> {
-        let _ = peer;
-        std::iter::empty()
-    }
-
-    /// Takes a command off the list of those in doubt; false when it is not there.
-    pub fn resolve(&mut self, id: CommandId) -> bool {
-        let _ = id;
-        false
-    }
-
-    /// One session.
-    #[must_use]
-    pub fn session(&self, peer: u32) -> Option<SessionView> {
-        let _ = peer;
-        None
-    }
-
-    /// All sessions.
-    pub fn sessions(&self) -> impl Iterator<Item = SessionView> {
-        std::iter::empty()
-    }
-
-    /// One remote edge.
-    #[must_use]
-    pub fn edge(&self, peer: u32, edge: u8) -> Option<EdgeView> {
-        let _ = (peer, edge);
-        None
-    }
-
-    /// Sums.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        Totals::default()
-    }
-
-    /// A hash over all state but counts and key material: equal before and after means that nothing changed.
-    #[must_use]
-    pub fn state_hash(&self) -> u64 {
-        0
+    fn live_slot(&self, peer: u32) -> Option<usize> {
+        self.index.get(peer).filter(|&at| self.slots[at].is_live())
     }
 }

@@ -23,6 +23,16 @@ pub enum Argument {
     Count,
     /// A file: the rest of the line.
     File,
+    /// One of these words.
+    Word(&'static str, &'static [&'static str]),
+    /// One of these words; may be left out, the first then.
+    Optional(&'static str, &'static [&'static str]),
+    /// A whole number; what it is.
+    Number(&'static str),
+    /// A node, by name or number.
+    Node,
+    /// A span of time: 10m; `end`.
+    Time,
 }
 
 impl Argument {
@@ -37,6 +47,9 @@ impl Argument {
             Self::Payload => "[PAYLOAD]",
             Self::Count => "[COUNT]",
             Self::File => "FILE",
+            Self::Word(usage, _) | Self::Optional(usage, _) | Self::Number(usage) => usage,
+            Self::Node => "NODE",
+            Self::Time => "TIME|end",
         }
     }
 
@@ -45,7 +58,9 @@ impl Argument {
             Self::Torus => tori.to_vec(),
             Self::Ticks => vec!["adaptive".into()],
             Self::Mode => vec!["rotate".into(), "ring".into()],
-            Self::Cell | Self::Payload | Self::Count | Self::File => Vec::new(),
+            Self::Word(_, words) | Self::Optional(_, words) => words.iter().map(|word| (*word).to_owned()).collect(),
+            Self::Time => vec!["end".into()],
+            Self::Cell | Self::Payload | Self::Count | Self::File | Self::Number(_) | Self::Node => Vec::new(),
         }
     }
 }
@@ -60,6 +75,9 @@ pub struct Command {
     /// The sentence in the help.
     pub help: &'static str,
 }
+
+const KINDS: &[&str] =
+    &["mode", "power-limit", "shutdown", "reformation", "quarantine", "custom0", "custom1", "custom2", "custom3"];
 
 /// Every command.
 pub const COMMANDS: &[Command] = &[
@@ -77,6 +95,43 @@ pub const COMMANDS: &[Command] = &[
         arguments: &[Argument::Torus, Argument::Cell, Argument::Payload, Argument::Count],
         help: "put events into a torus",
     },
+    Command {
+        name: "propose",
+        arguments: &[
+            Argument::Word("KIND", KINDS),
+            Argument::Number("VALUE"),
+            Argument::Optional("[local|cluster]", &["local", "cluster"]),
+            Argument::Optional("[more-than-half|two-thirds|all]", &["more-than-half", "two-thirds", "all"]),
+        ],
+        help: "open a ballot",
+    },
+    Command {
+        name: "vote",
+        arguments: &[
+            Argument::Number("PROPOSER"),
+            Argument::Number("NUMBER"),
+            Argument::Word("yes|no|abstain", &["yes", "no", "abstain"]),
+        ],
+        help: "answer a ballot; y and n on its screen do the same",
+    },
+    Command {
+        name: "drain",
+        arguments: &[Argument::Word("on|off", &["on", "off"])],
+        help: "send work to the neighbours, or end that",
+    },
+    Command {
+        name: "maintenance",
+        arguments: &[Argument::Node, Argument::Time],
+        help: "let nobody remove a node for a time",
+    },
+    Command { name: "forget", arguments: &[Argument::Node], help: "drop the record of a removed node" },
+    Command {
+        name: "join",
+        arguments: &[Argument::Word("grant|refuse", &["grant", "refuse"]), Argument::Number("NODE")],
+        help: "decide about a node that asks to found the cluster with us",
+    },
+    Command { name: "removals", arguments: &[Argument::Word("resume", &["resume"])], help: "open the safety valve" },
+    Command { name: "leave", arguments: &[], help: "leave the cluster in order" },
     Command { name: "open", arguments: &[Argument::File], help: "show a file that trefoil console --record wrote" },
     Command { name: "live", arguments: &[], help: "leave a recording, back to the node" },
     Command { name: "stop", arguments: &[], help: "stop the node, cleanly" },
@@ -158,11 +213,76 @@ fn build(command: &Command, words: &[&str], tori: &[String]) -> Result<Asked, St
             payload: number(words.get(2), 0, i64::from(i32::MIN), i64::from(i32::MAX), "a payload, a 32-bit number")?,
             count: number(words.get(3), 1, 1, u32::MAX, "a count")?,
         },
+        "propose" | "vote" | "drain" | "maintenance" | "forget" | "join" | "removals" | "leave" => {
+            of_the_cluster(command, words)?
+        }
         "stop" => Request::Stop {},
         "live" => return Ok(Asked::Live),
         "quit" => return Ok(Asked::Action(Action::Quit)),
         _ => return Ok(Asked::Action(Action::Help)),
     }))
+}
+
+fn of_the_cluster(command: &Command, words: &[&str]) -> Result<Request, String> {
+    let word = |at: usize| chosen(command.arguments[at], words.get(at));
+    let node = || words.first().map(|node| (*node).to_owned()).ok_or("expected a node, by name or number");
+    let given = |at: usize| match words.get(at) {
+        None => Err(format!("expected {}", command.arguments[at].usage())),
+        some => number(some, 0, 0, u32::MAX, command.arguments[at].usage()),
+    };
+    Ok(match command.name {
+        "propose" => {
+            let kind = word(0)?;
+            let natural = if kind == "quarantine" { "cluster".to_owned() } else { word(2)? };
+            let scope = if words.len() > 2 { word(2)? } else { natural };
+            if kind == "quarantine" && scope == "local" {
+                return Err("a quarantine binds the whole cluster".into());
+            }
+            Request::Propose { kind, value: given(1)?, scope, threshold: word(3)? }
+        }
+        "vote" => {
+            let ballot = number(words.get(1), 0, 0, u64::MAX, "a ballot's number")?;
+            Request::Vote { proposer: given(0)?, number: ballot, vote: word(2)? }
+        }
+        "drain" => Request::Drain { on: word(0)? == "on" },
+        "maintenance" => Request::Maintenance { node: node()?, seconds: seconds(words.get(1))? },
+        "forget" => Request::Forget { node: node()? },
+        "join" => Request::Join { node: given(1)?, grant: word(0)? == "grant" },
+        "removals" => word(0).map(|_| Request::ResumeRemovals {})?,
+        _ => Request::Leave {},
+    })
+}
+
+/// One of the words an argument allows.
+fn chosen(argument: Argument, word: Option<&&str>) -> Result<String, String> {
+    let (Argument::Word(usage, words) | Argument::Optional(usage, words)) = argument else {
+        return Err("expected a word".into());
+    };
+    match (word, argument) {
+        (Some(word), _) if words.contains(word) => Ok((*word).to_owned()),
+        (None, Argument::Optional(..)) => Ok(words.first().copied().unwrap_or_default().to_owned()),
+        (Some(word), _) => Err(format!("{word}: expected {}", words.join(", "))),
+        (None, _) => Err(format!("expected {usage}")),
+    }
+}
+
+/// `90s`, `10m`, `2h`; `end` is 0.
+fn seconds(word: Option<&&str>) -> Result<u32, String> {
+    let expected = || "expected a time such as 90s, 10m or 2h, or end".to_owned();
+    let word = word.ok_or_else(expected)?;
+    if *word == "end" {
+        return Ok(0);
+    }
+    let cut = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+    let (number, unit) = word.split_at(cut);
+    let factor = match unit {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(format!("{word}: {}", expected())),
+    };
+    let number: u32 = number.parse().map_err(|_| format!("{word}: {}", expected()))?;
+    number.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(|| format!("{word}: {}", expected()))
 }
 
 fn known_torus(word: Option<&&str>, tori: &[String]) -> Result<String, String> {
@@ -254,6 +374,34 @@ mod tests {
         assert_eq!(asked("q"), Ok(Asked::Action(Action::Quit)));
         assert_eq!(asked("open  /tmp/a b.jsonl "), Ok(Asked::Open("/tmp/a b.jsonl".into())));
         assert_eq!(asked("live"), Ok(Asked::Live));
+    }
+
+    #[test]
+    fn what_is_asked_of_the_cluster_becomes_a_request() {
+        let asked = |line: &str| match parse(line, &tori()) {
+            Ok(Asked::Request(request)) => request.command_line(),
+            other => panic!("{line}: {other:?}"),
+        };
+        let local = "trefoil propose mode 2 --scope local --threshold more-than-half";
+        assert_eq!(asked("propose mode 2"), local);
+        assert_eq!(asked("propose mode 2 local"), local);
+        let cluster = "trefoil propose quarantine 7 --scope cluster --threshold two-thirds";
+        assert_eq!(asked("propose quarantine 7 cluster two-thirds"), cluster);
+        assert!(asked("propose quarantine 7").contains("--scope cluster"));
+        assert_eq!(asked("vote 2 12 no"), "trefoil ballots vote 2 12 no");
+        assert_eq!(asked("drain on"), "trefoil drain on");
+        assert_eq!(asked("maintenance n3 10m"), "trefoil maintenance n3 600s");
+        assert_eq!(asked("maintenance n3 end"), "trefoil maintenance n3 0s");
+        assert_eq!(asked("join grant 4"), "trefoil join grant 4");
+        assert_eq!(asked("removals resume"), "trefoil mesh resume");
+        for wrong in ["propose", "propose mode", "propose lunch 1", "propose quarantine 7 local", "vote 1 2 maybe"] {
+            assert!(parse(wrong, &tori()).is_err(), "{wrong}");
+        }
+        for wrong in ["drain", "maintenance n3", "maintenance n3 0s", "maintenance n3 9d", "forget", "join grant"] {
+            assert!(parse(wrong, &tori()).is_err(), "{wrong}");
+        }
+        assert_eq!(complete("propose qu", &tori()), "propose quarantine ");
+        assert_eq!(complete("drain o", &tori()), "drain o");
     }
 
     #[test]

@@ -65,6 +65,12 @@ pub enum Action {
     Interval,
     /// Lowest severity shown.
     Severity,
+    /// Yes to the selected ballot.
+    VoteYes,
+    /// No to the selected ballot.
+    VoteNo,
+    /// Drain the node, or end it.
+    Drain,
     /// Open a recorded file.
     OpenFile,
     /// A screen.
@@ -77,10 +83,22 @@ pub enum Action {
 
 /// Screens a binding holds on.
 type On = &'static [Screen];
-const ALL: On = &[Screen::Overview, Screen::Torus, Screen::Host, Screen::Events];
+const ALL: On = &[
+    Screen::Overview,
+    Screen::Torus,
+    Screen::Mesh,
+    Screen::Fields,
+    Screen::Ballots,
+    Screen::Host,
+    Screen::Events,
+    Screen::Bootstrap,
+];
 const TORUS: On = &[Screen::Torus];
 const EVENTS: On = &[Screen::Events];
-const NOT_EVENTS: On = &[Screen::Overview, Screen::Torus, Screen::Host];
+const NOT_EVENTS: On =
+    &[Screen::Overview, Screen::Torus, Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Host, Screen::Bootstrap];
+const BALLOTS: On = &[Screen::Ballots];
+const CLUSTER: On = &[Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Bootstrap];
 const NOWHERE: On = &[];
 
 /// One line of the key table.
@@ -120,7 +138,7 @@ const fn bind(
 /// Every key of the console, in the order of the help. The keys of the screens stand in [`SCREENS`].
 #[rustfmt::skip]
 pub const BINDINGS: &[Binding] = &[
-    bind(&[(KeyCode::Enter, NONE)], "⏎", Action::Open, ALL, &[Screen::Overview, Screen::Host, Screen::Events], ("open", "open what is selected")),
+    bind(&[(KeyCode::Enter, NONE)], "⏎", Action::Open, ALL, &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Host, Screen::Events], ("open", "open what is selected")),
     bind(&[(KeyCode::Up, NONE)], "↑", Action::Up, ALL, NOWHERE, ("up", "select the line above")),
     bind(&[(KeyCode::Down, NONE)], "↓", Action::Down, ALL, NOWHERE, ("down", "select the line below")),
     bind(&[(KeyCode::Char('p'), NONE)], "p", Action::Pause, TORUS, TORUS, ("pause", "pause this torus; its heartbeat goes on")),
@@ -135,6 +153,9 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[(KeyCode::Char('k'), NONE), (KeyCode::Up, SHIFT)], "k", Action::CellUp, TORUS, NOWHERE, ("up", "cursor to the cell above, y - 1")),
     bind(&[(KeyCode::Char('l'), NONE), (KeyCode::Right, SHIFT)], "l", Action::CellRight, TORUS, NOWHERE, ("right", "cursor to the cell on the right, z + 1")),
     bind(&[(KeyCode::Char('b'), NONE)], "b", Action::Busiest, TORUS, NOWHERE, ("busiest", "cursor to the busiest cell of the face")),
+    bind(&[(KeyCode::Char('y'), NONE)], "y", Action::VoteYes, BALLOTS, BALLOTS, ("vote yes", "vote yes on the selected ballot")),
+    bind(&[(KeyCode::Char('n'), NONE)], "n", Action::VoteNo, BALLOTS, BALLOTS, ("vote no", "vote no on the selected ballot")),
+    bind(&[(KeyCode::Char('d'), NONE)], "d", Action::Drain, CLUSTER, &[Screen::Mesh, Screen::Fields], ("drain", "drain this node, or end the draining")),
     bind(&[(KeyCode::Char('v'), NONE)], "v", Action::Severity, EVENTS, EVENTS, ("severity", "raise the lowest severity shown")),
     bind(&[(KeyCode::PageUp, NONE)], "pgup", Action::PageUp, EVENTS, NOWHERE, ("page up", "a page up in the log")),
     bind(&[(KeyCode::PageDown, NONE)], "pgdn", Action::PageDown, EVENTS, NOWHERE, ("page down", "a page down in the log")),
@@ -146,7 +167,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[(KeyCode::Home, NONE)], "home", Action::Oldest, ALL, NOWHERE, ("oldest", "the oldest moment kept")),
     bind(&[(KeyCode::End, NONE)], "end", Action::Newest, ALL, NOWHERE, ("now", "back to now")),
     bind(&[(KeyCode::Char('/'), NONE)], "/", Action::Filter, ALL, EVENTS, ("filter", "filter the event log")),
-    bind(&[(KeyCode::Char(':'), NONE)], ":", Action::Command, ALL, &[Screen::Overview], ("command", "enter a command; tab completes")),
+    bind(&[(KeyCode::Char(':'), NONE)], ":", Action::Command, ALL, &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Bootstrap], ("command", "enter a command; tab completes")),
     bind(&[(KeyCode::Char('o'), NONE)], "o", Action::OpenFile, ALL, NOWHERE, ("open a recording", "open a recorded file; :live leads back")),
     bind(&[(KeyCode::Esc, NONE)], "esc", Action::Escape, ALL, NOWHERE, ("back out", "close, clear the filter, back to now, back to the overview")),
     bind(&[(KeyCode::Char('?'), NONE), (KeyCode::F(1), NONE)], "?", Action::Help, ALL, ALL, ("help", "these keys")),
@@ -154,7 +175,8 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[(KeyCode::Char('c'), CONTROL)], "^c", Action::QuitNow, ALL, NOWHERE, ("quit", "leave at once, without a question")),
 ];
 
-const NOT_FOOTED: On = &[Screen::Overview, Screen::Host, Screen::Events];
+const NOT_FOOTED: On =
+    &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Host, Screen::Events, Screen::Bootstrap];
 
 /// Keys shown in a footer beside help and quit.
 pub const FOOTER_KEYS: usize = 5;

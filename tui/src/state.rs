@@ -114,6 +114,8 @@ pub struct State {
     pub face: usize,
     /// Cell under the cursor: y, z.
     pub cell: (u8, u8),
+    /// Node whose record the Mesh screen shows.
+    pub node: Option<u32>,
     /// Filter of the event log.
     pub filter: String,
     /// Lowest severity shown.
@@ -157,6 +159,7 @@ impl State {
             scroll: 0,
             face: 0,
             cell: (0, 0),
+            node: None,
             filter: String::new(),
             severity: Severity::Info,
             prompt: None,

@@ -7,6 +7,14 @@ pub enum Screen {
     Overview,
     /// One torus.
     Torus,
+    /// Neighbours, watch links, sessions.
+    Mesh,
+    /// Fields and gradients.
+    Fields,
+    /// Ballots.
+    Ballots,
+    /// Whether the cluster is formed, or what it waits for.
+    Bootstrap,
     /// Sensors, cores, memory, threads.
     Host,
     /// The event log.
@@ -15,11 +23,15 @@ pub enum Screen {
 
 /// The screens that exist, with the key that opens each. Numbers in between belong to screens of later parts of the node;
 /// a screen appears in the tabs, in the help and under its key by standing here.
-pub const SCREENS: [(char, Screen, &str); 4] = [
+pub const SCREENS: [(char, Screen, &str); 8] = [
     ('1', Screen::Overview, "Overview"),
     ('2', Screen::Torus, "Torus"),
+    ('3', Screen::Mesh, "Mesh"),
+    ('4', Screen::Fields, "Fields"),
+    ('5', Screen::Ballots, "Ballots"),
     ('8', Screen::Host, "Host"),
     ('9', Screen::Events, "Events"),
+    ('0', Screen::Bootstrap, "Bootstrap"),
 ];
 
 impl Screen {
@@ -49,6 +61,10 @@ pub enum Target {
     Cell(u8, u8),
     /// The other face.
     Face,
+    /// The record of a node of the cluster, by number.
+    Node(u32),
+    /// A ballot: its row.
+    Ballot(usize),
     /// The recent past of the torus shown: its interval, to be changed.
     Interval,
 }
@@ -60,6 +76,8 @@ impl Target {
         match self {
             Self::Go(screen) => screen.key(),
             Self::Torus(_) | Self::Member(_) | Self::Cell(..) | Self::Face | Self::Interval => Screen::Torus.key(),
+            Self::Node(_) => Screen::Mesh.key(),
+            Self::Ballot(_) => Screen::Ballots.key(),
             Self::Host => Screen::Host.key(),
             Self::Events | Self::Event(_) => Screen::Events.key(),
         }

@@ -16,6 +16,7 @@ use crate::keys::{self, Action};
 use crate::link;
 use crate::state::{Link, NOTE_NS, Note, Prompt, PromptKind, Question, State};
 use crate::target::{Screen, Target};
+use crate::text;
 
 /// Ten seconds, the far step in history.
 const FAR_NS: u64 = 10_000_000_000;
@@ -304,6 +305,14 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
         | Action::Oldest
         | Action::Newest => travel(state, action),
         Action::Pause | Action::Step | Action::Resume | Action::Interval => return steer(state, action),
+        Action::VoteYes | Action::VoteNo => return vote(state, action == Action::VoteYes),
+        Action::Drain => {
+            let draining = state.now().and_then(|now| now.cluster.as_ref()).map(|cluster| cluster.draining);
+            match draining {
+                Some(draining) => return ask(state, Request::Drain { on: !draining }),
+                None => note(state, "this node belongs to no cluster".into(), true),
+            }
+        }
         _ => on_map(state, action),
     }
     None
@@ -323,9 +332,8 @@ fn clamp_focus(state: &mut State) -> usize {
 }
 
 fn go(state: &mut State, screen: Screen) {
-    if state.screen != screen {
-        state.screen = screen;
-        state.focus = 0;
+    if state.screen != screen || state.node.is_some() {
+        (state.screen, state.node, state.focus) = (screen, None, 0);
     }
 }
 
@@ -342,6 +350,14 @@ fn open(state: &mut State, target: Target) {
                     note(state, "that torus is held by another process; attach to its node to open it".into(), false)
                 }
             }
+        }
+        Target::Node(id) => {
+            go(state, Screen::Mesh);
+            (state.node, state.focus) = (Some(id), 0);
+        }
+        Target::Ballot(row) => {
+            go(state, Screen::Ballots);
+            state.focus = row;
         }
         Target::Host => go(state, Screen::Host),
         Target::Events => go(state, Screen::Events),
@@ -370,6 +386,8 @@ fn escape(state: &mut State) {
         travel(state, Action::Newest);
     } else if state.screen == Screen::Events && !state.filter.is_empty() {
         state.filter.clear();
+    } else if state.screen == Screen::Mesh && state.node.is_some() {
+        (state.node, state.focus) = (None, 0);
     } else {
         go(state, Screen::Overview);
     }
@@ -421,6 +439,31 @@ fn steer(state: &mut State, action: Action) -> Option<Effect> {
             None
         }
     }
+}
+
+/// Answers the selected ballot, if it is open and was not answered.
+fn vote(state: &mut State, yes: bool) -> Option<Effect> {
+    let ballots = state.now().and_then(|now| now.cluster.as_ref()).map(|cluster| cluster.ballots.as_slice());
+    let Some(ballot) = ballots.unwrap_or_default().get(state.focus) else {
+        note(state, "no ballot is selected".into(), true);
+        return None;
+    };
+    let request = Request::Vote {
+        proposer: ballot.proposer,
+        number: ballot.number,
+        vote: if yes { "yes" } else { "no" }.to_owned(),
+    };
+    if ballot.result != "open" {
+        let ended =
+            format!("ballot {} is {}: votes change nothing any more", ballot.number, text::clean(&ballot.result));
+        note(state, ended, true);
+        return None;
+    }
+    if ballot.own_vote != "ask" {
+        note(state, format!("this node's vote is {} already; a vote is final", text::clean(&ballot.own_vote)), true);
+        return None;
+    }
+    ask(state, request)
 }
 
 fn on_map(state: &mut State, action: Action) {

@@ -1,9 +1,11 @@
 //! Is everything all right? Findings of one moment, worst first, each with the place that shows it (`console` law 1).
 
+use control::ClusterSnapshot;
+use control::cluster::Health;
 use control::snapshot::{PeerState, Phase, TorusSnapshot, TorusState};
 
 use crate::history::Scene;
-use crate::target::Target;
+use crate::target::{Screen, Target};
 use crate::text;
 use crate::theme::Shape;
 
@@ -47,6 +49,9 @@ pub fn findings(scene: &Scene) -> Vec<Finding> {
     for (at, torus) in scene.now.tori.iter().enumerate() {
         of_torus(scene, at, torus, &mut found);
     }
+    if let Some(cluster) = &scene.now.cluster {
+        of_cluster(scene, cluster, &mut found);
+    }
     if found.is_empty() && !scene.now.node.worst.is_empty() {
         found.push(finding(Shape::Degraded, 60, scene.now.node.worst.clone(), Target::Events));
     }
@@ -75,6 +80,64 @@ fn of_node(scene: &Scene, found: &mut Vec<Finding>) {
     if scene.now.events_suppressed > 0 && scene.changed(|at| at.events_suppressed) {
         let text = format!("{} events kept out of the log", text::grouped(scene.now.events_suppressed));
         found.push(finding(Shape::Degraded, 75, text, Target::Events));
+    }
+}
+
+/// A removal stays a finding for so long.
+const REMOVED_NS: u64 = 600_000_000_000;
+
+fn of_cluster(scene: &Scene, cluster: &ClusterSnapshot, found: &mut Vec<Finding>) {
+    let mesh = Target::Go(Screen::Mesh);
+    let mut add = |shape, rank, text: String, target| found.push(finding(shape, rank, text, target));
+    if !cluster.duplicate_identity.is_empty() {
+        add(Shape::Failed, 7, format!("duplicate identity: {}", cluster.duplicate_identity), mesh);
+    }
+    if cluster.alone {
+        add(Shape::Failed, 8, "alone: no link to anybody lives".into(), mesh);
+    }
+    if !cluster.valve.is_empty() {
+        add(Shape::Failed, 9, cluster.valve.clone(), mesh);
+    }
+    let now = scene.now.node.now_unix_ns;
+    let recent = |at_unix_ns: u64| now.saturating_sub(at_unix_ns) < REMOVED_NS;
+    for removal in cluster.removals.iter().filter(|removal| recent(removal.at_unix_ns)).take(3) {
+        let (id, ago) = (removal.id, text::age(now.saturating_sub(removal.at_unix_ns)));
+        let name = if removal.name.is_empty() { format!("#{id}") } else { removal.name.clone() };
+        match removal.kind.as_str() {
+            "dead" => add(Shape::Failed, 12, format!("{name} removed {ago} ago"), Target::Node(id)),
+            "quarantined" => add(Shape::Failed, 13, format!("{name} quarantined {ago} ago"), Target::Node(id)),
+            _ => {}
+        }
+    }
+    let boot = &cluster.bootstrap;
+    if let Some(first) = boot.waiting.first() {
+        let late = if boot.overdue { "overdue: " } else { "" };
+        let text = format!("{late}not formed, {} of {} ready: {}", boot.ready, boot.quorum, first.text);
+        add(Shape::Degraded, 20, text, Target::Go(Screen::Bootstrap));
+    }
+    for watch in cluster.watches.iter().filter(|watch| watch.health == Health::Suspect) {
+        let name = if watch.name.is_empty() { format!("#{}", watch.id) } else { watch.name.clone() };
+        add(Shape::Degraded, 32, format!("{name} suspect, {} heartbeats missed", watch.missed), Target::Node(watch.id));
+    }
+    let doubtful: u64 = cluster.edges.iter().map(|edge| edge.in_doubt).sum();
+    if doubtful > 0 {
+        add(Shape::Degraded, 41, format!("{} hand-overs in doubt", text::grouped(doubtful)), mesh);
+    }
+    if cluster.muted {
+        add(Shape::Degraded, 42, format!("doubts itself ({:.1}): says nothing about others", cluster.doubt), mesh);
+    }
+    if !cluster.plane.certificate_warning.is_empty() {
+        add(Shape::Degraded, 45, cluster.plane.certificate_warning.clone(), mesh);
+    }
+    let asked = cluster.ballots.iter().position(|ballot| ballot.result == "open" && ballot.own_vote == "ask");
+    if let Some(row) = asked {
+        add(Shape::Degraded, 55, "a ballot waits for your vote".into(), Target::Ballot(row));
+    }
+    if cluster.draining {
+        add(Shape::Paused, 71, "draining: work goes to the neighbours".into(), mesh);
+    }
+    if !cluster.plane.reason.is_empty() {
+        add(Shape::Degraded, 82, format!("plain sockets: {}", cluster.plane.reason), mesh);
     }
 }
 

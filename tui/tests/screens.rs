@@ -75,8 +75,14 @@ fn the_header_answers_with_the_worst_thing_and_the_key_that_leads_there() {
     });
     let text = console.text();
     assert!(text.contains("✕ torus C failed: panicked in react (2) +1"), "{text}");
-    assert!(text.contains("‖ torus B paused (2)"), "{text}");
     insta::assert_snapshot!("wrong-100x30", text);
+    // The second worst stands beside the tabs where there is room.
+    let mut wide = Console::after(30, 130, 30, Colours::None);
+    wide.poll(10, |node| {
+        node.tori[1].state = TorusState::Paused;
+        node.tori[2].state = TorusState::Failed;
+    });
+    assert!(wide.text().contains("‖ torus B paused (2)"), "{}", wide.text());
 }
 
 #[test]

@@ -146,6 +146,14 @@ pub(super) enum Screen {
     Overview,
     /// The first torus.
     Torus,
+    /// The mesh of the cluster.
+    Mesh,
+    /// Fields and gradients.
+    Fields,
+    /// Ballots.
+    Ballots,
+    /// Whether the cluster is formed.
+    Bootstrap,
     /// The host.
     Host,
     /// The event log.

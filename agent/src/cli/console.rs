@@ -121,6 +121,10 @@ fn frame(arguments: &Console, format: Frame, runtime_dir: &Path) -> Result<(), F
     let screen = match arguments.screen {
         Screen::Overview => tui::target::Screen::Overview,
         Screen::Torus => tui::target::Screen::Torus,
+        Screen::Mesh => tui::target::Screen::Mesh,
+        Screen::Fields => tui::target::Screen::Fields,
+        Screen::Ballots => tui::target::Screen::Ballots,
+        Screen::Bootstrap => tui::target::Screen::Bootstrap,
         Screen::Host => tui::target::Screen::Host,
         Screen::Events => tui::target::Screen::Events,
     };

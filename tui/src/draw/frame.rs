@@ -60,6 +60,9 @@ fn identity(pen: &mut Pen<'_>, state: &State, area: Rect, right: u16) {
     if let Some(back) = state.back_ns() {
         rest.push(format!("frozen, {} back", text::age(back)));
     }
+    if let Some(cluster) = &now.cluster {
+        rest.push(super::cluster::identity(cluster));
+    }
     if let Link::Recording { name } = &state.link {
         rest.push(format!("recording {}", text::ellipsize(name, 24)));
     } else if state.frozen.is_none() {
@@ -131,7 +134,8 @@ fn tabs(pen: &mut Pen<'_>, state: &State, area: Rect, found: &[Finding]) {
     let mut x = area.x + 3;
     for (key, screen, name) in SCREENS {
         let chosen = screen == state.screen;
-        let label = format!(" {key} {name} ");
+        // Eight tabs in eighty columns stand closer together.
+        let label = if area.width < 90 { format!(" {key} {name}") } else { format!(" {key} {name} ") };
         let style = if chosen { pen.theme.accent() } else { PLAIN };
         let end = pen.put_within(x, y, area.right(), &label, style);
         pen.clickable(Rect::new(x, y, end - x, 1), Target::Go(screen));

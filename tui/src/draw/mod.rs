@@ -1,6 +1,7 @@
 //! Drawing: a pure function of the state and a buffer. What can be selected or clicked is collected on the way, so that keys
 //! and mouse always agree with the picture.
 
+mod cluster;
 mod events;
 mod frame;
 mod histogram;
@@ -50,6 +51,10 @@ pub fn paint(state: &State, buffer: &mut Buffer) -> Vec<Hit> {
             match state.screen {
                 Screen::Overview => overview::draw(&mut pen, state, body),
                 Screen::Torus => torus::draw(&mut pen, state, body),
+                Screen::Mesh => cluster::mesh(&mut pen, state, body),
+                Screen::Fields => cluster::fields(&mut pen, state, body),
+                Screen::Ballots => cluster::ballots(&mut pen, state, body),
+                Screen::Bootstrap => cluster::bootstrap(&mut pen, state, body),
                 Screen::Host => host::draw(&mut pen, state, body),
                 Screen::Events => events::draw(&mut pen, state, body),
             }

@@ -44,10 +44,11 @@ pub fn help_lines() -> Vec<(String, String)> {
     fn everywhere(on: &[Screen]) -> bool {
         on.len() == SCREENS.len()
     }
-    let groups: [(&str, Belongs); 4] = [
+    let groups: [(&str, Belongs); 5] = [
         ("everywhere", |on| everywhere(on)),
         ("on several screens", |on| !everywhere(on) && on.len() > 1),
         ("torus", |on| on == [Screen::Torus]),
+        ("ballots", |on| on == [Screen::Ballots]),
         ("events", |on| on == [Screen::Events]),
     ];
     for (title, belongs) in groups {

@@ -55,6 +55,10 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     y += rows + 2;
     pen.rule(area, y, "");
     host::line(pen, scene, Rect { y: y + 1, height: 1, ..area });
+    if let Some(cluster) = &scene.now.cluster {
+        y += 1;
+        super::cluster::links_line(pen, cluster, Rect { y: y + 1, height: 1, ..area });
+    }
     pen.rule(area, y + 2, "");
     y += 3;
     if y < area.bottom() {

@@ -51,6 +51,18 @@ pub fn node(polls: u64) -> Snapshot {
     }
 }
 
+/// The cluster of `n1.lab` as a real one could stand at noon: nine members, one removed 41 s ago, one suspect, one ballot open.
+pub fn cluster() -> Box<control::ClusterSnapshot> {
+    let text = include_str!("../../../control/samples/cluster.json");
+    let mut cluster: control::ClusterSnapshot = serde_json::from_str(text).expect("a snapshot");
+    let shift = NOON_NS - 1_700_000_000_000_000_000;
+    cluster.neighbours.iter_mut().for_each(|node| node.since_unix_ns += shift);
+    cluster.watches.iter_mut().for_each(|node| node.since_unix_ns += shift);
+    cluster.removals.iter_mut().for_each(|node| node.at_unix_ns += shift);
+    cluster.ballots.iter_mut().for_each(|ballot| ballot.opened_unix_ns += shift);
+    Box::new(cluster)
+}
+
 fn host() -> HostSnapshot {
     HostSnapshot {
         cpu_percent: Some(41.0),

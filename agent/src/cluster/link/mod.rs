@@ -1,1 +1,2 @@
 //! The link thread: datagrams, sessions, the `ekk` node, remote tori.
+mod outbox;

@@ -1,1 +1,0 @@
-//! Tori of other nodes as sides of the local region.

@@ -1,0 +1,1 @@
+//! Mirrors over pairs of endpoints in one process, without sockets.

@@ -20,13 +20,11 @@ pub enum InstallError {
     /// The peer is this node.
     #[error("a session with oneself")]
     Own,
-    /// An epoch that is not newer than the newest of this boot of the peer: its counter may have been used.
-    #[error("epoch {epoch} is not newer than {newest}: keys must be fresh")]
-    Epoch {
+    /// Keys that this peer had before: their counters would begin again. Agree on fresh ones.
+    #[error("the keys of epoch {epoch} were in use before: keys must be fresh")]
+    Reused {
         /// Epoch given.
         epoch: u32,
-        /// Newest epoch known.
-        newest: u32,
     },
     /// A wire version outside the range of this node.
     #[error("wire version {version} is not spoken here")]

@@ -1,6 +1,6 @@
 //! Key epochs of a session: at most two are accepted, one is used for sending.
 
-use crate::aead::{Aead, Forged, SessionKeys};
+use crate::aead::{Aead, Forged, SessionKeys, TAG_BYTES};
 use crate::config::Config;
 use crate::frame::{Associated, Binding, nonce};
 use crate::window::Window;
@@ -8,13 +8,21 @@ use crate::window::Window;
 /// Words of the replay window: 961 sequence numbers are told apart.
 pub(crate) const WINDOW_WORDS: usize = 16;
 
-/// Place of a datagram in the order in which its sender sealed: epoch, then sequence.
+/// Place of a datagram in the order in which its sender sealed: number of the keys as installed here, then sequence.
 pub(crate) type Position = (u32, u64);
+
+/// What two equal keys have in common and others have not: the tag of nothing under the one nonce that no frame uses.
+type Fingerprint = [u8; TAG_BYTES];
+
+/// Keys remembered by fingerprint.
+const REMEMBERED: usize = 8;
 
 /// Keys of one epoch with the counter and the window that belong to them and to nothing else.
 #[derive(Debug, Hash)]
 pub(crate) struct Key<A> {
     pub(crate) epoch: u32,
+    /// Number of these keys as installed here: epochs may begin again with a new connection, this does not.
+    pub(crate) turn: u32,
     next_send: u64,
     pub(crate) window: Window<WINDOW_WORDS>,
     pub(crate) binding_out: Binding,
@@ -24,7 +32,7 @@ pub(crate) struct Key<A> {
 
 impl<A: Aead> Key<A> {
     pub(crate) fn new(epoch: u32, binding_out: Binding, binding_in: Binding, keys: SessionKeys<A>) -> Self {
-        Self { epoch, next_send: 1, window: Window::new(), binding_out, binding_in, keys }
+        Self { epoch, turn: 0, next_send: 1, window: Window::new(), binding_out, binding_in, keys }
     }
 
     /// The next sequence number; it is never handed out again. `None` when the key is used up.
@@ -61,15 +69,42 @@ pub(crate) struct Keys<A> {
     switched_at_ns: Option<u64>,
     /// Frames taken under the newer one.
     opened_newer: u64,
+    /// Number of the newest keys.
+    turn: u32,
+    used: [Option<Fingerprint>; REMEMBERED],
 }
 
 impl<A: Aead> Keys<A> {
     pub(crate) fn none() -> Self {
-        Self { newer: None, older: None, switch_at_ns: 0, switched_at_ns: None, opened_newer: 0 }
+        Self {
+            newer: None,
+            older: None,
+            switch_at_ns: 0,
+            switched_at_ns: None,
+            opened_newer: 0,
+            turn: 0,
+            used: [None; REMEMBERED],
+        }
     }
 
+    /// The session ends; which keys were used stays known.
     pub(crate) fn clear(&mut self) {
+        (self.newer, self.older) = (None, None);
+    }
+
+    /// Another boot.
+    pub(crate) fn reset(&mut self) {
         *self = Self::none();
+    }
+
+    /// True when one of these keys was in use before.
+    pub(crate) fn knows(&self, keys: &SessionKeys<A>) -> bool {
+        [&keys.send, &keys.receive].into_iter().any(|key| self.used.contains(&Some(fingerprint(key))))
+    }
+
+    /// Number of the newest keys.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turn
     }
 
     pub(crate) fn is_some(&self) -> bool {
@@ -77,8 +112,15 @@ impl<A: Aead> Keys<A> {
     }
 
     /// Adds keys of a later epoch; the oldest of three goes.
-    pub(crate) fn add(&mut self, now_ns: u64, key: Key<A>, config: &Config) {
-        self.older = self.newer.take();
+    pub(crate) fn add(&mut self, now_ns: u64, mut key: Key<A>, config: &Config) {
+        self.turn += 1;
+        key.turn = self.turn;
+        self.used.rotate_right(2);
+        self.used[0] = Some(fingerprint(&key.keys.send));
+        self.used[1] = Some(fingerprint(&key.keys.receive));
+        // Two epochs with one byte could not be told apart: then the new one holds alone.
+        let byte = key.epoch.to_le_bytes()[0];
+        self.older = self.newer.take().filter(|older| older.epoch.to_le_bytes()[0] != byte);
         self.newer = Some(key);
         self.switch_at_ns = now_ns.saturating_add(config.epoch_switch_ns);
         self.switched_at_ns = None;
@@ -107,10 +149,10 @@ impl<A: Aead> Keys<A> {
 
     /// Takes a proven sequence number; returns by how much the highest of its key grew.
     pub(crate) fn take(&mut self, now_ns: u64, position: Position, config: &Config) -> u64 {
-        if let Some(older) = self.older.as_mut().filter(|older| older.epoch == position.0) {
+        if let Some(older) = self.older.as_mut().filter(|older| older.turn == position.0) {
             return older.window.take(position.1);
         }
-        let Some(newer) = self.newer.as_mut().filter(|newer| newer.epoch == position.0) else { return 0 };
+        let Some(newer) = self.newer.as_mut().filter(|newer| newer.turn == position.0) else { return 0 };
         let grown = newer.window.take(position.1);
         if self.older.is_some() {
             // The peer has the new keys: no reason to wait any longer.
@@ -141,4 +183,8 @@ impl<A: Aead> Keys<A> {
         self.opened_newer >= config.epoch_keep_frames
             || self.switched_at_ns.is_some_and(|switched| now_ns >= switched.saturating_add(config.epoch_keep_ns))
     }
+}
+
+fn fingerprint<A: Aead>(key: &A) -> Fingerprint {
+    key.seal(&nonce(0), b"fingerprint", &mut [])
 }

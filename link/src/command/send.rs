@@ -64,7 +64,7 @@ pub(crate) struct Sender {
     bytes: Box<[u8]>,
     /// Place of the newest acknowledgement.
     newest_ack: Position,
-    /// Epoch of the first keys under which the peer must acknowledge before its memory can be relied on; 0 = settled.
+    /// Number of the first keys under which the peer must acknowledge before its memory can be relied on; 0 = settled.
     unsettled: u32,
     /// Nothing is due before this, ns: the timers need no look until then.
     due_ns: u64,
@@ -116,9 +116,9 @@ impl Sender {
 
     /// There are new keys. The peer may have asked for them because it forgot this node, so what was sent and not acknowledged
     /// is marked until it acknowledges under them.
-    pub(crate) fn rekeyed(&mut self, epoch: u32) {
+    pub(crate) fn rekeyed(&mut self, turn: u32) {
         if self.entries.iter().any(|entry| entry.state != State::Free && entry.tries > 0) {
-            self.unsettled = epoch;
+            self.unsettled = turn;
         }
     }
 

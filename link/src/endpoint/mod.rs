@@ -79,7 +79,7 @@ pub struct PeerInfo {
     pub id: u32,
     /// Boot id of its link.
     pub boot_id: u64,
-    /// Number of the keys; later keys of one boot have a higher one.
+    /// Number of the keys, the same on both sides; the next keys of a session have the next number. Keys are never installed twice.
     pub epoch: u32,
     /// Wire version agreed on.
     pub wire_version: u8,

@@ -73,7 +73,7 @@ impl<A: Aead> Endpoint<A> {
         let (head, sealed) = datagram.split_at_mut(header_bytes(header.version));
         let associated = key.binding_in.associated(head);
         self.totals.0.opened += 1;
-        let position = (key.epoch, header.sequence);
+        let position = (key.turn, header.sequence);
         let opened = key.open(header.sequence, &associated, sealed).map_err(|_| DropReason::Forged)?;
         // From here on the datagram is the peer's word.
         self.prove(now_ns, from, &header, Proven { at, position }, length, deliver);

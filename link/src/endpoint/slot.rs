@@ -56,8 +56,6 @@ pub(crate) struct Slot<A> {
     pub(crate) peer: u32,
     pub(crate) peer_boot: u64,
     pub(crate) keys: Keys<A>,
-    /// Newest epoch ever installed for this boot.
-    pub(crate) epoch: u32,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) wire_version: u8,
     pub(crate) kept_for: KeptFor,
@@ -94,7 +92,6 @@ impl<A: crate::Aead> Slot<A> {
             peer: 0,
             peer_boot: 0,
             keys: Keys::none(),
-            epoch: 0,
             address: None,
             wire_version: 0,
             kept_for: KeptFor::RECENT,
@@ -129,8 +126,7 @@ impl<A: crate::Aead> Slot<A> {
     pub(crate) fn reset(&mut self, config: &Config, generation: u32) {
         self.peer = 0;
         self.peer_boot = 0;
-        self.keys.clear();
-        self.epoch = 0;
+        self.keys.reset();
         self.address = None;
         self.kept_for = KeptFor::RECENT;
         self.mtu_bytes = config.mtu_bytes;

@@ -19,8 +19,8 @@ impl<A: Aead> Endpoint<A> {
             return Err(InstallError::Version { version: peer.wire_version });
         }
         let known = self.index.get(peer.id).filter(|&at| self.slots[at].peer_boot == peer.boot_id);
-        if let Some(at) = known.filter(|&at| peer.epoch <= self.slots[at].epoch) {
-            return Err(InstallError::Epoch { epoch: peer.epoch, newest: self.slots[at].epoch });
+        if known.is_some_and(|at| self.slots[at].keys.knows(&keys)) {
+            return Err(InstallError::Reused { epoch: peer.epoch });
         }
         let mut done = Installed { resumed: known.is_some(), ..Installed::default() };
         if known.is_none() {
@@ -44,12 +44,11 @@ impl<A: Aead> Endpoint<A> {
         let into = Binding::new(config.cluster_id, other, me, peer.epoch);
         let slot = &mut self.slots[at];
         slot.keys.add(now_ns, Key::new(peer.epoch, out, into, keys), config);
-        slot.epoch = peer.epoch;
         slot.wire_version = peer.wire_version;
         slot.kept_for = slot.kept_for.with(peer.kept_for);
         slot.boots_out = fold_boots(config.boot_id, peer.boot_id);
         slot.boots_in = fold_boots(peer.boot_id, config.boot_id);
-        slot.sender.rekeyed(peer.epoch);
+        slot.sender.rekeyed(slot.keys.turn());
         if was_live {
             // The address in use was proven by datagrams; a handshake's word is not newer than those.
             slot.address = slot.address.or(peer.address);

@@ -26,6 +26,7 @@ mod index;
 mod keys;
 mod out;
 mod projection;
+pub mod rsepx;
 mod rtt;
 mod view;
 pub mod window;

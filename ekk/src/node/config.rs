@@ -1,7 +1,9 @@
 //! What a node is told at its start; a checked value, so that a node cannot be built wrong (`ekk:D-17`, `ekk:D-38`).
 
+use crate::heartbeat;
 use crate::id::NodeId;
 use crate::profile::{Preset, Profile, Timing};
+use crate::topology::{self, Metric};
 
 /// Most founders a configuration can name (`decisions:CLU-8`).
 pub const FOUNDERS_MAX: usize = 64;
@@ -48,17 +50,6 @@ impl Founders {
     }
 }
 
-/// How far apart two nodes are (`ekk` section 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MetricKind {
-    /// Difference of the ids.
-    Logical,
-    /// Distance of the positions in the records.
-    Physical,
-    /// Measured round-trip time in microseconds, by the physical distance until one is measured.
-    Rtt,
-}
-
 /// What a node is told at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeConfig {
@@ -69,7 +60,7 @@ pub struct NodeConfig {
     /// All times.
     pub timing: Timing,
     /// The metric of neighbourhood.
-    pub metric: MetricKind,
+    pub metric: Metric,
     /// Neighbours wanted, 1..=15.
     pub k: u8,
     /// Neighbours below which the node calls itself degraded, 1..=k; a smaller cluster lowers it (`ekk:D-37`).
@@ -92,7 +83,7 @@ impl NodeConfig {
             cluster_id,
             profile: Profile::Product,
             timing: Timing::preset(preset),
-            metric: MetricKind::Physical,
+            metric: Metric::Physical,
             k: 7,
             neighbours_min: 3,
             founders,
@@ -140,6 +131,10 @@ pub enum ConfigError {
     Quorum(u8),
     /// No message could ever be received.
     Inbox,
+    /// The neighbourhood refuses it.
+    Topology(topology::ConfigError),
+    /// The judgement of neighbours refuses it.
+    Heartbeat(heartbeat::ConfigError),
 }
 
 impl core::fmt::Display for ConfigError {
@@ -151,6 +146,8 @@ impl core::fmt::Display for ConfigError {
             ConfigError::Neighbours(k) => write!(f, "k = {k}; take 1..={NEIGHBOURS_MAX}"),
             ConfigError::NeighboursMin(n) => write!(f, "least number of neighbours {n}; take 1..=k"),
             ConfigError::Quorum(q) => write!(f, "quorum {q}; take 1..=number of founders"),
+            ConfigError::Topology(error) => write!(f, "{error}"),
+            ConfigError::Heartbeat(error) => write!(f, "{error}"),
             ConfigError::Inbox => f.write_str("inbox budget 0; take at least 1 message a tick"),
         }
     }

@@ -3,106 +3,206 @@
 //! The caller feeds [`Node::receive`] with verified messages, calls [`Node::tick`] at [`Node::next_tick`] and carries out what
 //! arrives at the [`Sink`]. Nothing else happens: no clock, no allocation, no call back (`ekk:D-39`).
 
+mod ballots;
 mod config;
 mod drop;
 mod lease;
+mod nearest;
 mod neighbours;
+mod quarantine;
+mod receive;
 mod state;
+mod tap;
+mod tick;
 mod view;
 
-pub use config::{ConfigError, FOUNDERS_MAX, Founders, MetricKind, NEIGHBOURS_MAX, NodeConfig};
+pub use crate::heartbeat::Health;
+pub use config::{ConfigError, FOUNDERS_MAX, Founders, NEIGHBOURS_MAX, NodeConfig};
 pub use drop::{Drop, Drops};
-pub use neighbours::Health;
+pub use lease::SUBSCRIBERS_MAX;
+pub use nearest::CANDIDATES_MAX;
+pub use quarantine::QUARANTINED_MAX;
 pub use state::Input;
-pub use view::{Counters, Formation, NeighbourView, Outcome, State, WatchView};
+pub use view::{Counters, Formation, NeighbourView, Outcome, State};
 
+use crate::field::Rules;
 use crate::fixed::Q16;
+use crate::heartbeat::{self, Heartbeat};
 use crate::id::{Identity, NodeId};
 use crate::membership::record::MemberRecord;
+use crate::membership::{self, LinkView, Membership};
+use crate::profile::Profile;
 use crate::sign::Crypto;
-use crate::sink::Sink;
+use crate::sink::{Class, Event, Sink};
+use crate::task::{Task, TaskEnd, TaskError, TaskId, TaskSpec, Tasks};
 use crate::time::{Span, Time};
-use crate::wire::v1::Header;
+use crate::topology;
+use crate::wire::v1::{HEADER_BYTES, Kind, field};
+
+/// Peers whose heartbeats are judged by the node itself (`ekk` section 2); the product profile needs no more than the neighbours.
+pub const PEERS_MAX: usize = 64;
+
+/// Neighbours are judged by their fields, which come each second period; the seed judges heartbeats.
+fn peers_config(config: &NodeConfig) -> heartbeat::Config {
+    match config.profile {
+        Profile::Seed => heartbeat::Config::seed(),
+        Profile::Product => heartbeat::Config {
+            period: config.timing.field,
+            beats: false,
+            probation: config.timing.period.times(PROBATION_PERIODS),
+            ..heartbeat::Config::product(&config.timing)
+        },
+    }
+}
+
+/// A neighbour that sent no field for so long after its election gives way to another one.
+const PROBATION_PERIODS: u64 = 20;
+
+/// The own field and its publication.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Own {
+    components: [Q16; 6],
+    slack: Q16,
+    draining: bool,
+    published: bool,
+    /// When the field was stamped last.
+    stamp: Time,
+    sequence: u32,
+}
 
 /// One node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Node {
     config: NodeConfig,
-    me: MemberRecord,
+    rules: Rules,
     state: State,
+    state_since: Time,
+    last_tick: Time,
+    /// Next beat of the watch links, sending of the field, asking for candidates, end of patience with an election.
+    beat_at: Time,
+    publish_at: Time,
+    ask_candidates_at: Time,
+    settle_by: Time,
+    aggregated_at: Time,
+    fresh_fields: bool,
+    fresh_verdicts: bool,
+    inbox: receive::Inbox,
     counters: Counters,
     drops: Drops,
-    components: [Q16; 6],
+    formed: Option<Formation>,
+    /// Members known, this one included.
+    known: u32,
+    own: Own,
     gradients: [Option<Q16>; 6],
-    last_tick: Time,
+    ended: tap::Ended,
+    quarantine: quarantine::Quarantine,
+    leases: lease::Leases,
+    tasks: Tasks,
+    neighbours: neighbours::Neighbours,
+    nearest: nearest::Nearest,
+    /// How well the neighbours are heard; in the seed profile: all peers.
+    peers: Heartbeat<PEERS_MAX, 128>,
+    ballots: ballots::Ballots,
+    membership: Membership,
 }
 
 impl Node {
-    /// A node that has not started: [`Node::tick`] does nothing before [`Node::start`].
+    /// A node that has not started: [`Node::tick`] does nothing before [`Node::start`]. `seed` is for walks and jitter.
     ///
     /// # Errors
     /// Names the value of the configuration that is out of range.
-    pub fn new(config: NodeConfig, me: MemberRecord, _seed: u64) -> Result<Self, ConfigError> {
+    pub fn new(config: NodeConfig, me: MemberRecord, seed: u64) -> Result<Self, ConfigError> {
         config.check()?;
-        if !me.identity.id.is_node() {
-            return Err(ConfigError::Me(me.identity.id));
+        let id = me.identity.id;
+        if !id.is_node() {
+            return Err(ConfigError::Me(id));
         }
+        let members = membership::Config { cluster_id: config.cluster_id, timing: config.timing };
+        let mut membership = Membership::new(members, me, seed);
+        membership.set_seeds(config.founders.ids());
+        let own = Own {
+            components: [Q16::ZERO; 6],
+            slack: Q16::ONE,
+            draining: false,
+            published: false,
+            stamp: Time::ZERO,
+            sequence: 0,
+        };
         Ok(Self {
             config,
-            me,
+            rules: Rules::product(&config.timing),
             state: State::Init,
+            state_since: Time::ZERO,
+            last_tick: Time::ZERO,
+            beat_at: Time::ZERO,
+            publish_at: Time::ZERO,
+            ask_candidates_at: Time::ZERO,
+            settle_by: Time::ZERO,
+            aggregated_at: Time::ZERO,
+            fresh_fields: true,
+            fresh_verdicts: true,
+            inbox: receive::Inbox::default(),
             counters: Counters::default(),
             drops: Drops::default(),
-            components: [Q16::default(); 6],
+            formed: None,
+            known: 1,
+            own,
             gradients: [None; 6],
-            last_tick: Time::ZERO,
+            ended: tap::Ended::new(),
+            quarantine: quarantine::Quarantine::new(),
+            leases: lease::Leases::new(),
+            tasks: Tasks::new(),
+            neighbours: neighbours::Neighbours::new(),
+            nearest: nearest::Nearest::new(&config, id, me.position)?,
+            peers: Heartbeat::new(peers_config(&config), id).map_err(ConfigError::Heartbeat)?,
+            ballots: ballots::Ballots::new(),
+            membership,
         })
     }
 
-    /// Starts, or starts again after [`Node::stop`].
-    pub fn start(&mut self, now: Time, _sink: &mut impl Sink) {
-        self.state = State::Discovering;
+    /// Starts, or starts again after [`Node::stop`]; the first tick is due at once.
+    pub fn start(&mut self, now: Time, sink: &mut impl Sink) {
+        if !matches!(self.state, State::Init | State::Shutdown) {
+            return;
+        }
         self.last_tick = now;
+        self.beat_at = now;
+        self.publish_at = now;
+        self.ask_candidates_at = now;
+        self.apply(now, Input::Start, sink);
     }
 
-    /// Stops: subscribers are told, nothing is done until the next start. For a planned leave use [`Node::leave`].
-    pub fn stop(&mut self, _now: Time, _sink: &mut impl Sink) {
-        self.state = State::Shutdown;
-    }
-
-    /// Phase 1, piece by piece: one message from a sender that the link has verified.
-    ///
-    /// # Errors
-    /// Why the message changed nothing; it is counted.
-    pub fn receive(
-        &mut self,
-        _now: Time,
-        from: NodeId,
-        bytes: &[u8],
-        _crypto: &mut impl Crypto,
-        _sink: &mut impl Sink,
-    ) -> Result<(), Drop> {
-        let checked = Header::decode(bytes)
-            .map_err(Drop::from)
-            .and_then(|(header, _)| if header.sender.id == from { Ok(()) } else { Err(Drop::SenderMismatch) });
-        checked.inspect_err(|&reason| self.drops.count(reason))
+    /// Stops: those that know this node as a neighbour are told, and nothing is done until the next start. A planned leave
+    /// is [`Node::leave`].
+    pub fn stop(&mut self, now: Time, sink: &mut impl Sink) {
+        if matches!(self.state, State::Init | State::Shutdown) {
+            return;
+        }
+        let mut buffer = [0; HEADER_BYTES];
+        if let Ok(bytes) = field::encode_bare(Kind::SHUTDOWN, self.identity(), self.own.sequence, &mut buffer) {
+            let told = self.neighbours.all().iter().map(|neighbour| neighbour.id);
+            let others = self.leases.ids().filter(|&id| self.neighbours.get(id).is_none());
+            for id in told.chain(others) {
+                sink.send(id, Class::Field, bytes);
+            }
+        }
+        self.leases.clear();
+        self.apply(now, Input::Stop, sink);
     }
 
     /// The transport failed hard: the next tick reports it and still does its work (`ekk:D-33`).
     pub fn receive_failed(&mut self) {
+        self.inbox.failed = true;
         self.drops.count(Drop::Transport);
     }
 
-    /// Phases 2 to 8, in the order of `ekk` section 8.
-    pub fn tick(&mut self, now: Time, _crypto: &mut impl Crypto, _sink: &mut impl Sink) -> Outcome {
-        self.last_tick = now;
-        Outcome::Ok
-    }
-
-    /// When the next tick has something to do; ticking earlier is harmless.
+    /// When the next tick has something to do; ticking earlier is harmless. [`Time::NEVER`] while the node is stopped.
     #[must_use]
     pub fn next_tick(&self) -> Time {
-        self.last_tick.after(self.config.timing.period)
+        match self.state {
+            State::Init | State::Shutdown => Time::NEVER,
+            _ => self.beat_at.min(self.publish_at).min(self.tasks.next_release()),
+        }
     }
 
     /// A session with `peer` is up: messages to it go out at once.
@@ -111,8 +211,10 @@ impl Node {
     /// The session with `peer` is gone.
     pub fn session_down(&mut self, _now: Time, _peer: NodeId, _sink: &mut impl Sink) {}
 
-    /// A measured round-trip time to `peer`.
-    pub fn rtt_sample(&mut self, _now: Time, _peer: NodeId, _rtt: Span) {}
+    /// A measured round-trip time to `peer`; moves elections under [`crate::topology::Metric::Rtt`].
+    pub fn rtt_sample(&mut self, now: Time, peer: NodeId, rtt: Span) {
+        self.nearest.rtt(now, peer, rtt);
+    }
 
     /// Own start-up work is done: one step of the bootstrap.
     pub fn local_done(&mut self, _now: Time, _crypto: &mut impl Crypto, _sink: &mut impl Sink) {}
@@ -126,52 +228,149 @@ impl Node {
     /// A snapshot from the reliable plane: the formation and members to begin with.
     pub fn adopt(
         &mut self,
-        _now: Time,
-        _members: &mut impl Iterator<Item = MemberRecord>,
-        _formation: Formation,
-        _crypto: &mut impl Crypto,
-        _sink: &mut impl Sink,
+        now: Time,
+        members: &mut impl Iterator<Item = MemberRecord>,
+        formation: Formation,
+        crypto: &mut impl Crypto,
+        sink: &mut impl Sink,
     ) {
+        if self.formed.is_none() {
+            self.formed = Some(formation);
+            sink.event(&Event::Adopted { epoch: formation.epoch, digest: formation.digest });
+        }
+        let mut tap = tap::Tap { now, sink, nearest: &mut self.nearest, ended: &mut self.ended };
+        self.membership.adopt(now, members, crypto, &mut tap);
     }
 
     /// First watch rings as (ring, previous, next): for a founding set and for a simulation that starts warm.
-    pub fn link_rings(&mut self, _now: Time, _rings: &[(u8, NodeId, NodeId)], _crypto: &mut impl Crypto) {}
+    pub fn link_rings(&mut self, now: Time, rings: &[(u8, NodeId, NodeId)], _crypto: &mut impl Crypto) {
+        self.membership.link_rings(now, rings);
+    }
 
-    /// A candidate for neighbourhood from the caller's directory; answers [`crate::sink::Event::NeedCandidates`].
-    pub fn offer(&mut self, _record: &MemberRecord) {}
+    /// A candidate for neighbourhood from the caller's directory; answers [`Event::NeedCandidates`].
+    /// The record has been checked by the caller or by the membership.
+    ///
+    /// # Errors
+    /// The table is full of nearer candidates, or the id is no node's.
+    pub fn offer(&mut self, now: Time, record: &MemberRecord) -> Result<(), topology::Refused> {
+        self.nearest.offer(now, record.identity, record.position)
+    }
 
-    /// Sets one component of the own field, 0..6. False when there is no such component.
+    /// How many members the caller's directory has, this node included; sizes walks, the safety valve and the wanted
+    /// number of neighbours.
+    pub fn set_known(&mut self, members: u32) {
+        self.known = members.max(1);
+        self.membership.set_known(self.known);
+    }
+
+    /// Sets one component of the own field, 0..6; slack (5) comes from the tasks and is overwritten. False when there is no
+    /// such component.
     pub fn set_component(&mut self, component: usize, value: Q16) -> bool {
-        self.components.get_mut(component).map(|slot| *slot = value).is_some()
+        self.fresh_fields = true;
+        self.own.components.get_mut(component).map(|slot| *slot = value).is_some()
     }
 
     /// While draining, the load component says no: full, and a flag travels with it.
-    pub fn drain(&mut self, _on: bool) {}
+    pub fn drain(&mut self, on: bool) {
+        self.own.draining = on;
+        self.fresh_fields = true;
+    }
 
     /// A planned leave: signed, at once, final for this incarnation (`membership:MB-11`).
-    pub fn leave(&mut self, _now: Time, _crypto: &mut impl Crypto, _sink: &mut impl Sink) {}
+    pub fn leave(&mut self, now: Time, crypto: &mut impl Crypto, sink: &mut impl Sink) {
+        self.membership.leave(now, crypto, sink);
+        self.stop(now, sink);
+    }
 
     /// Nobody here says anything about the silence of `node` until then (`decisions:CLU-19`).
-    pub fn maintenance(&mut self, _node: NodeId, _until: Time) {}
+    pub fn maintenance(&mut self, node: NodeId, until: Time) {
+        self.membership.maintenance(node, until);
+    }
 
-    /// Forgets a removed member. False when it is not removed.
-    pub fn forget(&mut self, _node: NodeId) -> bool {
-        false
+    /// Forgets a removed member. False when nothing was known.
+    pub fn forget(&mut self, node: NodeId) -> bool {
+        self.membership.forget(node)
     }
 
     /// Opens the safety valve again (`decisions:CLU-14`).
-    pub fn resume_removals(&mut self, _now: Time) {}
+    pub fn resume_removals(&mut self, now: Time) {
+        self.membership.resume_removals(now);
+    }
 
-    /// This node.
+    /// Takes no message of `node` from now on and treats it as gone; the effect of a decision (`ekk:D-26`). False when
+    /// [`QUARANTINED_MAX`] nodes are quarantined already.
+    pub fn quarantine(&mut self, now: Time, node: NodeId, crypto: &mut impl Crypto, sink: &mut impl Sink) -> bool {
+        if node == self.identity().id || !self.quarantine.add(node) {
+            return false;
+        }
+        self.nearest.remove(now, node);
+        self.ended.note(node);
+        let mut tap = tap::Tap { now, sink, nearest: &mut self.nearest, ended: &mut self.ended };
+        self.membership.quarantine(now, node, crypto, &mut tap);
+        sink.event(&Event::QuarantineExecuted(node));
+        true
+    }
+
+    /// Ends a quarantine. False when there was none.
+    pub fn lift(&mut self, node: NodeId) -> bool {
+        self.membership.lift(node);
+        self.quarantine.lift(node)
+    }
+
+    /// Adds a local task, ready at once (`ekk:D-34`).
+    ///
+    /// # Errors
+    /// [`TaskError::Full`].
+    pub fn add_task(&mut self, now: Time, spec: TaskSpec) -> Result<TaskId, TaskError> {
+        self.tasks.add(now, spec)
+    }
+
+    /// Makes a task ready.
+    ///
+    /// # Errors
+    /// [`TaskError::Unknown`].
+    pub fn ready_task(&mut self, now: Time, id: TaskId) -> Result<(), TaskError> {
+        self.tasks.ready(now, id)
+    }
+
+    /// Blocks a task.
+    ///
+    /// # Errors
+    /// [`TaskError::Unknown`].
+    pub fn block_task(&mut self, id: TaskId) -> Result<(), TaskError> {
+        self.tasks.block(id)
+    }
+
+    /// The caller reports the end of a run of [`Event::RunTask`] and how long it took.
+    ///
+    /// # Errors
+    /// See [`Tasks::done`].
+    pub fn task_done(&mut self, id: TaskId, ran: Span, end: TaskEnd) -> Result<(), TaskError> {
+        self.tasks.done(id, ran, end)
+    }
+
+    /// A task.
+    #[must_use]
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.get(id)
+    }
+
+    /// This node; its life may have risen.
     #[must_use]
     pub const fn me(&self) -> &MemberRecord {
-        &self.me
+        self.membership.me()
     }
 
     /// This node's current being.
     #[must_use]
     pub const fn identity(&self) -> Identity {
-        self.me.identity
+        self.membership.me().identity
+    }
+
+    /// What the node was told at its start.
+    #[must_use]
+    pub const fn config(&self) -> &NodeConfig {
+        &self.config
     }
 
     /// The state of `ekk` section 8.
@@ -180,32 +379,39 @@ impl Node {
         self.state
     }
 
-    /// The k nearest, nearest first.
-    pub fn neighbours(&self) -> impl Iterator<Item = NeighbourView> + '_ {
-        core::iter::empty()
+    /// When the last tick was; a hard tick counts too, for it did its work (`ekk:D-33`).
+    #[must_use]
+    pub const fn last_tick(&self) -> Time {
+        self.last_tick
+    }
+
+    /// The formation this node belongs to.
+    #[must_use]
+    pub const fn formation(&self) -> Option<&Formation> {
+        self.formed.as_ref()
     }
 
     /// The watch links.
-    pub fn watches(&self) -> impl Iterator<Item = WatchView> + '_ {
-        core::iter::empty()
+    pub fn watches(&self, now: Time) -> impl Iterator<Item = LinkView> + '_ {
+        self.membership.links(now)
     }
 
-    /// Own field.
+    /// The membership machine, for its views.
     #[must_use]
-    pub const fn fields(&self) -> &[Q16; 6] {
-        &self.components
+    pub const fn membership(&self) -> &Membership {
+        &self.membership
     }
 
-    /// Neighbours' aggregate minus own; `None` without a signal (`ekk:D-06`).
+    /// Whether the node is draining.
     #[must_use]
-    pub const fn gradients(&self) -> &[Option<Q16>; 6] {
-        &self.gradients
+    pub const fn draining(&self) -> bool {
+        self.own.draining
     }
 
-    /// Factor on own thresholds, Q16.16, 1..8 (`decisions:CLU-13`).
+    /// Nodes in quarantine.
     #[must_use]
-    pub fn doubt(&self) -> Q16 {
-        Q16::default()
+    pub fn quarantined(&self) -> &[NodeId] {
+        self.quarantine.ids()
     }
 
     /// What was counted.
@@ -219,15 +425,4 @@ impl Node {
     pub const fn drops(&self) -> &Drops {
         &self.drops
     }
-
-    /// The record of a member this node keeps (itself, watch peers, passive view).
-    #[must_use]
-    pub fn record(&self, id: NodeId) -> Option<&MemberRecord> {
-        (id == self.me.identity.id).then_some(&self.me)
-    }
-}
-
-/// Fuzz entry: arbitrary bytes as messages.
-pub fn fuzz_node(bytes: &[u8]) {
-    let _ = Header::decode(bytes);
 }

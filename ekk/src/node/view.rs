@@ -1,7 +1,8 @@
 //! What a node shows: values and small copies, never references into its machines.
 
+use super::{Health, NEIGHBOURS_MAX, Node};
 use crate::fixed::Q16;
-use crate::id::{Identity, NodeId};
+use crate::id::NodeId;
 use crate::time::{Span, Time};
 
 /// The state of the node's own machine (`ekk` section 8).
@@ -104,8 +105,8 @@ pub struct Formation {
 pub struct NeighbourView {
     /// Who.
     pub id: NodeId,
-    /// 0 unknown, 1 alive, 2 suspect, 3 dead.
-    pub health: u8,
+    /// How well it is heard.
+    pub health: Health,
     /// By the metric in force.
     pub distance: u32,
     /// Since when it is a neighbour.
@@ -118,15 +119,60 @@ pub struct NeighbourView {
     pub weight: Q16,
     /// It is draining.
     pub draining: bool,
-    /// Its own neighbours as it last said.
-    pub its_neighbours: [NodeId; super::NEIGHBOURS_MAX],
+    /// Number of its state as it last said.
+    pub state: u8,
+    /// What it can do.
+    pub capabilities: u16,
+    /// Its own neighbours as it last said; [`NodeId::NONE`] after the last.
+    pub its_neighbours: [NodeId; NEIGHBOURS_MAX],
 }
 
-/// One watch link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WatchView {
-    /// Who.
-    pub identity: Identity,
-    /// 0 unknown, 1 alive, 2 suspect, 3 dead.
-    pub health: u8,
+impl Node {
+    /// The k nearest, nearest first.
+    pub fn neighbours(&self, now: Time) -> impl Iterator<Item = NeighbourView> + '_ {
+        self.nearest.elected().iter().map(move |chosen| {
+            let said = self.neighbours.get(chosen.id).filter(|neighbour| neighbour.field_at.is_some());
+            let field_age = said.and_then(|said| said.field_at).map_or(Span::MAX, |at| now.since(at));
+            let near = chosen.weight >> if chosen.health == Health::Suspect { 13 } else { 12 };
+            let body = said.map(|said| said.body);
+            NeighbourView {
+                id: chosen.id,
+                health: chosen.health,
+                distance: chosen.distance,
+                since: chosen.since,
+                field: body.map(|body| body.components),
+                field_age,
+                weight: body
+                    .map_or(Q16::ZERO, |_| self.rules.components()[0].curve.factor(field_age).mul(Q16(near as i32))),
+                draining: body.is_some_and(|body| body.draining),
+                state: body.map_or(0, |body| body.state),
+                capabilities: body.map_or(0, |body| body.capabilities),
+                its_neighbours: body.map_or([NodeId::NONE; NEIGHBOURS_MAX], |body| body.neighbours),
+            }
+        })
+    }
+
+    /// Own field as it is published: load, thermal, power, custom0, custom1, slack.
+    #[must_use]
+    pub fn fields(&self) -> [Q16; 6] {
+        self.own_components()
+    }
+
+    /// Neighbours' aggregate minus own; `None` without a signal (`ekk:D-06`).
+    #[must_use]
+    pub const fn gradients(&self) -> &[Option<Q16>; 6] {
+        &self.gradients
+    }
+
+    /// Candidates for neighbourhood that are known here, at most [`super::CANDIDATES_MAX`].
+    #[must_use]
+    pub fn candidates(&self) -> usize {
+        self.nearest.known()
+    }
+
+    /// Time after which a value counts half: 0.693 of the time constant.
+    #[must_use]
+    pub const fn half_life(&self) -> Span {
+        Span(self.config.timing.tau.0 / 1_000 * 693)
+    }
 }

@@ -6,9 +6,15 @@
 //! Start reading at `scenario`, then `world`, then `peer`.
 #![forbid(unsafe_code)]
 
+pub mod invariants;
+pub mod measure;
 pub mod network;
+pub mod peer;
 pub mod queue;
 pub mod random;
+pub mod report;
+pub mod run;
 pub mod scenario;
+pub mod world;
 
 pub use crate::scenario::{Fidelity, Problem, Problems, Scenario};

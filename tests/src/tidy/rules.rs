@@ -221,8 +221,21 @@ const MAY_DEPEND: [(&str, &[&str]); 8] = [
 ];
 
 /// Third-party crates that a pure crate may use: data and arithmetic only.
-const PURE_LIBRARIES: [&str; 10] =
-    ["csv", "foca", "ring", "schemars", "serde", "serde_json", "thiserror", "toml", "xxhash-rust", "zerocopy"];
+const PURE_LIBRARIES: [&str; 12] = [
+    "bytes",
+    "csv",
+    "foca",
+    // The trait by which foca is handed a generator, nothing else.
+    "rand_core",
+    "ring",
+    "schemars",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "toml",
+    "xxhash-rust",
+    "zerocopy",
+];
 
 /// Arrows between crates point down only; `manifest` is the `Cargo.toml` of the crate in `folder`.
 #[must_use]

@@ -1,0 +1,75 @@
+//! A run as the command line and the tests start it: a scenario, a seed, a protocol.
+
+use crate::invariants::Checks;
+use crate::peer::Protocol;
+use crate::peer::foca::Swim;
+use crate::report::Report;
+use crate::scenario::Scenario;
+use crate::world::{Settings, World};
+
+/// What may be said beside the scenario.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Options {
+    /// Nodes instead of the scenario's.
+    pub nodes: Option<u32>,
+    /// Seed.
+    pub seed: u64,
+    /// Where to stop, ns, instead of at the scenario's end.
+    pub until_ns: Option<u64>,
+}
+
+/// Why a run cannot be started. Nothing was done; the caller is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// Too many or too few nodes.
+    #[error("--nodes is {nodes}, expected 1 to {most} at this fidelity: give a number in that range")]
+    Nodes {
+        /// Asked for.
+        nodes: u32,
+        /// Allowed.
+        most: u32,
+    },
+}
+
+/// The nodes of a run.
+///
+/// # Errors
+/// [`RunError::Nodes`] when there are too many for the fidelity.
+pub fn nodes(scenario: &Scenario, options: &Options) -> Result<u32, RunError> {
+    let nodes = options.nodes.unwrap_or(scenario.nodes);
+    let most = scenario.nodes_max();
+    if (1..=most).contains(&nodes) { Ok(nodes) } else { Err(RunError::Nodes { nodes, most }) }
+}
+
+fn settings(scenario: &Scenario, nodes: u32, seed: u64) -> Settings {
+    Settings { nodes, seed, period_ns: scenario.preset.period().0 }
+}
+
+/// Runs to the end; `step` is called after each second of virtual time with its number, and may stop the run by false.
+fn drive<P: Protocol>(world: &mut World<P>, until_ns: u64, step: &mut dyn FnMut(u64) -> bool) {
+    let mut at_ns = 0;
+    while at_ns < until_ns {
+        at_ns = (at_ns + 1_000_000_000).min(until_ns);
+        if !world.advance(at_ns) || !step(at_ns / 1_000_000_000) {
+            break;
+        }
+    }
+    world.finish();
+}
+
+/// Runs foca through a scenario, with every period of its LAN preset divided by `speed`.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started.
+pub fn foca(
+    scenario: &Scenario,
+    options: &Options,
+    speed: f64,
+    step: &mut dyn FnMut(u64) -> bool,
+) -> Result<Report, RunError> {
+    let nodes = nodes(scenario, options)?;
+    let protocol = Swim::new(nodes, options.seed, speed);
+    let mut world = World::new(protocol, scenario.clone(), settings(scenario, nodes, options.seed), Checks::none());
+    drive(&mut world, options.until_ns.unwrap_or(scenario.until_ns).min(scenario.until_ns), step);
+    Ok(Report::of("foca", &world))
+}

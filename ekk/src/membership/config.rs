@@ -35,7 +35,7 @@ pub struct Config {
 pub const fn quorum(live: usize) -> Option<usize> {
     match live {
         0 | 1 => None,
-        2..=4 => Some((live + 1) / 2 + 1),
+        2..=4 => Some(live.div_ceil(2) + 1),
         5..=7 => Some(live / 2 + 2),
         _ => Some(live / 2 + 1),
     }

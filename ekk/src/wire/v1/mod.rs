@@ -16,6 +16,7 @@
 
 pub mod bytes;
 pub mod field;
+pub mod membership;
 
 use crate::id::{Identity, NodeId};
 pub use bytes::{Reader, Writer};

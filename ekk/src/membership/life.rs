@@ -1,0 +1,591 @@
+//! Join, leave, refute, return; alone and healed (`membership:MB-6`, `membership:MB-10` to `membership:MB-14`).
+
+use super::config::LINKS_TARGET;
+use super::evidence::{Certificate, Statement};
+use super::memory::{Gone, JUMP_MAX, Tomb};
+use super::record::MemberRecord;
+use super::{Io, Membership, Refused};
+use crate::id::{Identity, NodeId};
+use crate::sign::{Crypto, Signature, Verdict};
+use crate::sink::{Event, Sink};
+use crate::time::{Span, Time};
+use crate::wire::v1::membership::{Message, News, NewsKind, RING_EXTRA};
+
+/// A life may rise by this much at the word of somebody else.
+const LIFE_JUMP_MAX: u16 = 1_024;
+/// Between two probes of the removed: one of them may be alive beyond a healed partition.
+const PROBE_PERIODS: u64 = 16;
+/// Longest pause between two attempts of a lonely node.
+const ALONE_PERIODS_MAX: u64 = 64;
+/// Tombstones are looked at for their age this often.
+const EXPIRE_PERIODS: u64 = 600;
+/// Two later beings of this node within this time, none of them its own doing, are another node with its certificate.
+const RIVAL_PERIODS: u64 = 100;
+/// Bytes of a signed farewell.
+const LEAVE_DOMAIN: &[u8] = b"trefoil leave 1\0";
+
+/// Where this node stands among the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Standing {
+    visible: bool,
+    left: bool,
+    alone: bool,
+    /// Watched peers and silent ones at the last tick.
+    watched: u32,
+    silent: u32,
+    retry: Time,
+    pause_periods: u64,
+    /// Which of the seeds, passive members and tombstones comes next.
+    turn: u32,
+    probe: Time,
+    probed: u32,
+    expire: Time,
+    refuted: Option<Time>,
+    /// When the own incarnation last rose at the word of others.
+    rose: Option<Time>,
+    rival: Option<Time>,
+}
+
+impl Standing {
+    pub(super) const fn make_visible(&mut self) {
+        self.visible = true;
+    }
+
+    pub(super) const fn has_left(&self) -> bool {
+        self.left
+    }
+
+    pub(super) const fn observe(&mut self, watched: usize, silent: usize) {
+        self.watched = watched as u32;
+        self.silent = silent as u32;
+    }
+}
+
+fn leave_bytes(cluster_id: u64, identity: &Identity) -> [u8; 34] {
+    let mut bytes = [0; 34];
+    let mut writer = crate::wire::v1::Writer::new(&mut bytes);
+    // 16 + 8 + 10 bytes.
+    let _ = writer
+        .put(LEAVE_DOMAIN)
+        .and_then(|()| writer.u64(cluster_id))
+        .and_then(|()| super::record::encode_identity(identity, &mut writer));
+    bytes
+}
+
+impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TOMBS, SEEN, VERDICTS> {
+    /// Leaves for good in this incarnation, at once (`membership:MB-11`): hand work over first. Nothing is sent or taken after.
+    pub fn leave(&mut self, now: Time, crypto: &mut impl Crypto, sink: &mut impl Sink) {
+        let _ = now;
+        let identity = self.me.identity;
+        let signature = crypto.sign(&leave_bytes(self.config.cluster_id, &identity));
+        let message = Message::Left { identity, signature };
+        let news = News { kind: NewsKind::Left, identity, digest: 0 };
+        self.flood(None, &message, news, sink);
+        self.life.left = true;
+    }
+
+    /// Whether this node has left.
+    #[must_use]
+    pub const fn has_left(&self) -> bool {
+        self.life.left
+    }
+
+    /// Whether every watch link is silent or gone (`membership:MB-13`).
+    #[must_use]
+    pub const fn is_alone(&self) -> bool {
+        self.life.alone
+    }
+
+    /// Whether this node announced itself: at least half of its watch links live (`membership:MB-10`).
+    #[must_use]
+    pub const fn is_visible(&self) -> bool {
+        self.life.visible
+    }
+
+    /// Drops all memory of a node that is gone (`decisions:CLU-19`), so that it returns as a new member; false when nothing
+    /// was known. The verdict stays.
+    pub fn forget(&mut self, node: NodeId) -> bool {
+        let Some(tomb) = self.tombs.remove(node) else { return false };
+        self.seen.remove(NewsKind::Dead as u8, &tomb.identity);
+        true
+    }
+
+    /// The own record changes (address, position, flags): it is signed with a higher life and told to everybody.
+    pub fn update_me(
+        &mut self,
+        now: Time,
+        change: impl FnOnce(&mut MemberRecord),
+        crypto: &mut impl Crypto,
+        sink: &mut impl Sink,
+    ) {
+        let identity = self.me.identity;
+        change(&mut self.me);
+        self.me.identity = identity;
+        let io = &mut Io { crypto, sink };
+        self.live_on(now, identity.life.saturating_add(1), identity.boot_inc, true, io);
+    }
+
+    /// Joins, loneliness, probes of the removed, ages.
+    pub(super) fn tick_life<C: Crypto, S: Sink>(&mut self, now: Time, io: &mut Io<'_, C, S>) {
+        let wanted = LINKS_TARGET.min(self.others()).div_ceil(2).max(1);
+        if !self.life.visible && self.links.live() >= wanted {
+            self.life.visible = true;
+            let message = Message::Record { flood: true, record: self.me };
+            self.seen.insert(NewsKind::Record as u8, &self.me.identity);
+            self.flood(None, &message, Self::record_news(&self.me), io.sink);
+        }
+        self.tick_alone(now, io);
+        if now >= self.life.probe {
+            self.life.probe = now.after(self.periods(PROBE_PERIODS));
+            self.probe_one(io);
+        }
+        if now >= self.life.expire {
+            self.life.expire = now.after(self.periods(EXPIRE_PERIODS));
+            self.tombs.expire(now);
+        }
+    }
+
+    /// A node without links tries its seeds, founders and last known members for ever, with pauses that grow
+    /// (`membership:MB-13`).
+    fn tick_alone<C: Crypto, S: Sink>(&mut self, now: Time, io: &mut Io<'_, C, S>) {
+        let alone = self.life.watched == self.life.silent;
+        if !alone {
+            self.life.alone = false;
+            self.life.pause_periods = 0;
+            return;
+        }
+        if !self.life.alone {
+            self.life.alone = true;
+            self.life.pause_periods = 0;
+            self.life.retry = now;
+            io.sink.event(&Event::Alone);
+        }
+        if now < self.life.retry {
+            return;
+        }
+        self.life.pause_periods = (self.life.pause_periods * 2).clamp(2, ALONE_PERIODS_MAX);
+        let period = self.config.timing.period;
+        let jitter = Span(self.rng.below(period.0.max(1)));
+        self.life.retry = now.after(period.times(self.life.pause_periods)).after(jitter);
+        let turn = self.life.turn;
+        self.life.turn = turn.wrapping_add(1);
+        let Some(target) = self.last_resort(turn) else { return };
+        self.say(target, &Message::WatchAsk { ring: RING_EXTRA, hops: 0, origin: self.me }, io.sink);
+    }
+
+    /// Seeds, passive members and the dead in turn.
+    fn last_resort(&self, turn: u32) -> Option<NodeId> {
+        let me = self.me.identity.id;
+        let seeds = || self.seeds.iter().copied();
+        let passive = || self.passive.iter().map(|known| known.identity.id);
+        let dead = || self.tombs.iter().filter(|tomb| tomb.gone == Gone::Dead).map(|tomb| tomb.identity.id);
+        let all = || seeds().chain(passive()).chain(dead()).filter(|id| id.is_node() && *id != me);
+        let count = all().count();
+        all().nth(turn as usize % count.max(1))
+    }
+
+    /// Asks one of the dead whether it lives: after a partition the two sides find each other so (`membership:MB-14`).
+    fn probe_one<C: Crypto, S: Sink>(&mut self, io: &mut Io<'_, C, S>) {
+        let Some((at, tomb)) = self.tombs.from(self.life.probed as usize) else { return };
+        self.life.probed = at as u32 + 1;
+        if tomb.gone == Gone::Dead {
+            self.say(tomb.identity.id, &Message::YouAre { known: tomb.identity }, io.sink);
+        }
+    }
+
+    /// A watcher of this node states silence about it: refute, at most once per refutation window (`membership:MB-6`).
+    pub(super) fn on_silence_about_me<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        statement: &Statement,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        let watcher = statement.watcher;
+        let me = self.me.identity;
+        if me.newer_than(&statement.subject) {
+            self.say(watcher, &Message::Record { flood: false, record: self.me }, io.sink);
+            return Ok(());
+        }
+        if !self.set.contains(watcher) && self.links.get(watcher).is_none() {
+            self.say(watcher, &Message::WatchDrop, io.sink);
+            return Err(Refused::Stranger);
+        }
+        if statement.subject != me {
+            return Err(Refused::Stale);
+        }
+        match statement.verify(self.config.cluster_id, io.crypto) {
+            Verdict::Good => {}
+            Verdict::Bad => return Err(Refused::BadSignature),
+            Verdict::UnknownKey => return Err(Refused::UnknownKey),
+        }
+        let window = self.config.timing.refutation;
+        if self.life.refuted.is_some_and(|last| now.since(last) < window) {
+            return Err(Refused::RateLimited);
+        }
+        self.life.refuted = Some(now);
+        self.counters.refuted = self.counters.refuted.saturating_add(1);
+        self.live_on(now, me.life.saturating_add(1), me.boot_inc, false, io);
+        Ok(())
+    }
+
+    /// A good certificate about this node: it lives, and says so to everybody.
+    pub(super) fn on_certificate_about_me<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        certificate: &Certificate,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        let subject = certificate.subject;
+        if self.me.identity.newer_than(&subject) {
+            return Err(Refused::Stale);
+        }
+        let tombs = &self.tombs;
+        if certificate.verify(self.config.cluster_id, |id| tombs.get(id).is_some(), io.crypto).is_err() {
+            return Err(Refused::Rule);
+        }
+        self.return_above(now, &subject, io)
+    }
+
+    /// Somebody knows this node as a later being, or as one that is over: return above it (`decisions:CLU-7`).
+    pub(super) fn on_you_are<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        known: &Identity,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        if known.id != self.me.identity.id {
+            return Err(Refused::Unwanted);
+        }
+        if self.me.identity.newer_than(known) {
+            self.say(from, &Message::Record { flood: true, record: self.me }, io.sink);
+            return Ok(());
+        }
+        self.return_above(now, known, io)
+    }
+
+    fn return_above<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        known: &Identity,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        let me = self.me.identity;
+        let window = self.config.timing.refutation;
+        if self.life.rose.is_some_and(|last| now.since(last) < window) {
+            return Err(Refused::RateLimited);
+        }
+        if known.boot_inc == me.boot_inc {
+            if known.life - me.life > LIFE_JUMP_MAX || known.life == u16::MAX {
+                self.counters.jumps_refused = self.counters.jumps_refused.saturating_add(1);
+                return Err(Refused::Rule);
+            }
+            self.life.rose = Some(now);
+            self.live_on(now, known.life + 1, me.boot_inc, true, io);
+            return Ok(());
+        }
+        if known.boot_inc - me.boot_inc > JUMP_MAX || known.boot_inc == u32::MAX {
+            self.counters.jumps_refused = self.counters.jumps_refused.saturating_add(1);
+            return Err(Refused::Rule);
+        }
+        // Once is a restart that lost its count; twice in a short time is somebody else with the same certificate.
+        if self.life.rose.is_some_and(|last| now.since(last) < self.periods(RIVAL_PERIODS)) {
+            io.sink.event(&Event::DuplicateIdentity(*known));
+        }
+        self.life.rose = Some(now);
+        self.live_on(now, 0, known.boot_inc + 1, true, io);
+        Ok(())
+    }
+
+    /// This node lives on as a later being: signs its record and its watch set anew and says so, to its watch links or to
+    /// everybody.
+    fn live_on<C: Crypto, S: Sink>(&mut self, _now: Time, life: u16, boot_inc: u32, flood: bool, io: &mut Io<'_, C, S>) {
+        self.me.identity.life = life;
+        self.me.identity.boot_inc = boot_inc;
+        self.me.signature = io.crypto.sign(&self.me.signed_bytes());
+        self.set_dirty = true;
+        self.sign_set(io);
+        let message = Message::Record { flood, record: self.me };
+        if flood {
+            self.seen.insert(NewsKind::Record as u8, &self.me.identity);
+            self.flood(None, &message, Self::record_news(&self.me), io.sink);
+        } else {
+            for link in self.links.iter() {
+                self.say(link.peer(), &message, io.sink);
+            }
+        }
+    }
+
+    /// An earlier being of a peer still speaks after a later one: two run with one certificate, if it goes on.
+    pub(super) fn note_rival<C: Crypto, S: Sink>(&mut self, now: Time, stale: &Identity, io: &mut Io<'_, C, S>) {
+        let spacing = self.periods(RIVAL_PERIODS);
+        let later_boot = self.links.get(stale.id).is_some_and(|link| link.identity.boot_inc > stale.boot_inc);
+        let told = self.life.rival.is_some_and(|last| now.since(last) < spacing);
+        if later_boot && !told {
+            self.life.rival = Some(now);
+            io.sink.event(&Event::DuplicateIdentity(*stale));
+        }
+    }
+
+    /// Checks a record through the authority's card and the member's signature, and that its being is not over.
+    pub(super) fn admit<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        record: &MemberRecord,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        let id = record.identity.id;
+        if let Some(tomb) = self.tombs.get(id).copied() {
+            if record.identity.rank() <= tomb.identity.rank() {
+                if from == id {
+                    self.say(id, &Message::YouAre { known: tomb.identity }, io.sink);
+                }
+                return Err(Refused::Stale);
+            }
+            return self.on_record(now, from, true, record, io);
+        }
+        let linked = self.links.get(id);
+        if linked.is_some_and(|link| link.record.as_ref() == Some(record)) {
+            return Ok(());
+        }
+        if linked.is_some_and(|link| link.identity.newer_than(&record.identity)) {
+            return Err(Refused::Stale);
+        }
+        match io.crypto.admit(record) {
+            Verdict::Good => Ok(()),
+            Verdict::Bad => Err(Refused::BadSignature),
+            Verdict::UnknownKey => Err(Refused::UnknownKey),
+        }
+    }
+
+    /// Takes a record in without telling anybody.
+    pub(super) fn learn<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        record: &MemberRecord,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        self.on_record(now, record.identity.id, false, record, io)
+    }
+
+    /// A member's record: a new member, a later being of a known one, or nothing new.
+    pub(super) fn on_record<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        flood: bool,
+        record: &MemberRecord,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        let identity = record.identity;
+        if identity.id == self.me.identity.id {
+            return self.on_record_of_me(now, record, io);
+        }
+        if self.is_quarantined(identity.id) {
+            return Err(Refused::Quarantined);
+        }
+        let seen = self.seen.has(NewsKind::Record as u8, &identity);
+        let linked = self.links.get(identity.id).map(|link| (link.identity, link.record));
+        let held = linked.is_some_and(|(_, record)| record.is_some());
+        if (seen || !flood) && linked.is_none_or(|(known, _)| known.rank() >= identity.rank() && held) {
+            let passive = self.passive.get(identity.id).map(|known| known.identity.rank());
+            if seen || passive.is_some_and(|rank| rank >= identity.rank()) {
+                return Err(Refused::Unwanted);
+            }
+        }
+        let known = linked.map(|(known, _)| known).or(self.passive.get(identity.id).map(|known| known.identity));
+        let tomb = self.tombs.get(identity.id).copied();
+        self.check_later(&identity, known, tomb)?;
+        match io.crypto.admit(record) {
+            Verdict::Good => {}
+            Verdict::Bad => {
+                self.counters.bad_signatures = self.counters.bad_signatures.saturating_add(1);
+                return Err(Refused::BadSignature);
+            }
+            Verdict::UnknownKey => return Err(Refused::UnknownKey),
+        }
+        self.take_record(now, record, known, tomb, io);
+        if flood && self.seen.insert(NewsKind::Record as u8, &identity) {
+            let message = Message::Record { flood: true, record: *record };
+            self.flood(Some(from), &message, Self::record_news(record), io.sink);
+        }
+        Ok(())
+    }
+
+    /// A being must be later than what is known, not after a farewell in its incarnation, and not too far ahead
+    /// (`membership:MB-12`).
+    fn check_later(
+        &mut self,
+        identity: &Identity,
+        known: Option<Identity>,
+        tomb: Option<Tomb>,
+    ) -> Result<(), Refused> {
+        if let Some(tomb) = tomb {
+            let final_word = tomb.gone == Gone::Left && tomb.identity.boot_inc == identity.boot_inc;
+            if final_word || identity.rank() <= tomb.identity.rank() {
+                return Err(Refused::Stale);
+            }
+        }
+        if known.is_some_and(|known| known.newer_than(identity)) {
+            return Err(Refused::Stale);
+        }
+        let last = tomb.map(|tomb| tomb.identity).or(known.filter(|known| known.boot_inc != 0));
+        if last.is_some_and(|last| identity.boot_inc.saturating_sub(last.boot_inc) > JUMP_MAX) {
+            self.counters.jumps_refused = self.counters.jumps_refused.saturating_add(1);
+            return Err(Refused::Rule);
+        }
+        Ok(())
+    }
+
+    fn take_record<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        record: &MemberRecord,
+        known: Option<Identity>,
+        tomb: Option<Tomb>,
+        io: &mut Io<'_, C, S>,
+    ) {
+        let identity = record.identity;
+        if let Some(tomb) = tomb {
+            self.tombs.remove(identity.id);
+            self.known = self.known.saturating_add(1);
+            self.counters.undone = self.counters.undone.saturating_add(1);
+            let of_it = |removal: &super::Removal| removal.certificate.subject == tomb.identity;
+            if let Some(removal) = self.verdicts.find_mut(of_it) {
+                removal.undone_at = Some(now);
+            }
+            let same_boot = tomb.identity.boot_inc == identity.boot_inc;
+            io.sink.event(&if same_boot { Event::Undone(identity) } else { Event::Returned(identity) });
+        } else if let Some(known) = known {
+            if known.boot_inc != 0 && identity.boot_inc > known.boot_inc {
+                io.sink.event(&Event::Returned(identity));
+            }
+        } else {
+            self.known = self.known.saturating_add(1);
+            io.sink.event(&Event::Joined(record));
+        }
+        let later = self.links.get(identity.id).is_some_and(|link| identity.newer_than(&link.identity));
+        if later {
+            self.renew_link(now, identity.id, identity, io);
+        }
+        self.note_link_record(record);
+        self.note_member(record);
+    }
+
+    /// Somebody else's copy of this node's record: a later being that this node never was is a rival or its lost past.
+    fn on_record_of_me<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        record: &MemberRecord,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        if !record.identity.newer_than(&self.me.identity) {
+            return Err(Refused::Unwanted);
+        }
+        if !io.crypto.admit(record).is_good() {
+            return Err(Refused::BadSignature);
+        }
+        if self.life.visible {
+            io.sink.event(&Event::DuplicateIdentity(record.identity));
+        }
+        self.return_above(now, &record.identity, io)
+    }
+
+    pub(super) fn on_left<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        from: Option<NodeId>,
+        identity: &Identity,
+        signature: &Signature,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        let gone = self.tombs.get(identity.id).is_some_and(|tomb| tomb.identity.rank() >= identity.rank());
+        if gone || identity.id == self.me.identity.id || !self.seen.insert(NewsKind::Left as u8, identity) {
+            return Err(Refused::Unwanted);
+        }
+        let known = self.known(identity.id).map(|(known, _)| known);
+        if known.is_some_and(|known| known.newer_than(identity)) {
+            return Err(Refused::Stale);
+        }
+        let verdict = io.crypto.verify(identity.id, &leave_bytes(self.config.cluster_id, identity), signature);
+        if verdict != Verdict::Good {
+            self.seen.remove(NewsKind::Left as u8, identity);
+            return Err(if verdict == Verdict::Bad { Refused::BadSignature } else { Refused::UnknownKey });
+        }
+        self.known = self.known.saturating_sub(1).max(1);
+        self.passive.remove(identity.id);
+        self.tombs.insert(Tomb { identity: *identity, at: now, gone: Gone::Left });
+        self.farewells.push((*identity, *signature));
+        io.sink.event(&Event::Left(*identity));
+        let message = Message::Left { identity: *identity, signature: *signature };
+        let news = News { kind: NewsKind::Left, identity: *identity, digest: 0 };
+        self.flood(from, &message, news, io.sink);
+        self.remove_link(now, identity.id, io);
+        Ok(())
+    }
+
+    /// Gives what a piece of news is about.
+    pub(super) fn on_ask<C: Crypto, S: Sink>(
+        &mut self,
+        from: NodeId,
+        kind: NewsKind,
+        identity: &Identity,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        let message = match kind {
+            NewsKind::Record => self.record(identity.id).map(|record| Message::Record { flood: true, record: *record }),
+            NewsKind::Dead => {
+                let of_it = |removal: &&super::Removal| removal.certificate.subject == *identity;
+                self.verdicts.iter().find(of_it).map(|removal| Message::Certificate(removal.certificate))
+            }
+            NewsKind::Left => {
+                let of_it = |farewell: &&(Identity, Signature)| farewell.0 == *identity;
+                let found = self.farewells.iter().find(of_it);
+                found.map(|&(identity, signature)| Message::Left { identity, signature })
+            }
+            NewsKind::Maintenance => None,
+        };
+        let message = message.ok_or(Refused::Unwanted)?;
+        self.say(from, &message, io.sink);
+        Ok(())
+    }
+
+    /// Whether a piece of news is about something that this node has not got.
+    pub(super) fn lacks(&self, news: &News) -> bool {
+        let identity = &news.identity;
+        if self.seen.has(news.kind as u8, identity) {
+            return false;
+        }
+        let being = self.known(identity.id);
+        match news.kind {
+            NewsKind::Record => being.is_none_or(|(known, _)| identity.newer_than(&known)),
+            NewsKind::Dead | NewsKind::Left => {
+                being.is_none_or(|(known, here)| identity.newer_than(&known) || (here && known == *identity))
+            }
+            NewsKind::Maintenance => false,
+        }
+    }
+
+    /// A sender whose being is over is told so; a later one is taken note of (`decisions:CLU-7`).
+    pub(super) fn check_sender<C: Crypto, S: Sink>(
+        &mut self,
+        now: Time,
+        header: &crate::wire::v1::Header,
+        message: &Message,
+        io: &mut Io<'_, C, S>,
+    ) -> Result<(), Refused> {
+        // These say by themselves what being they are about.
+        if matches!(message, Message::Record { .. } | Message::YouAre { .. } | Message::Ask { .. } | Message::Left { .. }) {
+            return Ok(());
+        }
+        let sender = header.sender;
+        if let Some(tomb) = self.tombs.get(sender.id)
+            && sender.rank() <= tomb.identity.rank()
+        {
+            self.say(sender.id, &Message::YouAre { known: tomb.identity }, io.sink);
+            return Err(Refused::Stale);
+        }
+        self.check_being(now, header, io)
+    }
+}

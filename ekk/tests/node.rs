@@ -3,9 +3,14 @@
 mod node_support;
 
 use ekk::fixed::Q16;
-use ekk::node::{Health, State};
-use ekk::time::Span;
-use node_support::{Net, id};
+use ekk::hash::Digest;
+use ekk::node::{Drop, Health, Outcome, State};
+use ekk::time::{Span, Time};
+use ekk::wire::v1::field::{FIELD_BYTES_MAX, encode_bare, encode_subscribe};
+use ekk::wire::v1::{Header, Kind};
+use node_support::{Digests, Kept, Net, id, node, record};
+
+const IDS: [u32; 7] = [1, 2, 3, 4, 5, 6, 7];
 
 /// ekk:P23 ekk:D-05 ekk:D-30: two nodes that exchange only messages converge to gradient = other - own.
 #[test]
@@ -25,4 +30,245 @@ fn two_nodes_converge_to_the_difference() {
         id(1),
         "its neighbours travel for drawing"
     );
+}
+
+/// ekk:P23: a mesh of seven survives the death of one: elected anew in time, nobody else lost, also under loss.
+#[test]
+fn a_mesh_of_seven_survives_a_death() {
+    let mut net = Net::warm(2, &IDS);
+    net.loss = 50;
+    net.run(Span::from_ms(1_000));
+    for raw in IDS {
+        assert_eq!(net.state(raw), State::Active, "node {raw}");
+        assert_eq!(net.node(raw).neighbours(Time::ZERO).count(), 6);
+    }
+    net.get(4).up = false;
+    // Neighbours are judged by fields, each two periods of 10 ms: seven of them, and two ticks.
+    net.run(Span::from_ms(7 * 20 + 2 * 10 + 60));
+    for raw in IDS.into_iter().filter(|&raw| raw != 4) {
+        let near: Vec<u32> = net.node(raw).neighbours(Time::ZERO).map(|view| view.id.get()).collect();
+        assert_eq!(near.len(), 5, "node {raw} sees {near:?}");
+        assert!(!near.contains(&4));
+        assert!(net.get(raw).kept.states.contains(&(2, 5)), "REFORMING was entered and told (ekk:D-36)");
+    }
+    net.run(Span::from_ms(1_000));
+    for raw in IDS.into_iter().filter(|&raw| raw != 4) {
+        assert_eq!(net.state(raw), State::Active);
+        assert_eq!(net.node(raw).neighbours(Time::ZERO).filter(|view| view.health == Health::Alive).count(), 5);
+    }
+}
+
+/// ekk:N18 ekk:D-06: nobody to ask is no signal, not a slope of minus own.
+#[test]
+fn a_lone_node_has_no_signal() {
+    let mut net = Net::warm(3, &[1]);
+    net.node(1).set_component(0, Q16(30_000));
+    net.run(Span::from_ms(300));
+    assert_eq!(net.node(1).gradients(), &[None; 6]);
+    assert!(net.get(1).outcomes.iter().all(|&outcome| outcome == Outcome::Ok));
+}
+
+/// ekk:D-37: a node that finds nobody says so after its time for looking; it does not look for ever.
+#[test]
+fn a_lone_node_becomes_isolated_at_last() {
+    let mut net = Net::warm(4, &[1]);
+    net.run(Span::from_ms(900));
+    assert_eq!(net.state(1), State::Discovering);
+    net.run(Span::from_ms(200));
+    assert_eq!(net.state(1), State::Isolated);
+}
+
+/// ekk:D-33 ekk:P16: a failed transport is reported, and the tick does all its work; counters add up.
+#[test]
+fn a_failed_transport_suspends_nothing() {
+    let mut net = Net::warm(5, &[1, 2]);
+    net.run(Span::from_ms(100));
+    let (ticks, published) = (net.node(1).counters().ticks, net.node(1).counters().publish_ok);
+    net.node(1).receive_failed();
+    let now = net.now;
+    assert_eq!(net.tick(1), Outcome::Hard);
+    let counters = *net.node(1).counters();
+    assert_eq!((counters.ticks, counters.publish_ok, counters.ticks_hard), (ticks + 1, published + 1, 1));
+    assert_eq!(net.node(1).last_tick(), now);
+    assert_eq!(net.node(1).drops().of(Drop::Transport), 1);
+    assert_eq!(net.tick(1), Outcome::Ok, "the report is made once");
+}
+
+/// ekk:V13 ekk:P16: a field that cannot be stamped makes the tick degraded; all phases ran, last_tick is kept up.
+#[test]
+fn a_field_that_cannot_be_stamped_degrades_the_tick() {
+    let mut net = Net::warm(6, &[8]);
+    net.run(Span::from_ms(25));
+    let ok = *net.node(8).counters();
+    net.now = Time::from_ms(1_000);
+    assert_eq!(net.tick(8), Outcome::Degraded);
+    let counters = *net.node(8).counters();
+    assert_eq!(counters.ticks_degraded, ok.ticks_degraded + 1);
+    assert_eq!((counters.ticks_hard, counters.publish_failed, counters.publish_ok), (0, 1, ok.publish_ok));
+    assert_eq!(net.node(8).last_tick(), Time::from_ms(1_000));
+}
+
+/// ekk:V12: the own field is stamped with the time of the tick.
+#[test]
+fn the_own_field_is_stamped_with_the_tick() {
+    let mut net = Net::new(7);
+    net.now = Time::from_us(1_234);
+    net.add(node(8, &[8]));
+    net.now = Time::from_us(5_000);
+    assert_eq!(net.tick(8), Outcome::Ok);
+    assert_eq!(net.node(8).published_at(), Some(Time::from_us(5_000)));
+    assert_eq!(net.node(8).last_tick(), Time::from_us(5_000));
+    assert_eq!(net.node(8).counters().publish_ok, 1);
+}
+
+/// ekk:P20: a message whose sender is not the verified one changes nothing but a counter.
+#[test]
+fn a_false_sender_changes_nothing() {
+    let mut net = Net::warm(8, &[1, 2, 3]);
+    net.run(Span::from_ms(200));
+    let (now, before) = (net.now, net.node(1).clone());
+    let mut buffer = [0; FIELD_BYTES_MAX];
+    let identity = record(2, [0; 3]).identity;
+    let bytes = encode_subscribe(identity, 77, 500, &mut buffer).unwrap();
+    let member = net.get(1);
+    let refused = member.node.receive(now, id(3), bytes, &mut Digests(1), &mut member.kept);
+    assert_eq!(refused, Err(Drop::SenderMismatch));
+    assert_eq!(member.node.drops().of(Drop::SenderMismatch), 1);
+    assert_eq!(member.node.drops().total(), before.drops().total() + 1);
+    let mut expected = before;
+    expected.receive(now, id(3), bytes, &mut Digests(1), &mut Kept::default()).unwrap_err();
+    assert_eq!(member.node, expected);
+    assert!(member.node.gradients() == expected.gradients() && member.node.fields() == expected.fields());
+}
+
+/// ekk:D-40: over the budget of a tick, fields give way first and are counted; the next tick brings a new budget.
+#[test]
+fn the_inbox_has_a_budget_and_an_order() {
+    let mut config = node_support::config(&[1]);
+    config.inbox_per_tick = 8;
+    let mut net = Net::new(9);
+    net.add(ekk::node::Node::new(config, record(1, [0; 3]), 1).unwrap());
+    let now = net.now;
+    let mut buffer = [0; FIELD_BYTES_MAX];
+    let mut taken = |net: &mut Net, kind: Kind| {
+        let member = net.get(1);
+        let mut taken = 0;
+        for raw in 10..60 {
+            let bytes = encode_bare(kind, record(raw, [0; 3]).identity, raw, &mut buffer).unwrap();
+            let said = member.node.receive(now, id(raw), bytes, &mut Digests(1), &mut member.kept);
+            taken += u32::from(said != Err(Drop::Budget));
+        }
+        taken
+    };
+    assert_eq!(taken(&mut net, Kind::SHUTDOWN), 4, "fields get half of the budget");
+    assert_eq!(taken(&mut net, Kind::BALLOT), 2, "ballots get three quarters");
+    assert_eq!(taken(&mut net, Kind::MEMBERSHIP), 2, "membership gets the rest");
+    assert_eq!(taken(&mut net, Kind::HEARTBEAT), 32, "heartbeats have their own");
+    let over = 46 + 48 + 48 + 18;
+    assert_eq!(net.node(1).counters().over_budget, over);
+    assert_eq!(net.node(1).drops().of(Drop::Budget), over);
+    net.tick(1);
+    assert_eq!(taken(&mut net, Kind::SHUTDOWN), 4);
+}
+
+/// ekk:P22: the same start and the same inputs give the same state, bit for bit; another seed of the network another one.
+#[test]
+fn a_run_is_a_function_of_its_inputs() {
+    let run = |seed: u64| {
+        let mut net = Net::warm(seed, &IDS);
+        net.loss = 100;
+        net.node(3).set_component(1, Q16(777));
+        net.run(Span::from_ms(700));
+        net.get(5).up = false;
+        net.run(Span::from_ms(700));
+        let digests: Vec<u64> = net.members.values().map(|member| Digest::of(&member.node)).collect();
+        (digests, net.delivered)
+    };
+    assert_eq!(run(11), run(11));
+    assert_ne!(run(11), run(12));
+}
+
+/// A stopped node tells its neighbours, does nothing, and may start again; every change of state is told.
+#[test]
+fn a_node_stops_and_starts_again() {
+    let mut net = Net::warm(13, &[1, 2, 3]);
+    net.run(Span::from_ms(300));
+    let now = net.now;
+    let member = net.get(2);
+    member.node.stop(now, &mut member.kept);
+    assert_eq!(member.kept.states.last(), Some(&(2, 6)));
+    let told: Vec<u32> = member
+        .kept
+        .sent
+        .drain(..)
+        .map(|(to, _, bytes)| {
+            assert_eq!(Header::decode(&bytes).unwrap().0.kind, Kind::SHUTDOWN);
+            to.get()
+        })
+        .collect();
+    assert_eq!(told, [1, 3]);
+    assert_eq!(member.node.next_tick(), Time::NEVER);
+    let before = member.node.clone();
+    assert_eq!(net.tick(2), Outcome::Ok);
+    assert_eq!(*net.node(2), before, "a stopped node counts nothing");
+    let mut buffer = [0; FIELD_BYTES_MAX];
+    let bytes = encode_subscribe(record(1, [0; 3]).identity, 1, 500, &mut buffer).unwrap();
+    let member = net.get(2);
+    assert_eq!(member.node.receive(now, id(1), bytes, &mut Digests(2), &mut member.kept), Err(Drop::NotRunning));
+    member.node.start(now, &mut member.kept);
+    assert_eq!(member.kept.states.last(), Some(&(6, 1)));
+    net.run(Span::from_ms(300));
+    assert_eq!(net.state(2), State::Active);
+}
+
+/// decisions:CLU-13: after a stall of our own nobody is late and no lease has ended.
+#[test]
+fn an_own_stall_blames_nobody() {
+    let mut net = Net::warm(14, &[1, 2, 3]);
+    net.run(Span::from_ms(500));
+    net.now = net.now.after(Span::from_ms(700));
+    net.tick(1);
+    assert_eq!(net.node(1).counters().stalls, 1);
+    assert_eq!(net.node(1).neighbours(Time::ZERO).filter(|view| view.health == Health::Alive).count(), 2);
+    assert_eq!(net.state(1), State::Active);
+}
+
+/// decisions:CLU-19: a draining node says that it is full, with a flag, and its neighbours feel it.
+#[test]
+fn a_draining_node_says_no() {
+    let mut net = Net::warm(15, &[1, 2]);
+    net.node(2).drain(true);
+    net.run(Span::from_ms(300));
+    assert_eq!(net.gradient(1, 0), Some(Q16::ONE));
+    let now = net.now;
+    assert!(net.node(1).neighbours(now).next().unwrap().draining);
+    net.node(2).drain(false);
+    net.run(Span::from_ms(300));
+    assert_eq!(net.gradient(1, 0), Some(Q16::ZERO));
+}
+
+/// ekk:D-26: a quarantined neighbour is dropped from the election, its messages are refused, and lifting it lets it return.
+#[test]
+fn a_quarantined_node_is_not_heard() {
+    let mut net = Net::warm(16, &[1, 2, 3]);
+    net.run(Span::from_ms(300));
+    let now = net.now;
+    let member = net.get(1);
+    assert!(member.node.quarantine(now, id(2), &mut member.crypto, &mut member.kept));
+    net.run(Span::from_ms(300));
+    assert_eq!(net.node(1).neighbours(Time::ZERO).map(|view| view.id).collect::<Vec<_>>(), [id(3)]);
+    assert!(net.node(1).drops().of(Drop::Quarantined) > 0);
+    assert!(net.node(1).lift(id(2)));
+    let now = net.now;
+    net.node(1).offer(now, &record(2, [2, 0, 0])).unwrap();
+    net.run(Span::from_ms(300));
+    assert_eq!(net.node(1).neighbours(Time::ZERO).count(), 2);
+}
+
+/// decisions:CLU-3: the footprint, printed with `--nocapture`.
+#[test]
+fn a_node_is_small() {
+    for (part, bytes) in ekk::node::footprint() {
+        println!("{part:12} {bytes:7} B");
+    }
 }

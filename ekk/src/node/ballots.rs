@@ -6,6 +6,7 @@ use crate::id::{Identity, NodeId};
 use crate::sign::Crypto;
 use crate::sink::Sink;
 use crate::time::{Span, Time};
+use crate::wire::v0;
 use crate::wire::v1::{Header, Reader};
 
 /// The ballots of a node.
@@ -29,6 +30,19 @@ impl Ballots {
         _body: Reader<'_>,
         _counters: &mut Counters,
         _crypto: &mut impl Crypto,
+        _sink: &mut impl Sink,
+    ) -> Result<(), Drop> {
+        Err(Drop::UnknownKind)
+    }
+
+    /// One message of the ballot kinds of wire version 0 (seed profile).
+    pub(super) fn receive_v0(
+        &mut self,
+        _now: Time,
+        _me: Identity,
+        _from: NodeId,
+        _message: &v0::Message,
+        _counters: &mut Counters,
         _sink: &mut impl Sink,
     ) -> Result<(), Drop> {
         Err(Drop::UnknownKind)

@@ -11,6 +11,7 @@ mod nearest;
 mod neighbours;
 mod quarantine;
 mod receive;
+mod seed;
 mod state;
 mod tap;
 mod tick;
@@ -86,6 +87,8 @@ pub struct Node {
     aggregated_at: Time,
     fresh_fields: bool,
     fresh_verdicts: bool,
+    /// A discovery met a full table since the last tick (seed profile).
+    full: bool,
     inbox: receive::Inbox,
     counters: Counters,
     drops: Drops,
@@ -141,6 +144,7 @@ impl Node {
             aggregated_at: Time::ZERO,
             fresh_fields: true,
             fresh_verdicts: true,
+            full: false,
             inbox: receive::Inbox::default(),
             counters: Counters::default(),
             drops: Drops::default(),
@@ -385,6 +389,12 @@ impl Node {
         self.last_tick
     }
 
+    /// When the own field was stamped last.
+    #[must_use]
+    pub fn published_at(&self) -> Option<Time> {
+        self.own.published.then_some(self.own.stamp)
+    }
+
     /// The formation this node belongs to.
     #[must_use]
     pub const fn formation(&self) -> Option<&Formation> {
@@ -425,4 +435,21 @@ impl Node {
     pub const fn drops(&self) -> &Drops {
         &self.drops
     }
+}
+
+/// Bytes of a node by part: (part, bytes). The core is everything but the stores of certificates, tombstones and news.
+#[must_use]
+pub const fn footprint() -> [(&'static str, usize); 9] {
+    use core::mem::size_of;
+    [
+        ("node", size_of::<Node>()),
+        ("membership", size_of::<Membership>()),
+        ("election", size_of::<nearest::Nearest>()),
+        ("health", size_of::<Heartbeat<PEERS_MAX, 128>>()),
+        ("neighbours", size_of::<neighbours::Neighbours>()),
+        ("ballots", size_of::<ballots::Ballots>()),
+        ("tasks", size_of::<Tasks>()),
+        ("leases", size_of::<lease::Leases>()),
+        ("config", size_of::<NodeConfig>() + size_of::<Rules>()),
+    ]
 }

@@ -80,14 +80,22 @@ impl Nearest {
         self.changed |= self.topology.reading(now, id, smoothed);
     }
 
-    /// Phase 3; true when the list of neighbours is another one than after the last tick.
-    pub(super) fn tick(&mut self, now: Time) -> bool {
+    /// Phase 3; whether the list of neighbours is another one than after the last tick, and how many announcements the seed
+    /// wants sent.
+    pub(super) fn tick(&mut self, now: Time) -> (bool, u8) {
+        let mut announce = 0;
         if now >= self.topology.next_due() {
             let tick = self.topology.tick(now);
             self.changed |= tick.changed;
             self.starved |= tick.starved;
+            announce = tick.announce;
         }
-        core::mem::take(&mut self.changed)
+        (core::mem::take(&mut self.changed), announce)
+    }
+
+    /// Changes of the list so far.
+    pub(super) fn changes(&self) -> u32 {
+        self.topology.counters().changes
     }
 
     pub(super) fn identity(&self, id: NodeId) -> Option<Identity> {

@@ -5,6 +5,7 @@ use super::{Drop, Node, State};
 use crate::heartbeat::Receipt;
 use crate::id::NodeId;
 use crate::membership::Refused;
+use crate::profile::Profile;
 use crate::sign::Crypto;
 use crate::sink::{Event, Sink};
 use crate::time::{Span, Time};
@@ -107,6 +108,13 @@ impl Node {
         }
         if self.quarantine.holds(from) {
             return Err(Drop::Quarantined);
+        }
+        if self.config.profile == Profile::Seed {
+            if from == self.identity().id {
+                return Err(Drop::Echo);
+            }
+            self.inbox.take(Group::Membership, self.config.inbox_per_tick)?;
+            return self.take_v0(now, from, bytes, sink);
         }
         let (header, body) = Header::decode(bytes)?;
         if header.sender.id != from {

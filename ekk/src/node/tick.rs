@@ -5,6 +5,7 @@ use super::{CANDIDATES_MAX, Health, Input, Node, Outcome, State};
 use crate::field::{Sampling, gradients, product};
 use crate::fixed::Q16;
 use crate::id::NodeId;
+use crate::profile::Profile;
 use crate::sign::Crypto;
 use crate::sink::{Class, Event, Sink};
 use crate::task::{ByGradient, TaskSelector};
@@ -47,14 +48,23 @@ impl Node {
         self.notice_stall(now);
         let hard = core::mem::take(&mut self.inbox.failed);
         self.inbox.clear();
+        let seed = self.config.profile == Profile::Seed;
+        if seed && hard {
+            // The seed gives up the whole tick; nobody but a conformance vector wants that.
+            return self.count_outcome(true, false);
+        }
         let beat = now >= self.beat_at;
         if beat {
             self.beat_at = next_on_grid(self.beat_at, now, self.config.timing.period);
             self.run_membership(now, crypto, sink);
         }
-        let lost = self.run_verdicts(now);
-        self.run_topology(now, sink);
+        let (lost, own_beat) = self.run_verdicts(now);
+        let announce = self.run_topology(now, sink);
+        if seed {
+            self.broadcast_v0(now, own_beat, announce, sink);
+        }
         let mut degraded = !self.aggregate(now);
+        degraded |= core::mem::take(&mut self.full);
         let me = self.identity();
         self.ballots.tick(now, me, &mut self.counters, crypto, sink);
         self.own.slack = self.tasks.slack_component(now);
@@ -102,9 +112,9 @@ impl Node {
         self.membership.tick(now, crypto, &mut tap);
     }
 
-    /// Judges the neighbours, takes up who ended since the last tick, and copies the verdicts (`ekk:D-05`). True when a
-    /// neighbour was lost.
-    fn run_verdicts(&mut self, now: Time) -> bool {
+    /// Judges the neighbours, takes up who ended since the last tick, and copies the verdicts (`ekk:D-05`). Whether
+    /// a neighbour was lost, and the heartbeat that the seed wants sent.
+    fn run_verdicts(&mut self, now: Time) -> (bool, Option<u32>) {
         let ended = &mut self.ended;
         let mut silent = [NodeId::NONE; super::NEIGHBOURS_MAX];
         let mut count = 0;
@@ -125,15 +135,21 @@ impl Node {
                 self.nearest.set_health(neighbour.id, self.peers.health(neighbour.id));
             }
         }
-        lost
+        (lost, judged.beat)
     }
 
     fn take_ended(&mut self, now: Time, silent: &[NodeId]) -> bool {
         let until = now.after(self.config.timing.discovery);
+        let seed = self.config.profile == Profile::Seed;
+        // The seed reforms whoever died, also when it was no neighbour.
+        let mut lost = seed && !silent.is_empty();
         for &id in silent {
-            self.nearest.shun(now, id, until);
+            if seed {
+                self.nearest.remove(now, id);
+            } else {
+                self.nearest.shun(now, id, until);
+            }
         }
-        let mut lost = false;
         if self.ended.more {
             for neighbour in self.neighbours.all() {
                 if self.membership.known(neighbour.id).is_some_and(|(_, live)| !live) {
@@ -151,9 +167,13 @@ impl Node {
     }
 
     /// Phase 3: election, sessions and leases of who was elected, electorate.
-    fn run_topology(&mut self, now: Time, sink: &mut impl Sink) {
-        if self.nearest.tick(now) {
+    fn run_topology(&mut self, now: Time, sink: &mut impl Sink) -> u8 {
+        let (changed, announce) = self.nearest.tick(now);
+        if changed {
             self.take_election(now, sink);
+        }
+        if self.config.profile == Profile::Seed {
+            return announce;
         }
         if self.nearest.starved && now >= self.ask_candidates_at {
             self.nearest.starved = false;
@@ -164,9 +184,23 @@ impl Node {
             }
         }
         self.renew_leases(now, sink);
+        announce
     }
 
     fn take_election(&mut self, now: Time, sink: &mut impl Sink) {
+        if self.config.profile == Profile::Product {
+            self.watch_elected(now, sink);
+        }
+        self.neighbours.elect(now, self.nearest.elected());
+        self.fresh_fields = true;
+        self.fresh_verdicts = true;
+        self.ballots.set_electorate(self.neighbours.all().iter().map(|neighbour| neighbour.id));
+        self.counters.neighbour_changes = self.nearest.changes();
+        sink.event(&Event::NeighboursChanged);
+    }
+
+    /// Whoever is no neighbour any more is told and not judged any more; newcomers are.
+    fn watch_elected(&mut self, now: Time, sink: &mut impl Sink) {
         let (me, sequence) = (self.identity(), self.own.sequence);
         for gone in self.neighbours.all().iter().filter(|old| !self.nearest.is_neighbour(old.id)) {
             self.peers.remove(gone.id);
@@ -182,12 +216,6 @@ impl Node {
                 sink.event(&Event::NeedSession { id: chosen.id, why: "neighbour" });
             }
         }
-        self.neighbours.elect(now, self.nearest.elected());
-        self.fresh_fields = true;
-        self.fresh_verdicts = true;
-        self.ballots.set_electorate(self.neighbours.all().iter().map(|neighbour| neighbour.id));
-        self.counters.neighbour_changes = self.counters.neighbour_changes.saturating_add(1);
-        sink.event(&Event::NeighboursChanged);
     }
 
     fn renew_leases(&mut self, now: Time, sink: &mut impl Sink) {
@@ -290,7 +318,7 @@ impl Node {
             self.apply(now, Input::Lost, sink);
         }
         let count = self.neighbours.all().len();
-        let input = if self.state == State::Reforming && now < self.settle_by && !self.settled() {
+        let input = if self.state == State::Reforming && self.held(now) {
             Input::Unsettled
         } else {
             let late = self.state == State::Discovering && now.since(self.state_since) >= self.config.timing.discovery;
@@ -304,6 +332,11 @@ impl Node {
         };
         self.apply(now, input, sink);
         self.membership.set_state(self.state as u8);
+    }
+
+    /// The seed leaves REFORMING in the tick that enters it; we hold it until the election has settled (`ekk:D-36`).
+    fn held(&self, now: Time) -> bool {
+        self.config.profile == Profile::Product && now < self.settle_by && !self.settled()
     }
 
     /// The election has settled when every neighbour was heard since it was elected, and there is one.

@@ -69,14 +69,7 @@ pub const SUSPICION_TABLE: [[Option<Suspicion>; 6]; 5] = {
         // Stated
         [Some(S::Stated), Some(S::Quorum), Some(S::Stated), None, Some(S::Trusted), Some(S::Removed)],
         // Quorum
-        [
-            Some(S::Quorum),
-            Some(S::Quorum),
-            Some(S::Stated),
-            Some(S::Condemned),
-            Some(S::Trusted),
-            Some(S::Removed),
-        ],
+        [Some(S::Quorum), Some(S::Quorum), Some(S::Stated), Some(S::Condemned), Some(S::Trusted), Some(S::Removed)],
         // Condemned
         [
             Some(S::Condemned),

@@ -206,7 +206,8 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             return Ok(());
         }
         let expected = heard.sequence.wrapping_add(missed);
-        if heard.any() && statement.expected_sequence().wrapping_sub(expected).cast_signed().unsigned_abs() > AHEAD_MAX {
+        if heard.any() && statement.expected_sequence().wrapping_sub(expected).cast_signed().unsigned_abs() > AHEAD_MAX
+        {
             return Err(Refused::Rule);
         }
         if self.is_maintained(now, subject.id) {
@@ -267,8 +268,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         let case = *case;
         self.cases.close(peer);
         let Some(link) = self.links.get(peer) else { return };
-        let fresh =
-            Message::Fresh { subject: case.subject(), last_sequence: link.heard.sequence, age_us: link.heard.age(now).as_us() };
+        let fresh = Message::Fresh {
+            subject: case.subject(),
+            last_sequence: link.heard.sequence,
+            age_us: link.heard.age(now).as_us(),
+        };
         let me = self.me.identity.id;
         for &watcher in case.certificate.set.ids().iter().filter(|&&watcher| watcher != me) {
             // All co-watchers if they hold our statement, else those whose statements we hold.

@@ -299,7 +299,14 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
 
     /// This node lives on as a later being: signs its record and its watch set anew and says so, to its watch links or to
     /// everybody.
-    fn live_on<C: Crypto, S: Sink>(&mut self, _now: Time, life: u16, boot_inc: u32, flood: bool, io: &mut Io<'_, C, S>) {
+    fn live_on<C: Crypto, S: Sink>(
+        &mut self,
+        _now: Time,
+        life: u16,
+        boot_inc: u32,
+        flood: bool,
+        io: &mut Io<'_, C, S>,
+    ) {
         self.me.identity.life = life;
         self.me.identity.boot_inc = boot_inc;
         self.me.signature = io.crypto.sign(&self.me.signed_bytes());
@@ -415,12 +422,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
 
     /// A being must be later than what is known, not after a farewell in its incarnation, and not too far ahead
     /// (`membership:MB-12`).
-    fn check_later(
-        &mut self,
-        identity: &Identity,
-        known: Option<Identity>,
-        tomb: Option<Tomb>,
-    ) -> Result<(), Refused> {
+    fn check_later(&mut self, identity: &Identity, known: Option<Identity>, tomb: Option<Tomb>) -> Result<(), Refused> {
         if let Some(tomb) = tomb {
             let final_word = tomb.gone == Gone::Left && tomb.identity.boot_inc == identity.boot_inc;
             if final_word || identity.rank() <= tomb.identity.rank() {
@@ -576,7 +578,10 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         io: &mut Io<'_, C, S>,
     ) -> Result<(), Refused> {
         // These say by themselves what being they are about.
-        if matches!(message, Message::Record { .. } | Message::YouAre { .. } | Message::Ask { .. } | Message::Left { .. }) {
+        if matches!(
+            message,
+            Message::Record { .. } | Message::YouAre { .. } | Message::Ask { .. } | Message::Left { .. }
+        ) {
             return Ok(());
         }
         let sender = header.sender;

@@ -32,7 +32,7 @@ pub struct Doubt {
 
 impl Doubt {
     pub(super) const fn new() -> Doubt {
-        Doubt { points: 0, level: 1, round: 0, recovering: None, faded: Time::ZERO }
+        Doubt { points: 0, level: 1, round: 0, recovering: None, faded: Time::NEVER }
     }
 
     /// Multiplier of own thresholds, 1..=[`DOUBT_MAX`].
@@ -83,6 +83,7 @@ impl Doubt {
             self.points = (self.points + LATE).min(POINTS_MAX);
             self.faded = now;
         }
+        self.faded = self.faded.min(now);
         let passed = now.since(self.faded);
         if passed >= period {
             let periods = passed.0 / period.0;

@@ -363,9 +363,9 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
         self.due = self.due.min(peer.next_due());
         let before = peer.health;
         if now < peer.suspect_at && before != Health::Alive {
-            peer.health = Health::Alive;
+            (peer.health, _) = after(self.config.profile, before, Input::Beat);
             self.tally[before as usize] -= 1;
-            self.tally[Health::Alive as usize] += 1;
+            self.tally[peer.health as usize] += 1;
             self.counters.changes = self.counters.changes.saturating_add(1);
         }
         true

@@ -11,8 +11,8 @@ pub(super) struct Peer {
     pub(super) health: Health,
     /// Round of the last own stall after which it was heard.
     pub(super) round: u8,
-    /// Mean length of its runs of lost heartbeats, 8 fraction bits.
-    run: u16,
+    /// Mean length of its runs of lost heartbeats, 16 fraction bits.
+    run: u32,
     sequence: u32,
     /// Mean time between two heartbeats of neighbouring sequences, and mean deviation from it, in nanoseconds.
     mean: u64,
@@ -24,7 +24,7 @@ pub(super) struct Peer {
 }
 
 /// A run of one lost heartbeat.
-const RUN_ONE: u16 = 1 << 8;
+const RUN_ONE: u32 = 1 << 16;
 /// Longer runs teach nothing new: the threshold is at its bound long before.
 const RUN_MAX: u32 = 64;
 
@@ -73,9 +73,13 @@ impl Peer {
         let off = each as i64 - self.mean as i64;
         self.mean = (self.mean as i64 + off / 8) as u64;
         self.deviation = (self.deviation as i64 + (off.abs() - self.deviation as i64) / 4) as u64;
-        let (target, shift) = if lost == 0 { (i32::from(RUN_ONE), 8) } else { ((lost.min(RUN_MAX) << 8) as i32, 3) };
-        // Runs are remembered for long: without losses their mean fades over some hundred heartbeats.
-        self.run = (i32::from(self.run) + ((target - i32::from(self.run)) >> shift)).max(i32::from(RUN_ONE)) as u16;
+        // Runs are remembered for long: without losses their mean fades over some thousand heartbeats.
+        self.run = if lost == 0 {
+            self.run - (self.run.saturating_sub(RUN_ONE) >> 12)
+        } else {
+            let run = lost.min(RUN_MAX) << 16;
+            self.run - self.run / 8 + run / 8
+        };
         lost
     }
 
@@ -109,7 +113,7 @@ impl Peer {
     /// Missed heartbeats until it is silent: the configured number, and twice what its runs of losses are longer than one.
     #[inline]
     fn threshold(&self, config: &Config) -> u8 {
-        let extra = ((u32::from(self.run) - u32::from(RUN_ONE)) * 2) >> 8;
+        let extra = (self.run.saturating_sub(RUN_ONE) * 2) >> 16;
         (u32::from(config.threshold) + extra).min(u32::from(Config::THRESHOLD_MAX)) as u8
     }
 
@@ -171,7 +175,7 @@ impl Peer {
             doubt: multiplier,
             mean: Span(self.mean),
             deviation: Span(self.deviation),
-            run: Q16(i32::from(self.run) << 8),
+            run: Q16(self.run as i32),
             phi: if known { phi } else { Q16::ZERO },
             suspect_at: self.suspect_at,
             dead_at: self.dead_at,

@@ -40,8 +40,10 @@ use crate::time::{Span, Time};
 use crate::topology;
 use crate::wire::v1::{HEADER_BYTES, Kind, field};
 
-/// Peers whose heartbeats are judged by the node itself (`ekk` section 2); the product profile needs no more than the neighbours.
-pub const PEERS_MAX: usize = 64;
+/// Peers judged by the node itself: all neighbours have room. In the seed profile this many of its 64 peers, enough for the
+/// vectors of a module.
+pub const PEERS_MAX: usize = 16;
+const _: () = assert!(NEIGHBOURS_MAX < PEERS_MAX);
 
 /// Neighbours are judged by their fields, which come each second period; the seed judges heartbeats.
 fn peers_config(config: &NodeConfig) -> heartbeat::Config {
@@ -71,9 +73,14 @@ struct Own {
     sequence: u32,
 }
 
-/// One node of the cluster.
+/// A node of an agent: 1 024 tombstones (`decisions:CLU-3`), 4 096 remembered news, 16 certificates.
+pub type Node = NodeWith<1024, 4096, 16>;
+/// A node of which ten thousand fit into the memory of a simulation.
+pub type SmallNode = NodeWith<256, 512, 1>;
+
+/// One node of the cluster, with room for `TOMBS` tombstones, `SEEN` remembered news and `VERDICTS` certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Node {
+pub struct NodeWith<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> {
     config: NodeConfig,
     rules: Rules,
     state: State,
@@ -104,12 +111,12 @@ pub struct Node {
     neighbours: neighbours::Neighbours,
     nearest: nearest::Nearest,
     /// How well the neighbours are heard; in the seed profile: all peers.
-    peers: Heartbeat<PEERS_MAX, 128>,
+    peers: Heartbeat<PEERS_MAX, 32>,
     ballots: ballots::Ballots,
-    membership: Membership,
+    membership: Membership<TOMBS, SEEN, VERDICTS>,
 }
 
-impl Node {
+impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMBS, SEEN, VERDICTS> {
     /// A node that has not started: [`Node::tick`] does nothing before [`Node::start`]. `seed` is for walks and jitter.
     ///
     /// # Errors
@@ -408,7 +415,7 @@ impl Node {
 
     /// The membership machine, for its views.
     #[must_use]
-    pub const fn membership(&self) -> &Membership {
+    pub const fn membership(&self) -> &Membership<TOMBS, SEEN, VERDICTS> {
         &self.membership
     }
 
@@ -437,15 +444,20 @@ impl Node {
     }
 }
 
-/// Bytes of a node by part: (part, bytes). The core is everything but the stores of certificates, tombstones and news.
+/// Bytes of a node by part; see [`footprint`].
+pub type Footprint = [(&'static str, usize); 10];
+
+/// Bytes of a node of an agent by part, the whole first. The core (`decisions:CLU-3`) is what is left without the records and
+/// stores of the membership.
 #[must_use]
-pub const fn footprint() -> [(&'static str, usize); 9] {
+pub const fn footprint() -> Footprint {
     use core::mem::size_of;
     [
         ("node", size_of::<Node>()),
+        ("small node", size_of::<SmallNode>()),
         ("membership", size_of::<Membership>()),
         ("election", size_of::<nearest::Nearest>()),
-        ("health", size_of::<Heartbeat<PEERS_MAX, 128>>()),
+        ("health", size_of::<Heartbeat<PEERS_MAX, 32>>()),
         ("neighbours", size_of::<neighbours::Neighbours>()),
         ("ballots", size_of::<ballots::Ballots>()),
         ("tasks", size_of::<Tasks>()),

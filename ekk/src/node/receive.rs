@@ -1,7 +1,7 @@
 //! Phase 1: one message at a time, sorted by group and limited per tick (`ekk:D-40`).
 
 use super::tap::Tap;
-use super::{Drop, Node, State};
+use super::{Drop, NodeWith, State};
 use crate::heartbeat::Receipt;
 use crate::id::NodeId;
 use crate::membership::Refused;
@@ -68,7 +68,7 @@ impl From<Refused> for Drop {
     }
 }
 
-impl Node {
+impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMBS, SEEN, VERDICTS> {
     /// Phase 1, piece by piece: one message from a sender that the link has verified.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The seed profile: the same machines behind the packed messages of wire version 0, for conformance vectors only
 //! (`decisions:CLU-10`). Ids are below 255, discovery and heartbeats are broadcast, membership and bootstrap rest.
 
-use super::{Drop, Node, State};
+use super::{Drop, NodeWith, State};
 use crate::heartbeat::{AddError, Receipt};
 use crate::id::{Identity, NodeId};
 use crate::sink::{Class, Sink};
@@ -34,7 +34,7 @@ const fn module_state(state: State) -> ModuleState {
     }
 }
 
-impl Node {
+impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMBS, SEEN, VERDICTS> {
     /// Own id as the seed carries it; zero for an id it cannot carry, which its receivers refuse.
     fn short_id(&self) -> u8 {
         u8::try_from(self.identity().id.get()).unwrap_or(0)

@@ -1,7 +1,7 @@
 //! Phases 2 to 8 of a tick; their order is part of the contract (`ekk` section 8).
 
 use super::tap::Tap;
-use super::{CANDIDATES_MAX, Health, Input, Node, Outcome, State};
+use super::{CANDIDATES_MAX, Health, Input, NodeWith, Outcome, State};
 use crate::field::{Sampling, gradients, product};
 use crate::fixed::Q16;
 use crate::id::NodeId;
@@ -26,7 +26,7 @@ const ASK_PERIODS: u64 = 10;
 /// A field travels each second period.
 const FIELD_PERIODS: u64 = 2;
 
-impl Node {
+impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMBS, SEEN, VERDICTS> {
     /// Phases 2 to 8, with the usual choice among tasks; see [`Node::tick_with`].
     pub fn tick(&mut self, now: Time, crypto: &mut impl Crypto, sink: &mut impl Sink) -> Outcome {
         self.tick_with(now, crypto, sink, &mut ByGradient)

@@ -1,6 +1,6 @@
 //! What a node shows: values and small copies, never references into its machines.
 
-use super::{Health, NEIGHBOURS_MAX, Node};
+use super::{Health, NEIGHBOURS_MAX, NodeWith};
 use crate::fixed::Q16;
 use crate::id::NodeId;
 use crate::time::{Span, Time};
@@ -127,7 +127,7 @@ pub struct NeighbourView {
     pub its_neighbours: [NodeId; NEIGHBOURS_MAX],
 }
 
-impl Node {
+impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMBS, SEEN, VERDICTS> {
     /// The k nearest, nearest first.
     pub fn neighbours(&self, now: Time) -> impl Iterator<Item = NeighbourView> + '_ {
         self.nearest.elected().iter().map(move |chosen| {

@@ -272,3 +272,23 @@ fn a_node_is_small() {
         println!("{part:12} {bytes:7} B");
     }
 }
+
+/// membership:MB-4 membership:MB-5: watchers certify a death and every node is told; nobody else is removed.
+#[test]
+fn a_death_is_certified_and_told() {
+    let mut net = Net::warm(17, &IDS);
+    net.run(Span::from_ms(1_000));
+    for raw in IDS {
+        let now = net.now;
+        let live = net.node(raw).watches(now).filter(|link| link.health == 1).count();
+        assert_eq!(live, 6, "node {raw} watches everybody in a small cluster");
+    }
+    net.get(4).up = false;
+    net.run(Span::from_ms(400));
+    for raw in IDS.into_iter().filter(|&raw| raw != 4) {
+        let dead: Vec<&String> = net.members[&raw].kept.events.iter().filter(|event| event.starts_with("Dead")).collect();
+        assert_eq!(dead.len(), 1, "node {raw}: {dead:?}");
+        assert!(dead[0].contains("NodeId(4)"), "{dead:?}");
+        assert_eq!(net.node(raw).membership().removals().count(), 1);
+    }
+}

@@ -286,9 +286,84 @@ fn a_death_is_certified_and_told() {
     net.get(4).up = false;
     net.run(Span::from_ms(400));
     for raw in IDS.into_iter().filter(|&raw| raw != 4) {
-        let dead: Vec<&String> = net.members[&raw].kept.events.iter().filter(|event| event.starts_with("Dead")).collect();
+        let dead: Vec<&String> =
+            net.members[&raw].kept.events.iter().filter(|event| event.starts_with("Dead")).collect();
         assert_eq!(dead.len(), 1, "node {raw}: {dead:?}");
         assert!(dead[0].contains("NodeId(4)"), "{dead:?}");
         assert_eq!(net.node(raw).membership().removals().count(), 1);
     }
+}
+
+proptest::proptest! {
+    /// ekk:P19 ekk:P20: hostile bytes neither panic nor break a rule of the node.
+    #[test]
+    fn hostile_bytes_are_survived(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600)) {
+        ekk::node::fuzz_node(&bytes);
+    }
+
+    /// The same with kinds that exist and bodies of their lengths, so that decoders are reached.
+    #[test]
+    fn hostile_bodies_are_survived(
+        messages in proptest::collection::vec(
+            (0_u8..6, 0_u8..8, 0_usize..14, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)), 1..12),
+    ) {
+        let kinds = [0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x16, 0x17, 0x18, 0x19, 0x30, 0x31, 0x40, 0x50];
+        let mut script = vec![0];
+        script.clear();
+        for (sender, flags, kind, mut body) in messages {
+            body.splice(0..0, [1, kinds[kind], 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+            script.extend([body.len() as u8, sender, flags | 1]);
+            script.extend(body);
+        }
+        ekk::node::fuzz_node(&script);
+    }
+}
+
+/// ekk:V14: discovery of 2 changes the list once, its first heartbeat its health once; the first tick announces once.
+#[test]
+fn the_seed_profile_counts_as_the_vector_says() {
+    use ekk::wire::v0::{ENCODED_MAX, Message, ModuleState};
+    let mut net = Net::new(18);
+    net.now = Time::ZERO;
+    let mut config = node_support::config(&[8]);
+    config.profile = ekk::profile::Profile::Seed;
+    net.add(ekk::node::Node::new(config, record(8, [0; 3]), 8).unwrap());
+    let mut bytes = [0; ENCODED_MAX];
+    let member = net.get(8);
+    let mut receive = |message: Message| {
+        let length = message.encode(&mut bytes).unwrap();
+        member.node.receive(Time::ZERO, id(2), &bytes[..length], &mut Digests(8), &mut member.kept).unwrap();
+    };
+    receive(Message::Discovery { sender: 2, position: [0; 3], neighbours: 0, state: ModuleState::Active, sequence: 1 });
+    let flags = 0;
+    receive(Message::Heartbeat {
+        sender: 2,
+        sequence: 1,
+        state: ModuleState::Active,
+        tracked: 0,
+        load: 0,
+        thermal: 0,
+        flags,
+    });
+    let counters = member.node.counters();
+    assert_eq!((counters.neighbour_changes, counters.health_changes), (1, 1));
+    net.now = Time::from_us(2_000_000);
+    assert_eq!(net.tick(8), Outcome::Ok);
+    assert_eq!(net.node(8).counters().discovery_broadcasts, 1);
+}
+
+/// ekk:V9 ekk:P16: under the seed's rules a hard error gives up the tick: nothing is published, last_tick stands.
+#[test]
+fn the_seed_profile_gives_up_a_hard_tick() {
+    let mut net = Net::new(19);
+    net.now = Time::ZERO;
+    let mut config = node_support::config(&[8]);
+    config.profile = ekk::profile::Profile::Seed;
+    net.add(ekk::node::Node::new(config, record(8, [0; 3]), 8).unwrap());
+    net.node(8).receive_failed();
+    net.now = Time::from_us(5_000);
+    assert_eq!(net.tick(8), Outcome::Hard);
+    let counters = *net.node(8).counters();
+    assert_eq!((counters.ticks, counters.ticks_degraded, counters.ticks_hard, counters.publish_ok), (1, 0, 1, 0));
+    assert_eq!(net.node(8).last_tick(), Time::ZERO);
 }

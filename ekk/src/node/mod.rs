@@ -6,6 +6,7 @@
 mod ballots;
 mod config;
 mod drop;
+mod fuzz;
 mod lease;
 mod nearest;
 mod neighbours;
@@ -20,6 +21,7 @@ mod view;
 pub use crate::heartbeat::Health;
 pub use config::{ConfigError, FOUNDERS_MAX, Founders, NEIGHBOURS_MAX, NodeConfig};
 pub use drop::{Drop, Drops};
+pub use fuzz::fuzz_node;
 pub use lease::SUBSCRIBERS_MAX;
 pub use nearest::CANDIDATES_MAX;
 pub use quarantine::QUARANTINED_MAX;

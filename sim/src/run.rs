@@ -3,6 +3,7 @@
 use crate::invariants::Checks;
 use crate::peer::Protocol;
 use crate::peer::foca::Swim;
+use crate::peer::mesh::Mesh;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::world::{Settings, World};
@@ -19,8 +20,11 @@ pub struct Options {
 }
 
 /// Why a run cannot be started. Nothing was done; the caller is at fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
+    /// The configuration of a node is refused.
+    #[error("a node refuses its configuration: {0}: change the scenario")]
+    Node(String),
     /// Too many or too few nodes.
     #[error("--nodes is {nodes}, expected 1 to {most} at this fidelity: give a number in that range")]
     Nodes {
@@ -55,6 +59,27 @@ fn drive<P: Protocol>(world: &mut World<P>, until_ns: u64, step: &mut dyn FnMut(
         }
     }
     world.finish();
+}
+
+/// Makes the world of this project's nodes, for callers that want to look inside.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started.
+pub fn mesh_world(scenario: &Scenario, options: &Options, checks: Checks) -> Result<World<Mesh>, RunError> {
+    let nodes = nodes(scenario, options)?;
+    let late = crate::world::late_nodes(scenario, nodes, options.seed);
+    let protocol = Mesh::new(scenario, nodes, options.seed, &late).map_err(RunError::Node)?;
+    Ok(World::new(protocol, scenario.clone(), settings(scenario, nodes, options.seed), checks))
+}
+
+/// Runs this project's nodes through a scenario.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started.
+pub fn trefoil(scenario: &Scenario, options: &Options, step: &mut dyn FnMut(u64) -> bool) -> Result<Report, RunError> {
+    let mut world = mesh_world(scenario, options, Checks::all())?;
+    drive(&mut world, options.until_ns.unwrap_or(scenario.until_ns).min(scenario.until_ns), step);
+    Ok(Report::of("trefoil", &world))
 }
 
 /// Runs foca through a scenario, with every period of its LAN preset divided by `speed`.

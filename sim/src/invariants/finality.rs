@@ -30,7 +30,7 @@ impl Invariant for Finality {
                 }
             }
             // A process that starts anew without its memory may hear of old lives again.
-            Seen::Formed { .. } => self.removed.retain(|(observer, _), _| *observer != node),
+            Seen::Started => self.removed.retain(|(observer, _), _| *observer != node),
             _ => {}
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! What is simulated: a protocol, and what one member of it does and tells.
 //!
-//! [`ekk`] is this project's node, [`foca`] the SWIM of the crate of that name. The driver treats both alike: same network, same
+//! [`mesh`] is this project's node, [`foca`] the SWIM of the crate of that name. The driver treats both alike: same network, same
 //! faults, same measures.
 
 pub mod foca;
+pub mod mesh;
 
 use ekk::sink::Class;
 
@@ -69,6 +70,8 @@ pub enum Seen {
         /// Who.
         subject: u32,
     },
+    /// The process started anew, without memory of what it told before.
+    Started,
     /// This node formed or adopted a formation.
     Formed {
         /// Which formation.
@@ -107,6 +110,10 @@ pub struct Outbox {
     bytes: Vec<u8>,
     /// What it told.
     pub seen: Vec<Seen>,
+    /// Certificates of the removals in `seen`, in order, until they are judged.
+    pub certificates: Vec<Vec<u8>>,
+    /// Nodes it wants a session with.
+    pub wishes: Vec<u32>,
 }
 
 impl Outbox {
@@ -128,6 +135,8 @@ impl Outbox {
         self.parcels.clear();
         self.bytes.clear();
         self.seen.clear();
+        self.certificates.clear();
+        self.wishes.clear();
     }
 }
 
@@ -217,10 +226,18 @@ pub trait Protocol {
         Vec::new()
     }
 
-    /// Position of a node, for the distance between neighbours; `None` = the protocol has no neighbours.
-    fn position(&self, _node: u32) -> Option<[i16; 3]> {
-        None
+    /// The others by distance, nearest first, as many as the protocol keeps; none = it has no neighbours.
+    fn nearest(&self, _node: u32) -> &[u32] {
+        &[]
     }
+
+    /// The life of a member; cheaper than its view.
+    fn rank(&self, member: &Self::Member) -> u64 {
+        self.view(member).rank
+    }
+
+    /// The process of a node has ended.
+    fn stopped(&mut self, _node: u32) {}
 
     /// Bytes of memory of one member.
     fn member_bytes(&self) -> usize {

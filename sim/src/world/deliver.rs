@@ -115,6 +115,14 @@ impl<P: Protocol> World<P> {
         }
     }
 
+    /// A node wants a session before it has something to send.
+    pub(super) fn wish(&mut self, now_ns: u64, from: u32, to: u32) {
+        let known = to == from || to >= self.settings.nodes || self.shaking.contains_key(&(from, to));
+        if !known && self.protocol.sessions() && self.slots[from as usize].sessions.key(to).is_none() {
+            self.begin_shake(now_ns, from, to, Vec::new());
+        }
+    }
+
     /// Keeps a datagram until there is a session, and begins the hand-shake.
     fn hold(&mut self, now_ns: u64, from: u32, to: u32, class: u8, bytes: &[u8]) {
         if let Some(pending) = self.shaking.get(&(from, to)).and_then(|number| self.pending.get_mut(number)) {
@@ -125,13 +133,17 @@ impl<P: Protocol> World<P> {
             }
             return;
         }
+        self.begin_shake(now_ns, from, to, vec![(class, bytes.to_vec())]);
+    }
+
+    fn begin_shake(&mut self, now_ns: u64, from: u32, to: u32, held: Vec<(u8, Vec<u8>)>) {
         if !self.slots[from as usize].sessions.may_shake(now_ns) {
-            self.measure.held_over += 1;
+            self.measure.held_over += held.len() as u64;
             return;
         }
         self.shakes += 1;
         let number = self.shakes;
-        self.pending.insert(number, Pending { from, to, tries: 0, held: vec![(class, bytes.to_vec())] });
+        self.pending.insert(number, Pending { from, to, tries: 0, held });
         self.shaking.insert((from, to), number);
         self.queue.push(now_ns, Event::Shake { pending: number });
     }

@@ -4,41 +4,42 @@ use super::{Event, World};
 use crate::measure::Cause;
 use crate::network::{Flap, Uplink};
 use crate::peer::{Boot, Protocol};
-use crate::random::Chance;
-use crate::scenario::{Fault, Kind, Who};
+use crate::random::{Chance, Random, Stream};
+use crate::scenario::{Fault, Kind, Scenario, Who};
 
 /// A condition explains a removal for so long after its end: detection has to run its course, ns.
 const AFTERMATH_NS: u64 = 3_000_000_000;
 
-impl<P: Protocol> World<P> {
-    /// Draws who is hit by each fault; returns those who start late.
-    pub(super) fn draw_targets(&mut self) -> Vec<u32> {
-        let mut late = Vec::new();
-        for fault in self.scenario.faults.clone() {
-            let targets = self.draw(fault.who);
-            if fault.kind == Kind::Late {
-                late.extend(&targets);
-            }
-            self.targets.push(targets);
+/// Draws who is hit by each fault, in order of the faults.
+pub(super) fn draw_targets(scenario: &Scenario, nodes: u32, random: &mut Random) -> Vec<Vec<u32>> {
+    scenario.faults.iter().map(|fault| draw(fault.who, scenario.zones, nodes, random)).collect()
+}
+
+/// The nodes that start late.
+#[must_use]
+pub fn late_nodes(scenario: &Scenario, nodes: u32, seed: u64) -> Vec<u32> {
+    let targets = draw_targets(scenario, nodes, &mut Random::new(seed, Stream::Fault, 0));
+    let faults = scenario.faults.iter().zip(targets);
+    faults.filter(|(fault, _)| fault.kind == Kind::Late).flat_map(|(_, targets)| targets).collect()
+}
+
+fn draw(who: Who, zones: u8, nodes: u32, random: &mut Random) -> Vec<u32> {
+    let count = match who {
+        Who::Share(share) => ((f64::from(nodes) * share) as u32).clamp(1, nodes),
+        Who::Count(count) => count.min(nodes),
+        Who::Node(node) => return if node <= nodes { vec![node - 1] } else { Vec::new() },
+        Who::Zone(zone) => {
+            return (0..nodes).filter(|node| node % u32::from(zones.max(1)) == u32::from(zone)).collect();
         }
-        late
-    }
+    };
+    let mut all: Vec<u32> = (0..nodes).collect();
+    random.shuffle(&mut all);
+    all.truncate(count as usize);
+    all.sort_unstable();
+    all
+}
 
-    fn draw(&mut self, who: Who) -> Vec<u32> {
-        let nodes = self.settings.nodes;
-        let count = match who {
-            Who::Share(share) => ((f64::from(nodes) * share) as u32).clamp(1, nodes),
-            Who::Count(count) => count.min(nodes),
-            Who::Node(node) => return if node <= nodes { vec![node - 1] } else { Vec::new() },
-            Who::Zone(zone) => return (0..nodes).filter(|&node| self.network.zone(node) == zone).collect(),
-        };
-        let mut all: Vec<u32> = (0..nodes).collect();
-        self.random.shuffle(&mut all);
-        all.truncate(count as usize);
-        all.sort_unstable();
-        all
-    }
-
+impl<P: Protocol> World<P> {
     pub(super) fn fault_starts(&mut self, now_ns: u64, index: u16) {
         let Fault { kind, until_ns, .. } = self.scenario.faults[usize::from(index)];
         let targets = self.targets[usize::from(index)].clone();
@@ -169,6 +170,7 @@ impl<P: Protocol> World<P> {
         if slot.member.take().is_none() {
             return;
         }
+        self.protocol.stopped(node);
         slot.epoch += 1;
         slot.tick_at_ns = u64::MAX;
         slot.turn = slot.turn.wrapping_add(1);

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 pub use clock::Clock;
 use ekk::hash::Digest;
+pub use faults::late_nodes;
 use sessions::Sessions;
 
 use crate::invariants::{Checks, Violation};
@@ -114,7 +115,6 @@ pub struct World<P: Protocol> {
     measure: Measure,
     checks: Checks,
     violation: Option<Violation>,
-    nearest: Vec<Vec<u32>>,
     events: u64,
     trace: Digest,
 }
@@ -143,7 +143,6 @@ impl<P: Protocol> World<P> {
             measure: Measure::new(nodes),
             checks,
             violation: None,
-            nearest: Vec::new(),
             events: 0,
             trace: Digest::new(seed),
             scenario,
@@ -153,8 +152,8 @@ impl<P: Protocol> World<P> {
     }
 
     fn lay_out(&mut self) {
-        self.nearest = sample::nearest_of_all(&self.protocol, self.settings.nodes);
-        let late = self.draw_targets();
+        self.targets = faults::draw_targets(&self.scenario, self.settings.nodes, &mut self.random);
+        let late = late_nodes(&self.scenario, self.settings.nodes, self.settings.seed);
         let boot = if self.scenario.start == Start::Warm { Boot::Warm } else { Boot::Fresh };
         for node in 0..self.settings.nodes {
             if boot == Boot::Warm {
@@ -232,9 +231,10 @@ impl<P: Protocol> World<P> {
         slot.was_up = true;
         let shown = slot.clock.show(now_ns);
         let member = self.protocol.boot(node, boot, shown, &mut self.out);
-        slot.rank = self.protocol.view(&member).rank;
+        slot.rank = self.protocol.rank(&member);
         slot.member = Some(member);
         self.measure.deaths.returned(node);
+        self.out.seen.insert(0, Seen::Started);
         self.flush(now_ns, node);
         self.schedule(now_ns, node);
     }
@@ -281,6 +281,9 @@ impl<P: Protocol> World<P> {
         for (parcel, bytes) in out.parcels() {
             self.send(now_ns, node, parcel.to, parcel.class, bytes);
         }
+        for &peer in &out.wishes {
+            self.wish(now_ns, node, peer);
+        }
         for seen in &out.seen {
             self.told(now_ns, node, seen);
         }
@@ -310,6 +313,7 @@ impl<P: Protocol> World<P> {
             Seen::ValveShut => self.measure.valves += 1,
             Seen::Alone => self.measure.alone += 1,
             Seen::Healed => self.measure.heals += 1,
+            Seen::Started => {}
         }
         self.check_told(now_ns, node, seen);
     }
@@ -337,7 +341,7 @@ impl<P: Protocol> World<P> {
     fn current_rank(&mut self, node: u32) -> u64 {
         let slot = &mut self.slots[node as usize];
         if let Some(member) = slot.member.as_ref() {
-            slot.rank = self.protocol.view(member).rank;
+            slot.rank = self.protocol.rank(member);
         }
         slot.rank
     }

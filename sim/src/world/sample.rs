@@ -4,35 +4,8 @@ use super::{Slot, World};
 use crate::invariants::{Facts, Standing, Violation};
 use crate::peer::{Protocol, Seen, View};
 
-/// Nearest others known for each node; enough while fewer than so many of the nearest are down.
-const NEAREST: usize = 48;
 /// Neighbours wanted.
 const K: usize = 7;
-
-/// For each node the nearest others by (distance, index), or nothing where the protocol has no neighbours.
-pub(super) fn nearest_of_all<P: Protocol>(protocol: &P, nodes: u32) -> Vec<Vec<u32>> {
-    let positions: Option<Vec<[i16; 3]>> = (0..nodes).map(|node| protocol.position(node)).collect();
-    let Some(positions) = positions else { return Vec::new() };
-    let nearest = |me: usize| {
-        let mut others: Vec<(u64, u32)> = positions
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != me)
-            .map(|(other, position)| (squared(positions[me], *position), other as u32))
-            .collect();
-        if others.len() > NEAREST {
-            others.select_nth_unstable(NEAREST);
-            others.truncate(NEAREST);
-        }
-        others.sort_unstable();
-        others.into_iter().map(|(_, other)| other).collect()
-    };
-    (0..nodes as usize).map(nearest).collect()
-}
-
-fn squared(a: [i16; 3], b: [i16; 3]) -> u64 {
-    (0..3).map(|axis| (i64::from(a[axis]) - i64::from(b[axis])).pow(2) as u64).sum()
-}
 
 impl<P: Protocol> World<P> {
     pub(super) fn sample(&mut self, now_ns: u64) {
@@ -45,14 +18,14 @@ impl<P: Protocol> World<P> {
     }
 
     fn count_wrong_neighbours(&mut self, now_ns: u64, views: &[Option<View>]) {
-        if self.nearest.is_empty() {
+        if self.protocol.nearest(0).is_empty() {
             return;
         }
         let (mut wrong, mut living) = (0_u64, 0_u64);
         for (node, view) in views.iter().enumerate() {
             let Some(view) = view else { continue };
             living += 1;
-            let alive = self.nearest[node].iter().filter(|&&other| views[other as usize].is_some());
+            let alive = self.protocol.nearest(node as u32).iter().filter(|&&other| views[other as usize].is_some());
             let truth: Vec<u32> = alive.take(K).copied().collect();
             wrong += truth.iter().filter(|other| !view.neighbours.contains(other)).count() as u64;
         }

@@ -130,19 +130,18 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         if !first_contact && sender.boot_inc.saturating_sub(known.boot_inc) > JUMP_MAX {
             return Err(Refused::Rule);
         }
-        self.renew_link(now, sender.id, sender, io);
+        self.renew_link(sender.id, sender, io);
         Ok(())
     }
 
     /// The link is to a later being of its peer from now on; what was known of the earlier one is over.
     pub(super) fn renew_link<C: Crypto, S: Sink>(
         &mut self,
-        now: Time,
         peer: NodeId,
         later: crate::id::Identity,
         io: &mut Io<'_, C, S>,
     ) {
-        self.on_refutation(now, peer, io);
+        self.on_refutation(peer, io);
         let Some(link) = self.links.get_mut(peer) else { return };
         if link.identity.boot_inc != later.boot_inc {
             link.heard = super::heard::Heard::nothing();

@@ -11,7 +11,7 @@ use crate::sign::{Crypto, Signature, Verdict};
 use crate::sink::{Event, Sink};
 use crate::time::Time;
 use crate::wire::v1::Writer;
-use crate::wire::v1::membership::{Message, News, NewsKind};
+use crate::wire::v1::membership::{Cause, Message, News, NewsKind};
 
 /// Between two statements about one subject.
 const RESTATE_PERIODS: u64 = 4;
@@ -56,14 +56,6 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     /// Opens the safety valve: an operator has looked (`decisions:CLU-14`).
     pub fn resume_removals(&mut self, now: Time) {
         self.valve = Valve { window: now, removed: 0, base: self.known, shut: None, refused: now };
-    }
-
-    /// Nobody is called silent here nor is its removal accepted before `until` (`decisions:CLU-19`); at most 16 nodes.
-    pub fn maintenance(&mut self, node: NodeId, until: Time) {
-        match self.maintenance.find_mut(|listed| listed.0 == node) {
-            Some(listed) => listed.1 = until,
-            None => self.maintenance.push((node, until)),
-        }
     }
 
     /// Signs what this node has to say about silent peers, and moves all cases on.
@@ -191,7 +183,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             if link.identity.newer_than(&subject)
                 && let Some(record) = link.record.filter(|record| record.identity == link.identity)
             {
-                self.say(from, &Message::Record { flood: false, record }, io.sink);
+                self.say(from, &Message::Record { cause: Cause::Direct, record }, io.sink);
             }
             return Err(Refused::Stale);
         }
@@ -283,7 +275,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     }
 
     /// A later life of the subject of a case: it refuted, and who called it silent doubts itself (`membership:MB-6`).
-    pub(super) fn on_refutation<C: Crypto, S: Sink>(&mut self, _now: Time, peer: NodeId, io: &mut Io<'_, C, S>) {
+    pub(super) fn on_refutation<C: Crypto, S: Sink>(&mut self, peer: NodeId, io: &mut Io<'_, C, S>) {
         if let Some(case) = self.cases.close(peer) {
             if case.spoke.is_some() {
                 self.doubt.refuted();
@@ -353,7 +345,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         };
         if link.identity.newer_than(&subject) {
             if let (Some(from), Some(record)) = (from, link.record) {
-                self.say(from, &Message::Record { flood: true, record }, io.sink);
+                self.say(from, &Message::Record { cause: Cause::Direct, record }, io.sink);
             }
             return Err(Refused::Stale);
         }
@@ -417,11 +409,10 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     }
 
     /// A shut valve opens by itself only when a whole window has brought no further removal to refuse.
-    pub(super) fn tick_valve<C: Crypto, S: Sink>(&mut self, now: Time, io: &mut Io<'_, C, S>) {
+    pub(super) fn tick_valve(&mut self, now: Time) {
         if self.valve.shut.is_none() {
             return;
         }
-        let _ = io;
         let condemned = (0..CASES_MAX)
             .filter_map(|slot| self.cases.at(slot))
             .any(|case| matches!(case.suspicion, Suspicion::Condemned | Suspicion::Quorum));

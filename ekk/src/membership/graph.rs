@@ -51,6 +51,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         for link in self.links.iter_mut() {
             // Both ends know already: the first heartbeat says the rest.
             link.speak = now.after(self.config.timing.period.times(OFFER_PERIODS));
+            link.member = true;
         }
         self.life.make_visible();
     }
@@ -72,6 +73,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         let expires = now.after(self.periods(OFFER_PERIODS));
         let mut link = Link::new(identity, now, expires);
         link.roles = role;
+        link.member = known.is_some();
         link.step(LinkEvent::Take);
         let kept = self.records.iter().find(|record| record.identity == identity).copied();
         link.record = kept;

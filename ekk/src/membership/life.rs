@@ -9,7 +9,7 @@ use crate::id::{Identity, NodeId};
 use crate::sign::{Crypto, Signature, Verdict};
 use crate::sink::{Event, Sink};
 use crate::time::{Span, Time};
-use crate::wire::v1::membership::{Message, News, NewsKind, RING_EXTRA};
+use crate::wire::v1::membership::{Cause, Message, News, NewsKind, Notice, RING_EXTRA};
 
 /// A life may rise by this much at the word of somebody else.
 const LIFE_JUMP_MAX: u16 = 1_024;
@@ -21,6 +21,10 @@ const ALONE_PERIODS_MAX: u64 = 64;
 const EXPIRE_PERIODS: u64 = 600;
 /// Two later beings of this node within this time, none of them its own doing, are another node with its certificate.
 const RIVAL_PERIODS: u64 = 100;
+/// An earlier being that speaks longer than this beside a later one is no straggler.
+const RIVAL_GRACE_PERIODS: u64 = 10;
+/// Longest pause between two refutations, or two returns, of a node that others cannot hear.
+const PACE_PERIODS_MAX: u64 = 600;
 /// Bytes of a signed farewell.
 const LEAVE_DOMAIN: &[u8] = b"trefoil leave 1\0";
 
@@ -40,10 +44,33 @@ pub(super) struct Standing {
     probe: Time,
     probed: u32,
     expire: Time,
-    refuted: Option<Time>,
-    /// When the own incarnation last rose at the word of others.
-    rose: Option<Time>,
-    rival: Option<Time>,
+    /// Refutations of statements, and returns above what others know.
+    refutations: Pace,
+    returns: Pace,
+    rival: Option<(Identity, Time)>,
+    rival_told: bool,
+}
+
+/// How often this node may insist that it lives. The first time counts at once; each that follows soon doubles the pause:
+/// whom others cannot hear does not become audible by insisting, and each time costs everybody a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Pace {
+    last: Option<Time>,
+    /// Pause after `last`, periods: 2 (the refutation window) to [`PACE_PERIODS_MAX`].
+    pause: u64,
+}
+
+impl Pace {
+    fn is_due(&self, now: Time, period: Span) -> bool {
+        self.last.is_none_or(|last| now.since(last) >= period.times(self.pause))
+    }
+
+    fn take(&mut self, now: Time, period: Span) {
+        let calm = period.times(self.pause.saturating_add(PACE_PERIODS_MAX / 2));
+        let again = self.last.is_some_and(|last| now.since(last) < calm);
+        self.pause = if again { (self.pause * 2).min(PACE_PERIODS_MAX) } else { 2 };
+        self.last = Some(now);
+    }
 }
 
 impl Standing {
@@ -122,7 +149,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         change(&mut self.me);
         self.me.identity = identity;
         let io = &mut Io { crypto, sink };
-        self.live_on(now, identity.life.saturating_add(1), identity.boot_inc, true, io);
+        self.live_on(now, identity.life.saturating_add(1), identity.boot_inc, Cause::Changed, io);
     }
 
     /// Joins, loneliness, probes of the removed, ages.
@@ -130,7 +157,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         let wanted = LINKS_TARGET.min(self.others()).div_ceil(2).max(1);
         if !self.life.visible && self.links.live() >= wanted {
             self.life.visible = true;
-            let message = Message::Record { flood: true, record: self.me };
+            let message = Message::Record { cause: Cause::Joined, record: self.me };
             self.seen.insert(NewsKind::Record as u8, &self.me.identity);
             self.flood(None, &message, Self::record_news(&self.me), io.sink);
         }
@@ -203,7 +230,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         let watcher = statement.watcher;
         let me = self.me.identity;
         if me.newer_than(&statement.subject) {
-            self.say(watcher, &Message::Record { flood: false, record: self.me }, io.sink);
+            self.say(watcher, &Message::Record { cause: Cause::Direct, record: self.me }, io.sink);
             return Ok(());
         }
         if !self.set.contains(watcher) && self.links.get(watcher).is_none() {
@@ -218,13 +245,13 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             Verdict::Bad => return Err(Refused::BadSignature),
             Verdict::UnknownKey => return Err(Refused::UnknownKey),
         }
-        let window = self.config.timing.refutation;
-        if self.life.refuted.is_some_and(|last| now.since(last) < window) {
+        let period = self.config.timing.period;
+        if !self.life.refutations.is_due(now, period) {
             return Err(Refused::RateLimited);
         }
-        self.life.refuted = Some(now);
+        self.life.refutations.take(now, period);
         self.counters.refuted = self.counters.refuted.saturating_add(1);
-        self.live_on(now, me.life.saturating_add(1), me.boot_inc, false, io);
+        self.live_on(now, me.life.saturating_add(1), me.boot_inc, Cause::Direct, io);
         Ok(())
     }
 
@@ -258,7 +285,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             return Err(Refused::Unwanted);
         }
         if self.me.identity.newer_than(known) {
-            self.say(from, &Message::Record { flood: true, record: self.me }, io.sink);
+            self.say(from, &Message::Record { cause: Cause::Direct, record: self.me }, io.sink);
             return Ok(());
         }
         self.return_above(now, known, io)
@@ -271,8 +298,8 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         io: &mut Io<'_, C, S>,
     ) -> Result<(), Refused> {
         let me = self.me.identity;
-        let window = self.config.timing.refutation;
-        if self.life.rose.is_some_and(|last| now.since(last) < window) {
+        let period = self.config.timing.period;
+        if !self.life.returns.is_due(now, period) {
             return Err(Refused::RateLimited);
         }
         if known.boot_inc == me.boot_inc {
@@ -280,8 +307,8 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
                 self.counters.jumps_refused = self.counters.jumps_refused.saturating_add(1);
                 return Err(Refused::Rule);
             }
-            self.life.rose = Some(now);
-            self.live_on(now, known.life + 1, me.boot_inc, true, io);
+            self.life.returns.take(now, period);
+            self.live_on(now, known.life + 1, me.boot_inc, Cause::Undone, io);
             return Ok(());
         }
         if known.boot_inc - me.boot_inc > JUMP_MAX || known.boot_inc == u32::MAX {
@@ -289,11 +316,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             return Err(Refused::Rule);
         }
         // Once is a restart that lost its count; twice in a short time is somebody else with the same certificate.
-        if self.life.rose.is_some_and(|last| now.since(last) < self.periods(RIVAL_PERIODS)) {
+        if self.life.returns.last.is_some_and(|last| now.since(last) < self.periods(RIVAL_PERIODS)) {
             io.sink.event(&Event::DuplicateIdentity(*known));
         }
-        self.life.rose = Some(now);
-        self.live_on(now, 0, known.boot_inc + 1, true, io);
+        self.life.returns.take(now, period);
+        self.live_on(now, 0, known.boot_inc + 1, Cause::Joined, io);
         Ok(())
     }
 
@@ -304,7 +331,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         _now: Time,
         life: u16,
         boot_inc: u32,
-        flood: bool,
+        cause: Cause,
         io: &mut Io<'_, C, S>,
     ) {
         self.me.identity.life = life;
@@ -312,8 +339,8 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         self.me.signature = io.crypto.sign(&self.me.signed_bytes());
         self.set_dirty = true;
         self.sign_set(io);
-        let message = Message::Record { flood, record: self.me };
-        if flood {
+        let message = Message::Record { cause, record: self.me };
+        if cause.is_for_all() {
             self.seen.insert(NewsKind::Record as u8, &self.me.identity);
             self.flood(None, &message, Self::record_news(&self.me), io.sink);
         } else {
@@ -327,10 +354,21 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     pub(super) fn note_rival<C: Crypto, S: Sink>(&mut self, now: Time, stale: &Identity, io: &mut Io<'_, C, S>) {
         let spacing = self.periods(RIVAL_PERIODS);
         let later_boot = self.links.get(stale.id).is_some_and(|link| link.identity.boot_inc > stale.boot_inc);
-        let told = self.life.rival.is_some_and(|last| now.since(last) < spacing);
-        if later_boot && !told {
-            self.life.rival = Some(now);
-            io.sink.event(&Event::DuplicateIdentity(*stale));
+        if !later_boot {
+            return;
+        }
+        // Datagrams of an ended boot may still be on their way for a moment.
+        match self.life.rival {
+            Some((rival, since)) if rival == *stale && now.since(since) < spacing => {
+                if now.since(since) >= self.periods(RIVAL_GRACE_PERIODS) && !self.life.rival_told {
+                    self.life.rival_told = true;
+                    io.sink.event(&Event::DuplicateIdentity(*stale));
+                }
+            }
+            _ => {
+                self.life.rival = Some((*stale, now));
+                self.life.rival_told = false;
+            }
         }
     }
 
@@ -350,7 +388,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
                 }
                 return Err(Refused::Stale);
             }
-            return self.on_record(now, from, true, record, io);
+            return self.on_record(now, from, Cause::Undone, record, io);
         }
         let linked = self.links.get(id);
         if linked.is_some_and(|link| link.record.as_ref() == Some(record)) {
@@ -373,7 +411,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         record: &MemberRecord,
         io: &mut Io<'_, C, S>,
     ) -> Result<(), Refused> {
-        self.on_record(now, record.identity.id, false, record, io)
+        self.on_record(now, record.identity.id, Cause::Direct, record, io)
     }
 
     /// A member's record: a new member, a later being of a known one, or nothing new.
@@ -381,7 +419,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         &mut self,
         now: Time,
         from: NodeId,
-        flood: bool,
+        cause: Cause,
         record: &MemberRecord,
         io: &mut Io<'_, C, S>,
     ) -> Result<(), Refused> {
@@ -392,16 +430,12 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         if self.is_quarantined(identity.id) {
             return Err(Refused::Quarantined);
         }
-        let seen = self.seen.has(NewsKind::Record as u8, &identity);
-        let linked = self.links.get(identity.id).map(|link| (link.identity, link.record));
-        let held = linked.is_some_and(|(_, record)| record.is_some());
-        if (seen || !flood) && linked.is_none_or(|(known, _)| known.rank() >= identity.rank() && held) {
-            let passive = self.passive.get(identity.id).map(|known| known.identity.rank());
-            if seen || passive.is_some_and(|rank| rank >= identity.rank()) {
-                return Err(Refused::Unwanted);
-            }
+        let known = self.member(identity.id);
+        let held = self.links.get(identity.id).is_none_or(|link| link.record.as_ref() == Some(record));
+        let told = !cause.is_for_all() || self.seen.has(NewsKind::Record as u8, &identity);
+        if held && told && known.is_some_and(|known| known.rank() >= identity.rank()) {
+            return Err(Refused::Unwanted);
         }
-        let known = linked.map(|(known, _)| known).or(self.passive.get(identity.id).map(|known| known.identity));
         let tomb = self.tombs.get(identity.id).copied();
         self.check_later(&identity, known, tomb)?;
         match io.crypto.admit(record) {
@@ -412,9 +446,9 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             }
             Verdict::UnknownKey => return Err(Refused::UnknownKey),
         }
-        self.take_record(now, record, known, tomb, io);
-        if flood && self.seen.insert(NewsKind::Record as u8, &identity) {
-            let message = Message::Record { flood: true, record: *record };
+        self.take_record(now, cause, record, known, tomb, io);
+        if cause.is_for_all() && self.seen.insert(NewsKind::Record as u8, &identity) {
+            let message = Message::Record { cause, record: *record };
             self.flood(Some(from), &message, Self::record_news(record), io.sink);
         }
         Ok(())
@@ -443,6 +477,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     fn take_record<C: Crypto, S: Sink>(
         &mut self,
         now: Time,
+        cause: Cause,
         record: &MemberRecord,
         known: Option<Identity>,
         tomb: Option<Tomb>,
@@ -458,21 +493,40 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
                 removal.undone_at = Some(now);
             }
             let same_boot = tomb.identity.boot_inc == identity.boot_inc;
+            if same_boot {
+                self.heal.note(now, identity.id, true);
+            }
             io.sink.event(&if same_boot { Event::Undone(identity) } else { Event::Returned(identity) });
         } else if let Some(known) = known {
             if known.boot_inc != 0 && identity.boot_inc > known.boot_inc {
                 io.sink.event(&Event::Returned(identity));
+            } else if cause == Cause::Undone && identity.newer_than(&known) {
+                self.heal.note(now, identity.id, false);
             }
-        } else {
+        } else if cause != Cause::Direct || !self.is_joining(identity.id) {
             self.known = self.known.saturating_add(1);
             io.sink.event(&Event::Joined(record));
         }
         let later = self.links.get(identity.id).is_some_and(|link| identity.newer_than(&link.identity));
         if later {
-            self.renew_link(now, identity.id, identity, io);
+            self.renew_link(identity.id, identity, io);
         }
         self.note_link_record(record);
-        self.note_member(record);
+        // A link to somebody who is still joining does not make a member of it: its own announcement does.
+        if cause != Cause::Direct || !self.is_joining(identity.id) {
+            self.note_member(record);
+        }
+    }
+
+    /// Linked here, and not announced yet.
+    fn is_joining(&self, id: NodeId) -> bool {
+        self.links.get(id).is_some_and(|link| !link.member)
+    }
+
+    /// The latest being of an announced member.
+    fn member(&self, id: NodeId) -> Option<Identity> {
+        let linked = self.links.get(id).filter(|link| link.member).map(|link| link.identity);
+        linked.or_else(|| self.passive.get(id).map(|known| known.identity))
     }
 
     /// Somebody else's copy of this node's record: a later being that this node never was is a rival or its lost past.
@@ -536,7 +590,9 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         io: &mut Io<'_, C, S>,
     ) -> Result<(), Refused> {
         let message = match kind {
-            NewsKind::Record => self.record(identity.id).map(|record| Message::Record { flood: true, record: *record }),
+            NewsKind::Record => {
+                self.record(identity.id).map(|record| Message::Record { cause: Cause::Joined, record: *record })
+            }
             NewsKind::Dead => {
                 let of_it = |removal: &&super::Removal| removal.certificate.subject == *identity;
                 self.verdicts.iter().find(of_it).map(|removal| Message::Certificate(removal.certificate))
@@ -546,7 +602,10 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
                 let found = self.farewells.iter().find(of_it);
                 found.map(|&(identity, signature)| Message::Left { identity, signature })
             }
-            NewsKind::Maintenance => None,
+            NewsKind::Maintenance => {
+                let of_it = |notice: &&Notice| notice.identity() == *identity;
+                self.notices.iter().find(of_it).map(|notice| Message::Maintenance(*notice))
+            }
         };
         let message = message.ok_or(Refused::Unwanted)?;
         self.say(from, &message, io.sink);
@@ -561,11 +620,13 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         }
         let being = self.known(identity.id);
         match news.kind {
+            NewsKind::Record if identity.id == self.me.identity.id => false,
+            NewsKind::Record if self.is_joining(identity.id) => true,
             NewsKind::Record => being.is_none_or(|(known, _)| identity.newer_than(&known)),
             NewsKind::Dead | NewsKind::Left => {
                 being.is_none_or(|(known, here)| identity.newer_than(&known) || (here && known == *identity))
             }
-            NewsKind::Maintenance => false,
+            NewsKind::Maintenance => true,
         }
     }
 

@@ -169,6 +169,8 @@ pub struct Link {
     pub speak: Time,
     /// Its heartbeats.
     pub heard: Heard,
+    /// The peer is an announced member, not yet somebody who is still joining.
+    pub member: bool,
     /// Heard since this node last stalled.
     pub fresh: bool,
     /// Its watch set.
@@ -197,6 +199,7 @@ impl Link {
             expires,
             speak: now,
             heard: Heard::nothing(),
+            member: false,
             fresh: false,
             set: None,
             held_digest: 0,

@@ -21,10 +21,12 @@ pub mod record;
 mod beat;
 mod death;
 mod graph;
+mod heal;
 mod life;
 mod view;
 
 pub use config::{Config, Refused, quorum};
+pub use heal::Heal;
 pub use record::MemberRecord;
 pub use view::{Counters, LinkView, Removal};
 
@@ -33,7 +35,7 @@ use crate::id::{Identity, NodeId};
 use crate::sign::{Crypto, Signature};
 use crate::sink::{Class, Sink};
 use crate::time::Time;
-use crate::wire::v1::membership::{Heartbeat, Message, News, NewsKind};
+use crate::wire::v1::membership::{Heartbeat, Message, News, NewsKind, Notice};
 use crate::wire::v1::{Header, Kind, MESSAGE_BYTES_MAX, Reader};
 use case::Cases;
 use doubt::Doubt;
@@ -64,6 +66,7 @@ pub struct Membership<const TOMBS: usize = 1024, const SEEN: usize = 4096, const
     verdicts: Latest<Removal, VERDICTS>,
     records: Latest<MemberRecord, RECORDS_MAX>,
     farewells: Latest<(Identity, Signature), NOTES_MAX>,
+    notices: Latest<Notice, NOTES_MAX>,
     maintenance: Latest<(NodeId, Time), LISTED_MAX>,
     quarantine: Latest<NodeId, LISTED_MAX>,
     seeds: [NodeId; SEEDS_MAX],
@@ -82,6 +85,7 @@ pub struct Membership<const TOMBS: usize = 1024, const SEEN: usize = 4096, const
     last_tick: Option<Time>,
     graph: graph::Plan,
     life: life::Standing,
+    heal: heal::Healing,
     valve: death::Valve,
     counters: Counters,
 }
@@ -106,6 +110,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             verdicts: Latest::default(),
             records: Latest::default(),
             farewells: Latest::default(),
+            notices: Latest::default(),
             maintenance: Latest::default(),
             quarantine: Latest::default(),
             seeds: [NodeId::NONE; SEEDS_MAX],
@@ -120,6 +125,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             last_tick: None,
             graph: graph::Plan::default(),
             life: life::Standing::default(),
+            heal: heal::Healing::default(),
             valve: death::Valve::default(),
             counters: Counters::default(),
             me,
@@ -196,11 +202,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
                 self.on_fresh(now, from, &subject, last_sequence, age_us)
             }
             Message::Certificate(certificate) => self.on_certificate(now, Some(from), &certificate, io),
-            Message::Record { flood, record } => self.on_record(now, from, flood, &record, io),
+            Message::Record { cause, record } => self.on_record(now, from, cause, &record, io),
             Message::Left { identity, signature } => self.on_left(now, Some(from), &identity, &signature, io),
             Message::Ask { kind, identity } => self.on_ask(from, kind, &identity, io),
             Message::YouAre { known } => self.on_you_are(now, from, &known, io),
-            Message::Maintenance { .. } => Err(Refused::Unwanted),
+            Message::Maintenance(notice) => self.on_maintenance(now, from, &notice, io),
         }
     }
 
@@ -215,7 +221,8 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         self.tick_cases(now, io);
         self.tick_graph(now, io);
         self.tick_life(now, io);
-        self.tick_valve(now, io);
+        self.tick_valve(now);
+        self.tick_heal(now, io);
         self.sign_set(io);
         self.send_beats(now, io);
         self.last_tick = Some(now);
@@ -294,4 +301,3 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         News { kind: NewsKind::Record, identity: record.identity, digest: record.digest() }
     }
 }
-

@@ -71,6 +71,42 @@ impl NewsKind {
     }
 }
 
+/// Why a record is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// For the receiver alone: an answer, or a refutation among watchers.
+    Direct = 0,
+    /// A member announces itself: it joined, or returned with a higher incarnation. Pass it on.
+    Joined = 1,
+    /// A member that was removed lives. Pass it on.
+    Undone = 2,
+    /// A member's record changed: its address, say. Pass it on.
+    Changed = 3,
+}
+
+impl Cause {
+    /// Reads the number.
+    ///
+    /// # Errors
+    /// A number that no cause has.
+    pub const fn from_u8(raw: u8) -> Result<Self, WireError> {
+        match raw {
+            0 => Ok(Cause::Direct),
+            1 => Ok(Cause::Joined),
+            2 => Ok(Cause::Undone),
+            3 => Ok(Cause::Changed),
+            _ => Err(WireError::Value("record cause")),
+        }
+    }
+
+    /// Whether everybody shall know.
+    #[must_use]
+    pub const fn is_for_all(self) -> bool {
+        !matches!(self, Cause::Direct)
+    }
+}
+
 /// One news slot of a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct News {
@@ -161,6 +197,65 @@ impl Heartbeat {
     }
 }
 
+/// "Nobody states silence about this node for a while", signed by the member at whose console it was said
+/// (`decisions:CLU-19`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Notice {
+    /// Whom it is about.
+    pub subject: NodeId,
+    /// Who says so.
+    pub issuer: NodeId,
+    /// Tells two notices about one subject apart; the greater one counts.
+    pub number: u32,
+    /// For how long, milliseconds from receipt; zero ends it.
+    pub span_ms: u32,
+    /// The issuer's signature.
+    pub signature: Signature,
+}
+
+impl Notice {
+    /// The name by which news tells of it.
+    #[must_use]
+    pub const fn identity(&self) -> Identity {
+        Identity { id: self.subject, boot_inc: self.number, life: 0 }
+    }
+
+    /// What the issuer signs.
+    #[must_use]
+    pub fn signed_bytes(&self, cluster_id: u64) -> [u8; 46] {
+        let mut bytes = [0; 46];
+        let mut writer = Writer::new(&mut bytes);
+        // 22 + 8 + 16 bytes.
+        let _ = writer
+            .put(b"trefoil maintenance 1\0")
+            .and_then(|()| writer.u64(cluster_id))
+            .and_then(|()| self.encode_body(&mut writer));
+        bytes
+    }
+
+    fn encode_body(&self, writer: &mut Writer<'_>) -> Result<(), WireError> {
+        writer.u32(self.subject.get())?;
+        writer.u32(self.issuer.get())?;
+        writer.u32(self.number)?;
+        writer.u32(self.span_ms)
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), WireError> {
+        self.encode_body(writer)?;
+        writer.put(&self.signature.0)
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            subject: NodeId::new(reader.u32()?).ok_or(WireError::Value("subject"))?,
+            issuer: NodeId::new(reader.u32()?).ok_or(WireError::Value("issuer"))?,
+            number: reader.u32()?,
+            span_ms: reader.u32()?,
+            signature: Signature(reader.array()?),
+        })
+    }
+}
+
 /// A message of the membership, heartbeats apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
@@ -198,8 +293,8 @@ pub enum Message {
     Certificate(Certificate),
     /// A member's record.
     Record {
-        /// True: everybody shall know, pass it on. False: for the receiver alone.
-        flood: bool,
+        /// Why it is told, and to whom.
+        cause: Cause,
         /// The record.
         record: MemberRecord,
     },
@@ -222,19 +317,8 @@ pub enum Message {
         /// The latest being known to the sender.
         known: Identity,
     },
-    /// Nobody shall state silence about `subject` for `span_ms` milliseconds.
-    Maintenance {
-        /// Whom it is about.
-        subject: NodeId,
-        /// Who says so.
-        issuer: NodeId,
-        /// Tells two notices of one issuer apart.
-        number: u32,
-        /// For how long, milliseconds from receipt.
-        span_ms: u32,
-        /// The issuer's signature.
-        signature: Signature,
-    },
+    /// Nobody shall state silence about a node for a while.
+    Maintenance(Notice),
 }
 
 impl Message {
@@ -252,7 +336,7 @@ impl Message {
             Message::Left { .. } => LEFT,
             Message::Ask { .. } => ASK,
             Message::YouAre { .. } => YOU_ARE,
-            Message::Maintenance { .. } => MAINTENANCE,
+            Message::Maintenance(_) => MAINTENANCE,
         }
     }
 
@@ -279,8 +363,8 @@ impl Message {
                 writer.u64(*age_us)
             }
             Message::Certificate(certificate) => certificate.encode(writer),
-            Message::Record { flood, record } => {
-                writer.u8(u8::from(*flood))?;
+            Message::Record { cause, record } => {
+                writer.u8(*cause as u8)?;
                 record.encode(writer)
             }
             Message::Left { identity, signature } => {
@@ -292,13 +376,7 @@ impl Message {
                 encode_identity(identity, writer)
             }
             Message::YouAre { known } => encode_identity(known, writer),
-            Message::Maintenance { subject, issuer, number, span_ms, signature } => {
-                writer.u32(subject.get())?;
-                writer.u32(issuer.get())?;
-                writer.u32(*number)?;
-                writer.u32(*span_ms)?;
-                writer.put(&signature.0)
-            }
+            Message::Maintenance(notice) => notice.encode(writer),
         }
     }
 
@@ -321,24 +399,11 @@ impl Message {
             SILENCE => Message::Silence(Statement::decode(r)?),
             FRESH => Message::Fresh { subject: decode_identity(r)?, last_sequence: r.u32()?, age_us: r.u64()? },
             CERTIFICATE => Message::Certificate(Certificate::decode(r)?),
-            RECORD => {
-                let flood = match r.u8()? {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(WireError::Value("record flood")),
-                };
-                Message::Record { flood, record: MemberRecord::decode(r)? }
-            }
+            RECORD => Message::Record { cause: Cause::from_u8(r.u8()?)?, record: MemberRecord::decode(r)? },
             LEFT => Message::Left { identity: decode_identity(r)?, signature: Signature(r.array()?) },
             ASK => Message::Ask { kind: NewsKind::from_u8(r.u8()?)?, identity: decode_identity(r)? },
             YOU_ARE => Message::YouAre { known: decode_identity(r)? },
-            MAINTENANCE => Message::Maintenance {
-                subject: NodeId::new(r.u32()?).ok_or(WireError::Value("subject"))?,
-                issuer: NodeId::new(r.u32()?).ok_or(WireError::Value("issuer"))?,
-                number: r.u32()?,
-                span_ms: r.u32()?,
-                signature: Signature(r.array()?),
-            },
+            MAINTENANCE => Message::Maintenance(Notice::decode(r)?),
             Kind(other) => return Err(WireError::Kind(other)),
         };
         reader.done()?;

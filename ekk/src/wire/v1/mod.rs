@@ -15,6 +15,7 @@
 //! nothing and is counted. Exact lengths: bytes after the body are refused as well as missing ones.
 
 pub mod bytes;
+pub mod consensus;
 pub mod field;
 pub mod membership;
 

@@ -1,6 +1,7 @@
 //! What a node is told at its start; a checked value, so that a node cannot be built wrong (`ekk:D-17`, `ekk:D-38`).
 
 use crate::heartbeat;
+use crate::consensus::Policies;
 use crate::id::NodeId;
 use crate::profile::{Preset, Profile, Timing};
 use crate::topology::{self, Metric};
@@ -73,6 +74,10 @@ pub struct NodeConfig {
     pub inbox_per_tick: u16,
     /// What this node can do, bits of `ekk` section 2.
     pub capabilities: u16,
+    /// Who may vote on ballots of scope `cluster` (`decisions:CLU-9`).
+    pub voters: Founders,
+    /// How this node answers ballots.
+    pub policies: Policies,
 }
 
 impl NodeConfig {
@@ -90,6 +95,8 @@ impl NodeConfig {
             quorum: founders.count / 2 + 1,
             inbox_per_tick: 64,
             capabilities: 0,
+            voters: founders,
+            policies: Policies::CAREFUL,
         }
     }
 

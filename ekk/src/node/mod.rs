@@ -168,7 +168,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             neighbours: neighbours::Neighbours::new(),
             nearest: nearest::Nearest::new(&config, id, me.position)?,
             peers: Heartbeat::new(peers_config(&config), id).map_err(ConfigError::Heartbeat)?,
-            ballots: ballots::Ballots::new(),
+            ballots: ballots::Ballots::new(&config, me.identity),
             membership,
         })
     }

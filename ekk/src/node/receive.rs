@@ -130,7 +130,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             Group::Field => self.take_field(now, &header, body, sink),
             Group::Ballot => {
                 let me = self.identity();
-                self.ballots.receive(now, me, &header, body, &mut self.counters, crypto, sink)
+                let links = self.watch_links(now);
+                let taken =
+                    self.ballots.receive(now, me, &header, body, &links, &mut self.counters, crypto, sink);
+                self.act_on_decisions(now, crypto, sink);
+                taken
             }
             Group::Bootstrap => self.take_bootstrap(now, &header, body, crypto, sink),
         }

@@ -66,7 +66,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         let mut degraded = !self.aggregate(now);
         degraded |= core::mem::take(&mut self.full);
         let me = self.identity();
-        self.ballots.tick(now, me, &mut self.counters, crypto, sink);
+        if self.ballots.0.next_due() <= now {
+            let links = self.watch_links(now);
+            self.ballots.tick(now, me, &links, &mut self.counters, crypto, sink);
+            self.act_on_decisions(now, crypto, sink);
+        }
         self.own.slack = self.tasks.slack_component(now);
         if let Some(task) = self.tasks.choose(now, self.config.capabilities, &self.gradients, selector) {
             sink.event(&Event::RunTask(task.0));

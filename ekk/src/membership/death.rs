@@ -296,6 +296,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         if subject.id == self.me.identity.id {
             return self.on_certificate_about_me(now, certificate, io);
         }
+        // The table of members: a certificate is good in every state, for a being later than the tombstone.
         let buried = self.tombs.get(subject.id).is_some_and(|tomb| tomb.identity.rank() >= subject.rank());
         if buried || (from.is_some() && self.seen.has(NewsKind::Dead as u8, &subject)) {
             return Err(Refused::Unwanted);
@@ -376,7 +377,9 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             self.counters.certificates = self.counters.certificates.saturating_add(1);
         }
         self.counters.removed = self.counters.removed.saturating_add(1);
-        self.known = self.known.saturating_sub(1).max(1);
+        if self.tombs.get(subject.id).is_none() {
+            self.known = self.known.saturating_sub(1).max(1);
+        }
         self.passive.remove(subject.id);
         self.tombs.insert(Tomb { identity: subject, at: now, gone: Gone::Dead });
         self.seen.insert(NewsKind::Dead as u8, &subject);

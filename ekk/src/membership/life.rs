@@ -2,14 +2,14 @@
 
 use super::config::LINKS_TARGET;
 use super::evidence::{Certificate, Statement};
-use super::memory::{Gone, JUMP_MAX, Tomb};
+use super::memory::{Gone, JUMP_MAX};
 use super::record::MemberRecord;
 use super::{Io, Membership, Refused};
 use crate::id::{Identity, NodeId};
-use crate::sign::{Crypto, Signature, Verdict};
+use crate::sign::{Crypto, Verdict};
 use crate::sink::{Event, Sink};
 use crate::time::{Span, Time};
-use crate::wire::v1::membership::{Cause, Message, News, NewsKind, Notice, RING_EXTRA};
+use crate::wire::v1::membership::{Cause, Message, News, NewsKind, RING_EXTRA};
 
 /// A life may rise by this much at the word of somebody else.
 const LIFE_JUMP_MAX: u16 = 1_024;
@@ -20,9 +20,9 @@ const ALONE_PERIODS_MAX: u64 = 64;
 /// Tombstones are looked at for their age this often.
 const EXPIRE_PERIODS: u64 = 600;
 /// Two later beings of this node within this time, none of them its own doing, are another node with its certificate.
-const RIVAL_PERIODS: u64 = 100;
+pub(super) const RIVAL_PERIODS: u64 = 100;
 /// An earlier being that speaks longer than this beside a later one is no straggler.
-const RIVAL_GRACE_PERIODS: u64 = 10;
+pub(super) const RIVAL_GRACE_PERIODS: u64 = 10;
 /// Longest pause between two refutations, or two returns, of a node that others cannot hear.
 const PACE_PERIODS_MAX: u64 = 600;
 /// Bytes of a signed farewell.
@@ -31,7 +31,7 @@ const LEAVE_DOMAIN: &[u8] = b"trefoil leave 1\0";
 /// Where this node stands among the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Standing {
-    visible: bool,
+    pub(super) visible: bool,
     left: bool,
     alone: bool,
     /// Watched peers and silent ones at the last tick.
@@ -47,8 +47,8 @@ pub(super) struct Standing {
     /// Refutations of statements, and returns above what others know.
     refutations: Pace,
     returns: Pace,
-    rival: Option<(Identity, Time)>,
-    rival_told: bool,
+    pub(super) rival: Option<(Identity, Time)>,
+    pub(super) rival_told: bool,
 }
 
 /// How often this node may insist that it lives. The first time counts at once; each that follows soon doubles the pause:
@@ -88,7 +88,7 @@ impl Standing {
     }
 }
 
-fn leave_bytes(cluster_id: u64, identity: &Identity) -> [u8; 34] {
+pub(super) fn leave_bytes(cluster_id: u64, identity: &Identity) -> [u8; 34] {
     let mut bytes = [0; 34];
     let mut writer = crate::wire::v1::Writer::new(&mut bytes);
     // 16 + 8 + 10 bytes.
@@ -291,7 +291,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         self.return_above(now, known, io)
     }
 
-    fn return_above<C: Crypto, S: Sink>(
+    pub(super) fn return_above<C: Crypto, S: Sink>(
         &mut self,
         now: Time,
         known: &Identity,
@@ -348,310 +348,5 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
                 self.say(link.peer(), &message, io.sink);
             }
         }
-    }
-
-    /// An earlier being of a peer still speaks after a later one: two run with one certificate, if it goes on.
-    pub(super) fn note_rival<C: Crypto, S: Sink>(&mut self, now: Time, stale: &Identity, io: &mut Io<'_, C, S>) {
-        let spacing = self.periods(RIVAL_PERIODS);
-        let later_boot = self.links.get(stale.id).is_some_and(|link| link.identity.boot_inc > stale.boot_inc);
-        if !later_boot {
-            return;
-        }
-        // Datagrams of an ended boot may still be on their way for a moment.
-        match self.life.rival {
-            Some((rival, since)) if rival == *stale && now.since(since) < spacing => {
-                if now.since(since) >= self.periods(RIVAL_GRACE_PERIODS) && !self.life.rival_told {
-                    self.life.rival_told = true;
-                    io.sink.event(&Event::DuplicateIdentity(*stale));
-                }
-            }
-            _ => {
-                self.life.rival = Some((*stale, now));
-                self.life.rival_told = false;
-            }
-        }
-    }
-
-    /// Checks a record through the authority's card and the member's signature, and that its being is not over.
-    pub(super) fn admit<C: Crypto, S: Sink>(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        record: &MemberRecord,
-        io: &mut Io<'_, C, S>,
-    ) -> Result<(), Refused> {
-        let id = record.identity.id;
-        if let Some(tomb) = self.tombs.get(id).copied() {
-            if record.identity.rank() <= tomb.identity.rank() {
-                if from == id {
-                    self.say(id, &Message::YouAre { known: tomb.identity }, io.sink);
-                }
-                return Err(Refused::Stale);
-            }
-            return self.on_record(now, from, Cause::Undone, record, io);
-        }
-        let linked = self.links.get(id);
-        if linked.is_some_and(|link| link.record.as_ref() == Some(record)) {
-            return Ok(());
-        }
-        if linked.is_some_and(|link| link.identity.newer_than(&record.identity)) {
-            return Err(Refused::Stale);
-        }
-        match io.crypto.admit(record) {
-            Verdict::Good => Ok(()),
-            Verdict::Bad => Err(Refused::BadSignature),
-            Verdict::UnknownKey => Err(Refused::UnknownKey),
-        }
-    }
-
-    /// Takes a record in without telling anybody.
-    pub(super) fn learn<C: Crypto, S: Sink>(
-        &mut self,
-        now: Time,
-        record: &MemberRecord,
-        io: &mut Io<'_, C, S>,
-    ) -> Result<(), Refused> {
-        self.on_record(now, record.identity.id, Cause::Direct, record, io)
-    }
-
-    /// A member's record: a new member, a later being of a known one, or nothing new.
-    pub(super) fn on_record<C: Crypto, S: Sink>(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        cause: Cause,
-        record: &MemberRecord,
-        io: &mut Io<'_, C, S>,
-    ) -> Result<(), Refused> {
-        let identity = record.identity;
-        if identity.id == self.me.identity.id {
-            return self.on_record_of_me(now, record, io);
-        }
-        if self.is_quarantined(identity.id) {
-            return Err(Refused::Quarantined);
-        }
-        let known = self.member(identity.id);
-        let held = self.links.get(identity.id).is_none_or(|link| link.record.as_ref() == Some(record));
-        let told = !cause.is_for_all() || self.seen.has(NewsKind::Record as u8, &identity);
-        if held && told && known.is_some_and(|known| known.rank() >= identity.rank()) {
-            return Err(Refused::Unwanted);
-        }
-        let tomb = self.tombs.get(identity.id).copied();
-        self.check_later(&identity, known, tomb)?;
-        match io.crypto.admit(record) {
-            Verdict::Good => {}
-            Verdict::Bad => {
-                self.counters.bad_signatures = self.counters.bad_signatures.saturating_add(1);
-                return Err(Refused::BadSignature);
-            }
-            Verdict::UnknownKey => return Err(Refused::UnknownKey),
-        }
-        self.take_record(now, cause, record, known, tomb, io);
-        if cause.is_for_all() && self.seen.insert(NewsKind::Record as u8, &identity) {
-            let message = Message::Record { cause, record: *record };
-            self.flood(Some(from), &message, Self::record_news(record), io.sink);
-        }
-        Ok(())
-    }
-
-    /// A being must be later than what is known, not after a farewell in its incarnation, and not too far ahead
-    /// (`membership:MB-12`).
-    fn check_later(&mut self, identity: &Identity, known: Option<Identity>, tomb: Option<Tomb>) -> Result<(), Refused> {
-        if let Some(tomb) = tomb {
-            let final_word = tomb.gone == Gone::Left && tomb.identity.boot_inc == identity.boot_inc;
-            if final_word || identity.rank() <= tomb.identity.rank() {
-                return Err(Refused::Stale);
-            }
-        }
-        if known.is_some_and(|known| known.newer_than(identity)) {
-            return Err(Refused::Stale);
-        }
-        let last = tomb.map(|tomb| tomb.identity).or(known.filter(|known| known.boot_inc != 0));
-        if last.is_some_and(|last| identity.boot_inc.saturating_sub(last.boot_inc) > JUMP_MAX) {
-            self.counters.jumps_refused = self.counters.jumps_refused.saturating_add(1);
-            return Err(Refused::Rule);
-        }
-        Ok(())
-    }
-
-    fn take_record<C: Crypto, S: Sink>(
-        &mut self,
-        now: Time,
-        cause: Cause,
-        record: &MemberRecord,
-        known: Option<Identity>,
-        tomb: Option<Tomb>,
-        io: &mut Io<'_, C, S>,
-    ) {
-        let identity = record.identity;
-        if let Some(tomb) = tomb {
-            self.tombs.remove(identity.id);
-            self.known = self.known.saturating_add(1);
-            self.counters.undone = self.counters.undone.saturating_add(1);
-            let of_it = |removal: &super::Removal| removal.certificate.subject == tomb.identity;
-            if let Some(removal) = self.verdicts.find_mut(of_it) {
-                removal.undone_at = Some(now);
-            }
-            let same_boot = tomb.identity.boot_inc == identity.boot_inc;
-            if same_boot {
-                self.heal.note(now, identity.id, true);
-            }
-            io.sink.event(&if same_boot { Event::Undone(identity) } else { Event::Returned(identity) });
-        } else if let Some(known) = known {
-            if known.boot_inc != 0 && identity.boot_inc > known.boot_inc {
-                io.sink.event(&Event::Returned(identity));
-            } else if cause == Cause::Undone && identity.newer_than(&known) {
-                self.heal.note(now, identity.id, false);
-            }
-        } else if cause != Cause::Direct || !self.is_joining(identity.id) {
-            self.known = self.known.saturating_add(1);
-            io.sink.event(&Event::Joined(record));
-        }
-        let later = self.links.get(identity.id).is_some_and(|link| identity.newer_than(&link.identity));
-        if later {
-            self.renew_link(identity.id, identity, io);
-        }
-        self.note_link_record(record);
-        // A link to somebody who is still joining does not make a member of it: its own announcement does.
-        if cause != Cause::Direct || !self.is_joining(identity.id) {
-            self.note_member(record);
-        }
-    }
-
-    /// Linked here, and not announced yet.
-    fn is_joining(&self, id: NodeId) -> bool {
-        self.links.get(id).is_some_and(|link| !link.member)
-    }
-
-    /// The latest being of an announced member.
-    fn member(&self, id: NodeId) -> Option<Identity> {
-        let linked = self.links.get(id).filter(|link| link.member).map(|link| link.identity);
-        linked.or_else(|| self.passive.get(id).map(|known| known.identity))
-    }
-
-    /// Somebody else's copy of this node's record: a later being that this node never was is a rival or its lost past.
-    fn on_record_of_me<C: Crypto, S: Sink>(
-        &mut self,
-        now: Time,
-        record: &MemberRecord,
-        io: &mut Io<'_, C, S>,
-    ) -> Result<(), Refused> {
-        if !record.identity.newer_than(&self.me.identity) {
-            return Err(Refused::Unwanted);
-        }
-        if !io.crypto.admit(record).is_good() {
-            return Err(Refused::BadSignature);
-        }
-        if self.life.visible {
-            io.sink.event(&Event::DuplicateIdentity(record.identity));
-        }
-        self.return_above(now, &record.identity, io)
-    }
-
-    pub(super) fn on_left<C: Crypto, S: Sink>(
-        &mut self,
-        now: Time,
-        from: Option<NodeId>,
-        identity: &Identity,
-        signature: &Signature,
-        io: &mut Io<'_, C, S>,
-    ) -> Result<(), Refused> {
-        let gone = self.tombs.get(identity.id).is_some_and(|tomb| tomb.identity.rank() >= identity.rank());
-        if gone || identity.id == self.me.identity.id || !self.seen.insert(NewsKind::Left as u8, identity) {
-            return Err(Refused::Unwanted);
-        }
-        let known = self.known(identity.id).map(|(known, _)| known);
-        if known.is_some_and(|known| known.newer_than(identity)) {
-            return Err(Refused::Stale);
-        }
-        let verdict = io.crypto.verify(identity.id, &leave_bytes(self.config.cluster_id, identity), signature);
-        if verdict != Verdict::Good {
-            self.seen.remove(NewsKind::Left as u8, identity);
-            return Err(if verdict == Verdict::Bad { Refused::BadSignature } else { Refused::UnknownKey });
-        }
-        self.known = self.known.saturating_sub(1).max(1);
-        self.passive.remove(identity.id);
-        self.tombs.insert(Tomb { identity: *identity, at: now, gone: Gone::Left });
-        self.farewells.push((*identity, *signature));
-        io.sink.event(&Event::Left(*identity));
-        let message = Message::Left { identity: *identity, signature: *signature };
-        let news = News { kind: NewsKind::Left, identity: *identity, digest: 0 };
-        self.flood(from, &message, news, io.sink);
-        self.remove_link(now, identity.id, io);
-        Ok(())
-    }
-
-    /// Gives what a piece of news is about.
-    pub(super) fn on_ask<C: Crypto, S: Sink>(
-        &mut self,
-        from: NodeId,
-        kind: NewsKind,
-        identity: &Identity,
-        io: &mut Io<'_, C, S>,
-    ) -> Result<(), Refused> {
-        let message = match kind {
-            NewsKind::Record => {
-                self.record(identity.id).map(|record| Message::Record { cause: Cause::Joined, record: *record })
-            }
-            NewsKind::Dead => {
-                let of_it = |removal: &&super::Removal| removal.certificate.subject == *identity;
-                self.verdicts.iter().find(of_it).map(|removal| Message::Certificate(removal.certificate))
-            }
-            NewsKind::Left => {
-                let of_it = |farewell: &&(Identity, Signature)| farewell.0 == *identity;
-                let found = self.farewells.iter().find(of_it);
-                found.map(|&(identity, signature)| Message::Left { identity, signature })
-            }
-            NewsKind::Maintenance => {
-                let of_it = |notice: &&Notice| notice.identity() == *identity;
-                self.notices.iter().find(of_it).map(|notice| Message::Maintenance(*notice))
-            }
-        };
-        let message = message.ok_or(Refused::Unwanted)?;
-        self.say(from, &message, io.sink);
-        Ok(())
-    }
-
-    /// Whether a piece of news is about something that this node has not got.
-    pub(super) fn lacks(&self, news: &News) -> bool {
-        let identity = &news.identity;
-        if self.seen.has(news.kind as u8, identity) {
-            return false;
-        }
-        let being = self.known(identity.id);
-        match news.kind {
-            NewsKind::Record if identity.id == self.me.identity.id => false,
-            NewsKind::Record if self.is_joining(identity.id) => true,
-            NewsKind::Record => being.is_none_or(|(known, _)| identity.newer_than(&known)),
-            NewsKind::Dead | NewsKind::Left => {
-                being.is_none_or(|(known, here)| identity.newer_than(&known) || (here && known == *identity))
-            }
-            NewsKind::Maintenance => true,
-        }
-    }
-
-    /// A sender whose being is over is told so; a later one is taken note of (`decisions:CLU-7`).
-    pub(super) fn check_sender<C: Crypto, S: Sink>(
-        &mut self,
-        now: Time,
-        header: &crate::wire::v1::Header,
-        message: &Message,
-        io: &mut Io<'_, C, S>,
-    ) -> Result<(), Refused> {
-        // These say by themselves what being they are about.
-        if matches!(
-            message,
-            Message::Record { .. } | Message::YouAre { .. } | Message::Ask { .. } | Message::Left { .. }
-        ) {
-            return Ok(());
-        }
-        let sender = header.sender;
-        if let Some(tomb) = self.tombs.get(sender.id)
-            && sender.rank() <= tomb.identity.rank()
-        {
-            self.say(sender.id, &Message::YouAre { known: tomb.identity }, io.sink);
-            return Err(Refused::Stale);
-        }
-        self.check_being(now, header, io)
     }
 }

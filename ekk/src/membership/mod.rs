@@ -14,6 +14,7 @@ pub mod doubt;
 pub mod evidence;
 pub mod heard;
 pub mod link;
+pub mod member;
 pub mod memory;
 pub mod news;
 pub mod record;
@@ -23,6 +24,7 @@ mod death;
 mod graph;
 mod heal;
 mod life;
+mod records;
 mod view;
 
 pub use config::{Config, Refused, quorum};

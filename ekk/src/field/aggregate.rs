@@ -5,7 +5,7 @@ use crate::fixed::Q16;
 use crate::heartbeat::Health;
 use crate::id::NodeId;
 use crate::profile::Profile;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::topology::Neighbour;
 
 /// More neighbours than this are not aggregated: the sums of [`product`] are proven for it.
@@ -112,61 +112,84 @@ pub struct Sample<'a> {
     /// One value a component.
     pub values: &'a [Q16; COMPONENTS],
     /// Time since it was published.
-    pub age: crate::time::Span,
+    pub age: Span,
     /// When it was published.
     pub stamp: Time,
+}
+
+/// Weight of a neighbour by nearness and health, with 28 fraction bits; `None` when it is not to be asked.
+#[inline]
+fn nearness(neighbour: &Neighbour) -> Option<i64> {
+    let halved = match neighbour.health {
+        Health::Alive => 0,
+        Health::Suspect => 1,
+        Health::Unknown | Health::Dead => return None,
+    };
+    Some(i64::from(neighbour.weight >> halved))
 }
 
 /// The weighted mean of the samples: a sample counts by nearness, by health and by freshness. What age takes from its weight goes
 /// to the neutral value of the component, or to nobody where there is none: then fresher samples count for more, and a lone old
 /// one keeps its value until it expires. Products are full width and the quotient is rounded once, toward zero.
+#[inline]
 pub fn product<'a>(
     rules: &Rules,
     neighbours: &[Neighbour],
     mut read: impl FnMut(NodeId) -> Result<Sample<'a>, FieldError>,
 ) -> Aggregate {
-    let mut aggregate = Aggregate::default();
-    let (mut sums, mut totals) = ([0_i64; COMPONENTS], [0_i64; COMPONENTS]);
+    let neighbours = &neighbours[..neighbours.len().min(NEIGHBOURS_MAX)];
+    let (mut sums, mut total) = ([0_i64; COMPONENTS], 0_i64);
+    // One a component, used where components differ.
+    let mut totals = [0_i64; COMPONENTS];
+    let (mut newest, mut eligible, mut sampled) = (Time::ZERO, 0, 0);
     let uniform = rules.uniform();
     let curve = &rules.components()[0].curve;
-    for neighbour in neighbours.iter().take(NEIGHBOURS_MAX) {
-        let halved = match neighbour.health {
-            Health::Unknown | Health::Dead => continue,
-            Health::Alive => 0,
-            Health::Suspect => 1,
-        };
-        aggregate.eligible += 1;
+    for neighbour in neighbours {
+        let Some(near) = nearness(neighbour) else { continue };
+        eligible += 1;
         let Ok(Sample { values, age, stamp }) = read(neighbour.id) else { continue };
-        aggregate.sampled += 1;
-        aggregate.newest = aggregate.newest.max(stamp);
-        let near = i64::from(neighbour.weight >> halved);
-        if uniform {
-            // 28 + 16 fraction bits fit easily.
-            let weight = (near * i64::from(curve.factor(age).0)) >> 16;
-            totals[0] += weight;
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += i64::from(value.0) * weight;
-            }
+        sampled += 1;
+        newest = newest.max(stamp);
+        if !uniform {
+            mix(rules, near, values, age, &mut totals, &mut sums);
             continue;
         }
-        for (i, rule) in rules.components().iter().enumerate() {
-            let weight = (near * i64::from(rule.curve.factor(age).0)) >> 16;
-            let lost = rule.neutral.map_or(0, |_| near - weight);
-            totals[i] += weight + lost;
-            sums[i] += i64::from(values[i].0) * weight + i64::from(rule.neutral.unwrap_or(Q16::ZERO).0) * lost;
+        // One weight serves all. 28 + 16 fraction bits fit easily.
+        let weight = (near * i64::from(curve.factor(age).0)) >> 16;
+        total += weight;
+        for i in 0..COMPONENTS {
+            sums[i] += i64::from(values[i].0) * weight;
         }
     }
-    aggregate.sampling = match (aggregate.eligible, aggregate.sampled) {
+    let mut aggregate = Aggregate { newest, eligible, sampled, ..Aggregate::default() };
+    aggregate.sampling = match (eligible, sampled) {
         (0, _) => Sampling::Nobody,
         (_, 0) => Sampling::Degraded,
         _ => Sampling::Ok,
     };
-    if uniform {
-        totals = [totals[0]; COMPONENTS];
+    // A mean of 32-bit values is one.
+    if !uniform {
+        aggregate.values = core::array::from_fn(|i| (totals[i] > 0).then(|| Q16((sums[i] / totals[i]) as i32)));
+    } else if total > 0 {
+        aggregate.values = sums.map(|sum| Some(Q16((sum / total) as i32)));
     }
-    aggregate.values = core::array::from_fn(|i| {
-        // A mean of 32-bit values is one.
-        (totals[i] > 0).then(|| Q16((sums[i] / totals[i]) as i32))
-    });
     aggregate
+}
+
+/// Adds one sample where components age differently or have neutral values.
+#[inline(never)]
+fn mix(
+    rules: &Rules,
+    near: i64,
+    values: &[Q16; COMPONENTS],
+    age: Span,
+    totals: &mut [i64; COMPONENTS],
+    sums: &mut [i64; COMPONENTS],
+) {
+    for (i, rule) in rules.components().iter().enumerate() {
+        let weight = (near * i64::from(rule.curve.factor(age).0)) >> 16;
+        let lost = rule.neutral.map_or(0, |_| near - weight);
+        totals[i] += weight + lost;
+        sums[i] += i64::from(values[i].0) * weight + i64::from(rule.neutral.unwrap_or(Q16::ZERO).0) * lost;
+    }
 }

@@ -37,6 +37,7 @@ impl<const N: usize> Region<N> {
         }
     }
 
+    #[inline]
     fn check(&self, id: NodeId) -> Result<(), FieldError> {
         let beyond = self.rules.profile() == Profile::Seed && id.get() as usize >= N;
         if !id.is_node() || beyond { Err(FieldError::Invalid) } else { Ok(()) }
@@ -95,6 +96,7 @@ impl<const N: usize> Region<N> {
     }
 
     /// Age of a stamp; one slightly ahead is fresh.
+    #[inline]
     fn age(&self, now: Time, stamp: Time) -> Result<Span, FieldError> {
         if stamp > now {
             return if stamp.since(now) <= self.rules.skew() { Ok(Span::ZERO) } else { Err(FieldError::Future) };
@@ -111,16 +113,13 @@ impl<const N: usize> Region<N> {
     /// The field of a node as it was published, and its age.
     ///
     /// # Errors
-    /// [`FieldError::Invalid`], [`FieldError::Unknown`], [`FieldError::Ignored`], [`FieldError::Expired`] or
-    /// [`FieldError::Future`].
-    #[inline]
+    /// [`FieldError::Invalid`], [`FieldError::Unknown`], [`FieldError::Expired`] or [`FieldError::Future`].
+    #[inline(always)]
     pub fn read(&self, now: Time, id: NodeId) -> Result<(&Field, Span), FieldError> {
         self.check(id)?;
         let place = self.place(id).ok_or(FieldError::Unknown)?;
         let field = self.slots.get(place).ok_or(FieldError::Unknown)?;
-        if self.is_ignored(id) {
-            return Err(FieldError::Ignored);
-        }
+        // Whoever is in quarantine has no slot: it was withdrawn, and publishing is refused.
         Ok((field, self.age(now, field.stamp)?))
     }
 
@@ -131,6 +130,11 @@ impl<const N: usize> Region<N> {
     pub fn sample(&self, now: Time, id: NodeId) -> Result<Field, FieldError> {
         let (field, age) = self.read(now, id)?;
         let mut sample = *field;
+        if self.rules.uniform() {
+            let factor = self.rules.components()[0].curve.factor(age);
+            sample.values = sample.values.map(|value| value.mul(factor));
+            return Ok(sample);
+        }
         for (value, rule) in sample.values.iter_mut().zip(self.rules.components()) {
             let factor = rule.curve.factor(age);
             *value = match rule.neutral {

@@ -42,8 +42,10 @@ impl Decay {
 pub struct Curve {
     decay: Decay,
     tau: Span,
-    /// 2^64 / tau, used by `Exp` while the error it brings is far below a unit; zero otherwise.
+    /// 2^64 / tau, used by `Exp` while the error it brings is far below a unit.
     reciprocal: u64,
+    /// Times below this are multiplied by the reciprocal; zero where only a division is exact enough.
+    reach: u64,
 }
 
 /// Below this time constant (about a minute) the rounded reciprocal moves an exponent by less than 2^-24.
@@ -52,9 +54,11 @@ const RECIPROCAL_TAU_MAX: u64 = 1 << 36;
 impl Curve {
     /// A curve of that shape and time constant.
     pub const fn new(decay: Decay, tau: Span) -> Curve {
-        let reciprocal =
-            if tau.0 > 1 && tau.0 < RECIPROCAL_TAU_MAX { (1_u128 << 64).div_euclid(tau.0 as u128) as u64 } else { 0 };
-        Curve { decay, tau, reciprocal }
+        if matches!(decay, Decay::Exp) && tau.0 > 1 && tau.0 < RECIPROCAL_TAU_MAX {
+            let reciprocal = ((1_u128 << 64) / tau.0 as u128) as u64;
+            return Curve { decay, tau, reciprocal, reach: tau.0 * 16 };
+        }
+        Curve { decay, tau, reciprocal: 0, reach: 0 }
     }
 
     /// The shape.
@@ -75,9 +79,9 @@ impl Curve {
     /// As [`Decay::factor`], with the curve's time constant.
     #[inline]
     pub fn factor(&self, elapsed: Span) -> Q16 {
-        if matches!(self.decay, Decay::Exp) && self.reciprocal != 0 {
-            let x = (u128::from(elapsed.0) * u128::from(self.reciprocal)) >> 32;
-            return exp(if x >> 64 == 0 { x as u64 } else { u64::MAX });
+        if elapsed.0 < self.reach {
+            // Below 2^36, as the exponent is below 16.
+            return exp(((u128::from(elapsed.0) * u128::from(self.reciprocal)) >> 32) as u64);
         }
         self.decay.factor(elapsed, self.tau)
     }

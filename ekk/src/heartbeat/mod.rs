@@ -129,6 +129,8 @@ pub struct Heartbeat<const N: usize, const CELLS: usize> {
     /// Peers by health, kept with each change.
     tally: [u16; 4],
     last_tick: Option<Time>,
+    /// After this without a tick we have stalled.
+    stall_at: Time,
     /// A stall noticed since the last tick.
     stall: Option<Span>,
     last_beat: Option<Time>,
@@ -156,6 +158,7 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
             doubt: Doubt::new(),
             tally: [0; 4],
             last_tick: None,
+            stall_at: Time::NEVER,
             stall: None,
             last_beat: config.first_beat(),
             sequence: 0,
@@ -255,7 +258,7 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
         self.notice_stall(now);
         let mut tick = Tick { stalled: self.stall.take(), ..Tick::default() };
         let late = self.last_tick.map_or(Span::ZERO, |last| now.since(last));
-        self.last_tick = Some(self.last_tick.map_or(now, |last| last.max(now)));
+        self.ticked(now);
         if now >= self.due {
             tick.changes = self.scan(now, note);
         }
@@ -296,11 +299,16 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
 
     /// A gap in our own running is no silence of others: all deadlines move by it, and doubt is greatest until half of the
     /// watched are heard (`decisions:CLU-13`).
+    #[inline]
     fn notice_stall(&mut self, now: Time) {
-        let gap = self.last_tick.map_or(Span::ZERO, |last| now.since(last));
-        if gap <= self.config.period.times(2) || !self.config.doubts() {
-            return;
+        if now > self.stall_at {
+            self.stalled(now);
         }
+    }
+
+    #[cold]
+    fn stalled(&mut self, now: Time) {
+        let gap = self.last_tick.map_or(Span::ZERO, |last| now.since(last));
         let count = usize::from(self.count);
         self.doubt.stalled(now);
         let multiplier = self.doubt.level();
@@ -310,9 +318,17 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
             due = due.min(peer.next_due());
         }
         self.due = due;
-        self.last_tick = Some(now);
+        self.ticked(now);
         self.counters.stalls = self.counters.stalls.saturating_add(1);
         self.stall = Some(self.stall.unwrap_or(Span::ZERO).plus(gap));
+    }
+
+    fn ticked(&mut self, now: Time) {
+        let last = self.last_tick.map_or(now, |last| last.max(now));
+        self.last_tick = Some(last);
+        if self.config.doubts() {
+            self.stall_at = last.after(self.config.period.times(2));
+        }
     }
 
     fn judge_anew(&mut self) {

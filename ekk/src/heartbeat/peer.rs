@@ -71,8 +71,8 @@ impl Peer {
         // Far below 2^63: a gap of our clock over at least one step, cut at four periods.
         let each = if lost == 0 { gap } else { gap / u64::from(steps) }.min(config.period.0 * 4);
         let off = each as i64 - self.mean as i64;
-        self.mean = (self.mean as i64 + off / 8) as u64;
-        self.deviation = (self.deviation as i64 + (off.abs() - self.deviation as i64) / 4) as u64;
+        self.mean = (self.mean as i64 + (off >> 3)) as u64;
+        self.deviation = (self.deviation as i64 + ((off.abs() - self.deviation as i64) >> 2)) as u64;
         // Runs are remembered for long: without losses their mean fades over some thousand heartbeats.
         self.run = if lost == 0 {
             self.run - (self.run.saturating_sub(RUN_ONE) >> 12)

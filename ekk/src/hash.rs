@@ -36,6 +36,11 @@ impl Digest {
         digest.finish()
     }
 
+    /// The digest so far.
+    pub const fn value(&self) -> u64 {
+        self.0
+    }
+
     /// Takes one word in.
     pub const fn word(&mut self, word: u64) {
         self.0 = mix(self.0.wrapping_add(GOLDEN) ^ word);

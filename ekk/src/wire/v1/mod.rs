@@ -14,6 +14,7 @@
 //! The link authenticates a datagram and hands over the verified sender; a sender in the header that differs changes
 //! nothing and is counted. Exact lengths: bytes after the body are refused as well as missing ones.
 
+pub mod bootstrap;
 pub mod bytes;
 pub mod consensus;
 pub mod field;

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aead;
+pub mod bench;
 mod bucket;
 mod command;
 mod config;
@@ -21,6 +22,7 @@ mod dropped;
 mod endpoint;
 mod error;
 pub mod frame;
+mod fuzz;
 mod hash;
 mod index;
 mod keys;
@@ -38,5 +40,7 @@ pub use dropped::{DropReason, Drops};
 pub use endpoint::{CommandId, Endpoint, Gone, InDoubt, Installed, KeptFor, PeerInfo};
 pub use error::{CommandError, ConfigError, InstallError, SendError};
 pub use frame::{Kind, Versions};
+pub use fuzz::fuzz_frame;
 pub use out::Out;
+pub use rsepx::fuzz_rsepx;
 pub use view::{EdgeView, SessionView, Totals};

@@ -124,7 +124,9 @@ impl<A: Aead> Endpoint<A> {
 
     /// Commands whose time has come (`rse:U3`).
     fn send_commands(&mut self, now_ns: u64, at: usize, send: &mut impl FnMut(u32, Option<SocketAddr>, &[u8])) {
-        while let Some(command) = self.slots[at].sender.due(now_ns) {
+        // Each command at most once a call, whatever the clock says.
+        for _ in 0..self.slots[at].sender.open() {
+            let Some(command) = self.slots[at].sender.due(now_ns) else { break };
             let (seq, length) = (command.seq, command.bytes.len());
             let head = command.head();
             // The bytes are copied first: sealing needs the whole slot.

@@ -158,25 +158,27 @@ impl<P: Protocol> World<P> {
         }
         pending.tries += 1;
         let tries = pending.tries;
-        let bytes = sessions::HANDSHAKE_BYTES;
-        self.measure.traffic[SESSION].add(sessions::HANDSHAKE_DATAGRAMS, bytes);
-        let flights = [(from, to), (to, from), (from, to)];
-        let mut at_ns = Some(now_ns);
-        for (a, b) in flights {
-            at_ns = at_ns.and_then(|at_ns| self.network.carry(at_ns, a, b, bytes as usize / 3)[0]);
-        }
-        let alive = |node: u32| {
-            let slot = &self.slots[node as usize];
+        let alive = |world: &Self, node: u32| {
+            let slot = &world.slots[node as usize];
             slot.member.is_some() && !slot.stalled
         };
-        match at_ns.filter(|_| alive(from) && alive(to)) {
+        let mut at_ns = Some(now_ns);
+        for ((a, b), (datagrams, bytes)) in [(from, to), (to, from), (from, to)].into_iter().zip(sessions::FLIGHTS) {
+            if let Some(leaves_ns) = at_ns.filter(|_| alive(self, a)) {
+                self.measure.traffic[SESSION].add(datagrams, bytes);
+                at_ns = self.network.carry(leaves_ns, a, b, bytes as usize)[0];
+            } else {
+                at_ns = None;
+            }
+        }
+        match at_ns.filter(|_| alive(self, from) && alive(self, to)) {
             Some(at_ns) => {
                 if let Some(pending) = self.pending.get_mut(&number) {
                     pending.tries = u8::MAX;
                 }
                 self.queue.push(at_ns, Event::Shake { pending: number });
             }
-            None if tries < TRIES_MAX && alive(from) => {
+            None if tries < TRIES_MAX && alive(self, from) => {
                 let wait_ns = sessions::RETRY_NS << (tries - 1);
                 let spread_ns = self.session_random.below(wait_ns / 4 + 1);
                 self.queue.push(now_ns + wait_ns + spread_ns, Event::Shake { pending: number });

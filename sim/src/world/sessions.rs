@@ -9,14 +9,12 @@ pub const SESSIONS_MAX: usize = 32;
 pub const HELD_MAX: usize = 4;
 /// Hand-shakes a node begins a second.
 pub const HANDSHAKES_PER_S: u32 = 64;
-/// Datagrams of a hand-shake in both directions.
-pub const HANDSHAKE_DATAGRAMS: u64 = 5;
-/// Bytes of a hand-shake with certificates, both directions.
-pub const HANDSHAKE_BYTES: u64 = 4_200;
+/// The three flights of a QUIC hand-shake with certificates: datagrams and bytes of each. Those after a lost one are not sent.
+pub const FLIGHTS: [(u64, u64); 3] = [(1, 1_250), (3, 2_700), (1, 1_250)];
 /// First wait before a hand-shake is tried again, ns; doubled each time.
-pub const RETRY_NS: u64 = 200_000_000;
+pub const RETRY_NS: u64 = 300_000_000;
 /// Tries of a hand-shake before what waits for it is dropped.
-pub const TRIES_MAX: u8 = 6;
+pub const TRIES_MAX: u8 = 4;
 
 /// One side of a session.
 #[derive(Debug, Clone)]

@@ -209,11 +209,12 @@ impl Mesh {
             out.seen.push(Seen::Joined { subject: other, rank: record.identity.rank() });
         }
         let (now, known) = (Time(member.now_ns), member.known);
+        // The nearest first: who is elected stays for its residence.
+        self.offer(member);
         Self::with(member, out, |node, signer, sink| {
             node.set_known(known);
             node.adopt(now, &mut records.into_iter(), formation, signer, sink);
         });
-        self.offer(member);
     }
 
     fn with<T>(
@@ -558,12 +559,13 @@ impl Mesh {
         peers.dedup();
         let records: Vec<MemberRecord> = peers.into_iter().map(|other| self.records[other as usize]).collect();
         let (now, formation, known) = (Time(member.now_ns), self.formation(), member.known);
+        // The nearest first: who is elected stays for its residence.
+        self.offer(member);
         Self::with(member, out, |node, signer, sink| {
             node.set_known(known);
             node.adopt(now, &mut records.into_iter(), formation, signer, sink);
             node.link_rings(now, &rings, signer);
         });
-        self.offer(member);
         out.seen.clear();
     }
 }

@@ -217,7 +217,20 @@ impl core::error::Error for TaskError {}
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tasks {
     slots: [Option<Task>; TASKS_MAX],
-    count: u8,
+    /// Places that are taken, and those of tasks with a deadline, one bit each: a tick looks at nothing else.
+    used: u8,
+    timed: u8,
+}
+
+const _: () = assert!(TASKS_MAX <= u8::BITS as usize);
+
+/// The places of the bits that are set.
+fn places(mut mask: u8) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let place = mask.trailing_zeros() as usize;
+        mask &= mask.wrapping_sub(1);
+        (place < TASKS_MAX).then_some(place)
+    })
 }
 
 impl Default for Tasks {
@@ -230,7 +243,7 @@ impl Tasks {
     /// None.
     #[must_use]
     pub const fn new() -> Self {
-        Self { slots: [None; TASKS_MAX], count: 0 }
+        Self { slots: [None; TASKS_MAX], used: 0, timed: 0 }
     }
 
     /// Adds a task, ready at once (`ekk:D-34`).
@@ -240,7 +253,10 @@ impl Tasks {
     pub fn add(&mut self, now: Time, spec: TaskSpec) -> Result<TaskId, TaskError> {
         let at = self.slots.iter().position(Option::is_none).ok_or(TaskError::Full)?;
         self.slots[at] = Some(Task::new(spec, now));
-        self.count += 1;
+        self.used |= 1 << at;
+        if spec.deadline != Deadline::None {
+            self.timed |= 1 << at;
+        }
         Ok(TaskId(at as u8))
     }
 
@@ -250,7 +266,8 @@ impl Tasks {
     /// [`TaskError::Unknown`].
     pub fn remove(&mut self, id: TaskId) -> Result<Task, TaskError> {
         let task = self.slots.get_mut(usize::from(id.0)).and_then(Option::take).ok_or(TaskError::Unknown)?;
-        self.count -= 1;
+        self.used &= !(1 << id.0);
+        self.timed &= self.used;
         Ok(task)
     }
 
@@ -320,13 +337,17 @@ impl Tasks {
     /// True without any task.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.used == 0
     }
 
     /// The slack component of the own field, Q16.16: the least slack of all that are not idle and have a deadline.
     #[must_use]
     pub fn slack_component(&self, now: Time) -> Q16 {
-        let open = self.slots.iter().flatten().filter(|task| task.state != TaskState::Idle);
+        if self.timed == 0 {
+            return Q16::ONE;
+        }
+        let open =
+            places(self.timed).filter_map(|at| self.slots[at].as_ref()).filter(|task| task.state != TaskState::Idle);
         slack::component(open.filter_map(|task| task.slack_ns(now)).min())
     }
 
@@ -338,15 +359,18 @@ impl Tasks {
         gradients: &[Option<Q16>; 6],
         selector: &mut impl TaskSelector,
     ) -> Option<TaskId> {
-        if self.count == 0 {
+        let can_run = |at: &usize| self.slots[*at].as_ref().is_some_and(|task| task.can_run(now, capabilities));
+        let runnable = places(self.used).filter(can_run).fold(0, |mask, at| mask | 1 << at);
+        if runnable == 0 {
             return None;
         }
-        let chosen = self.critical(now, capabilities).or_else(|| self.offered(now, capabilities, gradients, selector));
-        for (at, task) in self.slots.iter_mut().enumerate() {
-            let Some(task) = task else { continue };
+        let critical = self.critical(now, runnable & self.timed);
+        let chosen = critical.or_else(|| self.offered(now, runnable, gradients, selector));
+        for at in places(runnable) {
+            let Some(task) = &mut self.slots[at] else { continue };
             if chosen == Some(TaskId(at as u8)) {
                 task.begin(now);
-            } else if task.can_run(now, capabilities) {
+            } else {
                 task.waited = task.waited.saturating_add(1);
             }
         }
@@ -360,8 +384,11 @@ impl Tasks {
         ready.map(|task| task.release).min().unwrap_or(Time::NEVER)
     }
 
-    fn critical(&self, now: Time, capabilities: u16) -> Option<TaskId> {
-        let runnable = self.iter().filter(|(_, task)| task.can_run(now, capabilities));
+    fn critical(&self, now: Time, timed: u8) -> Option<TaskId> {
+        if timed == 0 {
+            return None;
+        }
+        let runnable = places(timed).filter_map(|at| Some((TaskId(at as u8), self.slots[at].as_ref()?)));
         let critical = runnable.filter(|(_, task)| task.slack_ns(now).is_some_and(slack::is_critical));
         critical.min_by_key(|&(id, task)| (hurry(task.waited), task.deadline, task.spec.priority, id)).map(|(id, _)| id)
     }
@@ -369,24 +396,22 @@ impl Tasks {
     fn offered(
         &self,
         now: Time,
-        capabilities: u16,
+        runnable: u8,
         gradients: &[Option<Q16>; 6],
         selector: &mut impl TaskSelector,
     ) -> Option<TaskId> {
         let mut offers = [Offer { id: TaskId(u8::MAX), priority: u8::MAX, waited: 0, affinity: [0; 6] }; TASKS_MAX];
         let mut count = 0;
-        for (id, task) in self.iter().filter(|(_, task)| task.can_run(now, capabilities)) {
-            let Task { spec, waited, .. } = *task;
-            offers[count] = Offer { id, priority: spec.priority, waited, affinity: spec.affinity };
+        for at in places(runnable) {
+            let Some(Task { spec, waited, .. }) = &self.slots[at] else { continue };
+            offers[count] =
+                Offer { id: TaskId(at as u8), priority: spec.priority, waited: *waited, affinity: spec.affinity };
             count += 1;
         }
         let offers = &offers[..count];
         let patient = offers.iter().filter(|o| o.waited >= WAIT_TICKS_MAX).max_by_key(|o| (o.waited, u8::MAX - o.id.0));
         if let Some(offer) = patient {
             return Some(offer.id);
-        }
-        if offers.is_empty() {
-            return None;
         }
         let chosen = selector.select(now, gradients, offers)?;
         // A selector that names somebody else is at fault; the usual order stands in for it.

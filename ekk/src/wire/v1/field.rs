@@ -23,6 +23,8 @@ pub const SUBSCRIBE_BYTES: usize = super::HEADER_BYTES + 4;
 pub const LEASE_MS_MAX: u32 = 3_600_000;
 
 const DRAINING: u8 = 1;
+/// The body up to the neighbours.
+const FIXED_BYTES: usize = 4 + 4 * COMPONENTS + 1;
 
 /// What a node publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,23 +47,26 @@ impl FieldBody {
     /// # Errors
     /// Names what is wrong; nothing is returned in part.
     pub fn decode(mut reader: Reader<'_>) -> Result<Self, WireError> {
-        let flags = reader.u8()?;
+        // One check of the length for the fixed part: a node reads seven of these each second period.
+        let [flags, state, c0, c1, values @ .., count] = reader.array::<FIXED_BYTES>()?;
         if flags & !DRAINING != 0 {
             return Err(WireError::Value("flags"));
         }
-        let state = reader.u8()?;
         if state > 6 {
             return Err(WireError::Value("state"));
         }
-        let capabilities = reader.u16()?;
+        let capabilities = u16::from_le_bytes([c0, c1]);
         let mut components = [Q16::ZERO; COMPONENTS];
-        for component in &mut components {
-            *component = Q16(reader.i32()?);
+        for (component, bytes) in components.iter_mut().zip(values.as_chunks::<4>().0) {
+            *component = Q16(i32::from_le_bytes(*bytes));
         }
-        let count = usize::from(reader.u8()?);
+        let count = usize::from(count);
+        if count > NEIGHBOURS_MAX {
+            return Err(WireError::Value("neighbours"));
+        }
         let mut neighbours = [NodeId::NONE; NEIGHBOURS_MAX];
-        for slot in neighbours.get_mut(..count).ok_or(WireError::Value("neighbours"))? {
-            *slot = NodeId::new(reader.u32()?).ok_or(WireError::Value("neighbour"))?;
+        for (slot, bytes) in neighbours.iter_mut().zip(reader.take(4 * count)?.as_chunks::<4>().0) {
+            *slot = NodeId::new(u32::from_le_bytes(*bytes)).ok_or(WireError::Value("neighbour"))?;
         }
         reader.done()?;
         Ok(Self { draining: flags & DRAINING != 0, state, capabilities, components, neighbours })
@@ -73,17 +78,21 @@ impl FieldBody {
     /// [`WireError::Long`] when the buffer has fewer than [`FIELD_BYTES_MAX`] bytes.
     pub fn encode<'a>(&self, sender: Identity, sequence: u32, buffer: &'a mut [u8]) -> Result<&'a [u8], WireError> {
         let mut writer = Header { kind: Kind::FIELD, sender, sequence }.begin(buffer)?;
-        writer.u8(if self.draining { DRAINING } else { 0 })?;
-        writer.u8(self.state)?;
-        writer.u16(self.capabilities)?;
-        for component in self.components {
-            writer.i32(component.0)?;
-        }
         let count = self.neighbours.iter().take_while(|id| id.is_node()).count();
-        writer.u8(count as u8)?;
-        for id in &self.neighbours[..count] {
-            writer.u32(id.get())?;
+        let mut fixed = [0; FIXED_BYTES];
+        fixed[0] = if self.draining { DRAINING } else { 0 };
+        fixed[1] = self.state;
+        fixed[2..4].copy_from_slice(&self.capabilities.to_le_bytes());
+        for (bytes, component) in fixed[4..].as_chunks_mut::<4>().0.iter_mut().zip(self.components) {
+            *bytes = component.0.to_le_bytes();
         }
+        fixed[FIXED_BYTES - 1] = count as u8;
+        writer.put(&fixed)?;
+        let mut ids = [0; 4 * NEIGHBOURS_MAX];
+        for (bytes, id) in ids.as_chunks_mut::<4>().0.iter_mut().zip(&self.neighbours[..count]) {
+            *bytes = id.get().to_le_bytes();
+        }
+        writer.put(&ids[..4 * count])?;
         Ok(writer.done())
     }
 }

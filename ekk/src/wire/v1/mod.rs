@@ -133,18 +133,21 @@ impl Header {
         if message.len() > MESSAGE_BYTES_MAX {
             return Err(WireError::Long);
         }
-        let mut reader = Reader::new(message);
-        let version = reader.u8()?;
+        // One check of the length for all fields: this runs for every message.
+        let (head, body) = message.split_first_chunk::<HEADER_BYTES>().ok_or(WireError::Short)?;
+        let [version, kind, i0, i1, i2, i3, b0, b1, b2, b3, l0, l1, s0, s1, s2, s3] = *head;
         if version != VERSION {
             return Err(WireError::Version(version));
         }
-        let kind = Kind(reader.u8()?);
+        let kind = Kind(kind);
         if kind.group().is_none() {
             return Err(WireError::Kind(kind.0));
         }
-        let id = NodeId::new(reader.u32()?).ok_or(WireError::Sender)?;
-        let sender = Identity { id, boot_inc: reader.u32()?, life: reader.u16()? };
-        let sequence = reader.u32()?;
+        let id = NodeId::new(u32::from_le_bytes([i0, i1, i2, i3])).ok_or(WireError::Sender)?;
+        let boot_inc = u32::from_le_bytes([b0, b1, b2, b3]);
+        let sender = Identity { id, boot_inc, life: u16::from_le_bytes([l0, l1]) };
+        let sequence = u32::from_le_bytes([s0, s1, s2, s3]);
+        let reader = Reader::new(body);
         Ok((Header { kind, sender, sequence }, reader))
     }
 
@@ -154,12 +157,12 @@ impl Header {
     /// [`WireError::Short`] when the buffer cannot hold a header.
     pub fn begin<'a>(&self, buffer: &'a mut [u8]) -> Result<Writer<'a>, WireError> {
         let mut writer = Writer::new(buffer);
-        writer.u8(VERSION)?;
-        writer.u8(self.kind.0)?;
-        writer.u32(self.sender.id.get())?;
-        writer.u32(self.sender.boot_inc)?;
-        writer.u16(self.sender.life)?;
-        writer.u32(self.sequence)?;
+        let [i0, i1, i2, i3] = self.sender.id.get().to_le_bytes();
+        let [b0, b1, b2, b3] = self.sender.boot_inc.to_le_bytes();
+        let [l0, l1] = self.sender.life.to_le_bytes();
+        let [s0, s1, s2, s3] = self.sequence.to_le_bytes();
+        let kind = self.kind.0;
+        writer.put(&[VERSION, kind, i0, i1, i2, i3, b0, b1, b2, b3, l0, l1, s0, s1, s2, s3])?;
         Ok(writer)
     }
 }

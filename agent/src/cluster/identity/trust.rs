@@ -115,6 +115,31 @@ impl Refused {
         }
     }
 
+    /// What the side that is refused says, with the remedy.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::WrongCa => {
+                "it does not trust the CA of this node: compare `trefoil ca show` of both, or add this CA to its identity.ca"
+            }
+            Self::Ended => {
+                "the certificate of this node has ended, or the clocks differ: `trefoil ca issue NODE --id ID --renew`"
+            }
+            Self::NotYet => "the certificate of this node is not yet good there: compare the clocks of the two hosts",
+            Self::Revoked => "the certificate of this node is revoked: ask who runs the CA",
+            Self::Malformed => {
+                "it takes the certificate of this node for no certificate of a node: issue it with `trefoil ca issue`"
+            }
+            Self::WrongCluster => "it belongs to another cluster: check addresses in [[peer]] and cluster.seeds",
+            Self::NotExpected => "it dialled another node than this one: its [[peer]] table is wrong",
+            Self::Duplicate => "another live process uses the certificate of this node: stop one of the two",
+            Self::Version => "no version is spoken by both: upgrade the older program",
+            Self::Hello => "it cannot read this node's hello: run the same program on both",
+            Self::Gone => "this node was removed in this incarnation there; it returns with a higher one",
+            Self::Busy => "it has too many handshakes or connections; this node tries again by itself",
+        }
+    }
+
     /// Code the connection is closed with, so that the other side can tell.
     #[must_use]
     pub const fn code(self) -> u32 {
@@ -132,10 +157,11 @@ impl Refused {
     pub const fn from_alert(alert: u8) -> Option<Self> {
         match alert {
             48 => Some(Self::WrongCa),
+            49 => Some(Self::WrongCluster),
             45 => Some(Self::Ended),
             44 => Some(Self::Revoked),
-            // 42 bad, 43 unsupported, 46 unknown, 49 access denied, 51 decrypt error, 116 certificate required
-            42 | 43 | 46 | 49 | 51 | 116 => Some(Self::Malformed),
+            // 42 bad, 43 unsupported, 46 unknown, 51 decrypt error, 116 certificate required
+            42 | 43 | 46 | 51 | 116 => Some(Self::Malformed),
             _ => None,
         }
     }

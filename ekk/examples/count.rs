@@ -18,8 +18,10 @@ use ekk::wire::v0;
 const TIMING: Timing = Timing::preset(Preset::Lan);
 const START: Time = Time::from_ms(1_000_000);
 
+type Operation = (&'static str, fn(u64));
+
 /// The operations by name; each does it that many times.
-const OPERATIONS: [(&str, fn(u64)); 19] = [
+const OPERATIONS: [Operation; 21] = [
     ("field-publish", field_publish),
     ("field-sample", |n| field_sample(n, Span::ZERO)),
     ("field-sample-aged", |n| field_sample(n, Span::from_ms(700))),
@@ -31,6 +33,8 @@ const OPERATIONS: [(&str, fn(u64)); 19] = [
     ("elect-254-logical", |n| elect::<254, 512>(n, Metric::Logical)),
     ("elect-254-physical", |n| elect::<254, 512>(n, Metric::Physical)),
     ("elect-10000-physical", |n| elect::<10_000, 32_768>(n, Metric::Physical)),
+    ("select-254", select::<254, 512>),
+    ("select-10000", select::<10_000, 32_768>),
     ("discover-worse-62", |n| discover_worse::<62, 128>(n)),
     ("discover-all-254", |n| discover_all::<254, 512>(n)),
     ("heartbeats-7", |n| heartbeats::<7, 16>(n)),
@@ -150,6 +154,14 @@ fn elect<const N: usize, const CELLS: usize>(n: u64, metric: Metric) {
         // Every distance is computed anew, as in an election of the seed.
         side ^= 1;
         black_box(topology.moved(START, black_box([side, 0, 0])));
+    }
+}
+
+/// The election alone, from distances that are known.
+fn select<const N: usize, const CELLS: usize>(n: u64) {
+    let mut topology = Box::new(topology_of::<N, CELLS>(N as u32, Metric::Physical));
+    for _ in 0..n {
+        black_box(black_box(&mut topology).elect(START));
     }
 }
 

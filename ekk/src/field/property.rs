@@ -102,17 +102,17 @@ proptest! {
             region.publish(NOW.before(Span::from_us(case.2)), NodeId::from_raw(i as u32 + 1), &case.3, 0).expect("room");
         }
         let aggregate = region.aggregate(NOW, &neighbours);
-        for i in 0..COMPONENTS {
+        for (i, rule) in rules.iter().enumerate() {
             let (mut sum, mut total) = (0_i128, 0_i128);
             for (case, neighbour) in cases.iter().zip(&neighbours) {
                 if !matches!(case.0, 1 | 2) || case.2 >= 500_000 {
                     continue;
                 }
                 let near = i128::from(neighbour.weight >> (case.0 - 1));
-                let left = i128::from(rules[i].curve.factor(Span::from_us(case.2)).0);
+                let left = i128::from(rule.curve.factor(Span::from_us(case.2)).0);
                 let weight = (near * left) >> 16;
-                let lost = rules[i].neutral.map_or(0, |_| near - weight);
-                sum += weight * i128::from(case.3[i].0) + lost * i128::from(rules[i].neutral.unwrap_or(Q16::ZERO).0);
+                let lost = rule.neutral.map_or(0, |_| near - weight);
+                sum += weight * i128::from(case.3[i].0) + lost * i128::from(rule.neutral.unwrap_or(Q16::ZERO).0);
                 total += weight + lost;
             }
             let expected = (total > 0).then(|| Q16((sum / total) as i32));

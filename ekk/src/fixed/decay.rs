@@ -119,7 +119,7 @@ const fn exp_step() -> u64 {
     let one = 1_u128 << 96;
     let (mut sum, mut term, mut n) = (one, one, 1_u128);
     while n < 16 {
-        term = term / n >> STEP_BITS;
+        term = (term / n) >> STEP_BITS;
         sum = if n % 2 == 1 { sum - term } else { sum + term };
         n += 1;
     }

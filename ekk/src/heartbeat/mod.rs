@@ -258,8 +258,10 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
         self.notice_stall(now);
         let mut tick = Tick { stalled: self.stall.take(), ..Tick::default() };
         let late = self.last_tick.map_or(Span::ZERO, |last| now.since(last));
+        let back = self.last_tick.is_some_and(|last| now < last);
         self.ticked(now);
-        if now >= self.due {
+        // Time that steps back changes no verdict (ekk:D-08).
+        if now >= self.due && !back {
             tick.changes = self.scan(now, note);
         }
         if self.config.doubts() && self.doubt.tick(now, late, self.config.period, self.tally) {
@@ -376,7 +378,6 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
             return false;
         }
         peer.heard(heard_at, sequence, multiplier, &self.config);
-        self.due = self.due.min(peer.next_due());
         let before = peer.health;
         if now < peer.suspect_at && before != Health::Alive {
             (peer.health, _) = after(self.config.profile, before, Input::Beat);
@@ -384,6 +385,7 @@ impl<const N: usize, const CELLS: usize> Heartbeat<N, CELLS> {
             self.tally[peer.health as usize] += 1;
             self.counters.changes = self.counters.changes.saturating_add(1);
         }
+        self.due = self.due.min(peer.next_due());
         true
     }
 

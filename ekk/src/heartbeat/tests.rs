@@ -390,6 +390,55 @@ fn patience_follows_the_measured_gaps() {
     assert!((later.phi.0 - 284_620).abs() < 20_000, "ten mean gaps are a chance of about 10^-4.3: {}", later.phi);
 }
 
+/// A tick at an earlier time kills nobody, not even who was overdue before (ekk:D-08).
+#[test]
+fn d08_an_overdue_peer_survives_a_step_back() {
+    let mut watch = product();
+    for id in 2..6 {
+        watch.add(at(0), peer(id)).expect("room");
+        watch.received(at(0), &peer(id), 1);
+    }
+    let mut now = 0;
+    while now < 56 || watch.doubt().level() > 1 {
+        now += 1;
+        for id in 3..6 {
+            watch.received(at(now), &peer(id), 1 + now as u32);
+        }
+        if now == 55 {
+            // Twice the patience until the doubt fades; then the peer has been silent for too long already.
+            watch.refuted();
+        }
+        watch.tick(at(now), &mut |_| {});
+    }
+    assert!(watch.peer(at(now), NodeId::from_raw(2)).is_some_and(|view| view.dead_at <= at(now - 1)));
+    assert_eq!(tick(&mut watch, at(now - 1)), []);
+    assert_eq!(watch.health(NodeId::from_raw(2)), Health::Suspect);
+    assert_eq!(tick(&mut watch, at(now + 1)), [(2, Health::Suspect, Health::Dead)]);
+}
+
+/// A confirmation that makes a suspect alive again is judged from its own age on, not from the next heartbeat on.
+#[test]
+fn a_confirmed_peer_is_suspected_again_in_time() {
+    let mut watch = product();
+    for id in 2..6 {
+        watch.add(at(0), peer(id)).expect("room");
+        watch.received(at(0), &peer(id), 1);
+    }
+    let mut seen = Vec::new();
+    for tenth in 1..60_u64 {
+        if tenth % 10 == 0 {
+            for id in 3..6 {
+                watch.received(at(tenth), &peer(id), 1 + tenth as u32);
+            }
+        }
+        if tenth == 31 {
+            assert!(watch.confirmed(at(31), &peer(2), 3, P));
+        }
+        watch.tick(at(tenth), &mut |transition| seen.push((tenth, transition.to)));
+    }
+    assert_eq!(seen, [(20, Health::Suspect), (41, Health::Suspect)]);
+}
+
 /// An indirect confirmation is as good as a beat of that age, unless it is old news.
 #[test]
 fn indirect_confirmation() {

@@ -92,6 +92,13 @@ impl<const W: usize> Machine<W> {
                 self.guests.remove(peer);
                 let index = self.members.len() - 1;
                 *self.peer_mut(index) = Peer { since: self.inputs, ..Peer::UNKNOWN };
+                if peer == self.me {
+                    let counted = self.me_ready();
+                    self.me_index = Some(index as u16);
+                    if counted {
+                        self.ready_set.put(index);
+                    }
+                }
                 let threshold = self.policy.threshold(usize::from(self.genesis), self.members.len());
                 self.quorum = self.quorum.max(threshold);
             }
@@ -157,8 +164,9 @@ impl<const W: usize> Machine<W> {
 
     #[inline]
     fn complete(&mut self) {
+        let counted = self.me_ready();
         self.local_done = true;
-        if self.role == Role::Joiner || self.me_ready() {
+        if self.role == Role::Joiner || counted {
             return;
         }
         if let Some(me) = self.me_index {

@@ -255,9 +255,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         self.say(first, &Message::WatchAsk { ring, hops, origin: self.me }, sink);
     }
 
-    /// A random live link; else somebody of the passive view; else a seed.
+    /// Somebody to begin a walk at: a random live link, or as often somebody of the passive view, so that a few nodes that hold
+    /// only each other find the way out; else a seed.
     pub(super) fn any_member(&mut self) -> Option<NodeId> {
-        if let Some(peer) = self.random_link(NodeId::NONE, NodeId::NONE) {
+        let inside = self.passive.is_empty() || self.rng.below(2) == 0;
+        if inside && let Some(peer) = self.random_link(NodeId::NONE, NodeId::NONE) {
             return Some(peer);
         }
         if !self.passive.is_empty() {
@@ -265,9 +267,10 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             return self.passive.at(place).map(|known| known.identity.id);
         }
         let me = self.me.identity.id;
-        let seeds = self.seeds.iter().filter(|seed| seed.is_node() && **seed != me).count();
+        let usable = |seed: &&NodeId| seed.is_node() && **seed != me;
+        let seeds = self.seeds.iter().filter(usable).count();
         let nth = self.rng.below(seeds as u64) as usize;
-        self.seeds.iter().filter(|seed| seed.is_node() && **seed != me).nth(nth).copied()
+        self.seeds.iter().filter(usable).nth(nth).copied()
     }
 
     /// A random live link to neither of two nodes.

@@ -163,7 +163,10 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         }
         self.tick_alone(now, io);
         if now >= self.life.probe {
-            self.life.probe = now.after(self.periods(PROBE_PERIODS));
+            // The larger the cluster, the more ask: together they ask a dead host a few times a second, however many they are.
+            let asking = u64::from(self.known).div_ceil(8).max(1);
+            let jitter = Span(self.rng.below(self.periods(asking).0.max(1)));
+            self.life.probe = now.after(self.periods(PROBE_PERIODS.saturating_mul(asking))).after(jitter);
             self.probe_one(io);
         }
         if now >= self.life.expire {

@@ -131,8 +131,6 @@ pub struct Tomb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tombs<const N: usize> {
     stones: [Option<Tomb>; N],
-    /// Where the next one goes: the oldest place when all are taken.
-    next: u32,
     len: u32,
     /// Tombstones that gave way before their time.
     pub evicted: u32,
@@ -140,7 +138,7 @@ pub struct Tombs<const N: usize> {
 
 impl<const N: usize> Default for Tombs<N> {
     fn default() -> Self {
-        Self { stones: [None; N], next: 0, len: 0, evicted: 0 }
+        Self { stones: [None; N], len: 0, evicted: 0 }
     }
 }
 
@@ -173,18 +171,16 @@ impl<const N: usize> Tombs<N> {
 
     /// Sets a tombstone; an older one of the same node is replaced.
     pub fn insert(&mut self, tomb: Tomb) {
-        if N == 0 {
-            return;
-        }
         self.remove(tomb.identity.id);
-        let slot = &mut self.stones[self.next as usize % N];
-        if slot.is_some() {
+        let free = self.stones.iter().position(Option::is_none);
+        let oldest = || (0..N).min_by_key(|&at| self.stones[at].map(|tomb| tomb.at));
+        let Some(at) = free.or_else(oldest) else { return };
+        if free.is_none() {
             self.evicted = self.evicted.saturating_add(1);
         } else {
             self.len += 1;
         }
-        *slot = Some(tomb);
-        self.next = (self.next + 1) % N as u32;
+        self.stones[at] = Some(tomb);
     }
 
     /// Takes a tombstone away.

@@ -271,7 +271,9 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     ) -> Result<(), Refused> {
         let message = match kind {
             NewsKind::Record => {
-                self.record(identity.id).map(|record| Message::Record { cause: Cause::Joined, record: *record })
+                // Who needs the record of a link asks for no being in particular and passes nothing on.
+                let cause = if identity.boot_inc == 0 { Cause::Direct } else { Cause::Joined };
+                self.record(identity.id).map(|record| Message::Record { cause, record: *record })
             }
             NewsKind::Dead => {
                 let of_it = |removal: &&super::Removal| removal.certificate.subject == *identity;

@@ -1,5 +1,8 @@
 //! `trefoil ca`: the authority of a cluster, worked on its files; no agent is needed.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -84,14 +87,18 @@ impl From<IdentityError> for Failure {
 }
 
 pub(super) fn ca(command: Ca) -> Result<(), Failure> {
-    let said = match command {
-        Ca::Init(init) => self::init(&init)?,
-        Ca::Issue(issue) => self::issue(issue)?,
-        Ca::Show { file } => show(&file)?,
-        Ca::Revoke(revoke) => self::revoke(&revoke)?,
-    };
-    out::text(&said);
+    out::text(&run(command)?);
     Ok(())
+}
+
+/// Does it, and returns what is to be said.
+fn run(command: Ca) -> Result<String, Failure> {
+    match command {
+        Ca::Init(init) => self::init(&init),
+        Ca::Issue(issue) => self::issue(issue),
+        Ca::Show { file } => show(&file),
+        Ca::Revoke(revoke) => self::revoke(&revoke),
+    }
 }
 
 fn init(given: &Init) -> Result<String, Failure> {

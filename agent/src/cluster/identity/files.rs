@@ -71,7 +71,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
 /// # Errors
 /// As [`read`], and [`IdentityError::Wrong`] for a mode that lets others in.
 pub fn read_secret(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    read_secret_of(path, std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
+}
+
+fn read_secret_of(path: &Path, credentials: Option<PathBuf>) -> Result<Vec<u8>, IdentityError> {
     let file = open(path)?;
     let data = file.metadata().map_err(|error| IdentityError::file(path, error, "the file system refuses to say"))?;
     let mode = data.mode() & 0o777;
@@ -109,4 +112,45 @@ fn content(path: &Path, file: File) -> Result<Vec<u8>, IdentityError> {
         return Err(IdentityError::in_file(path, found, "a certificate, key, card or list", "name the right file"));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::cluster::identity::testing::Folder;
+
+    /// A credential of the service manager shows the mask of its access list as group bits; that and no more is let pass.
+    #[test]
+    fn credentials_may_show_their_mask() {
+        let folder = Folder::new("credentials");
+        let path = folder.0.join("node-1.key");
+        create(&path, SECRET, b"secret").expect("created");
+        let read = |mode, credentials: &Path| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("changed");
+            read_secret_of(&path, Some(credentials.to_owned())).is_ok()
+        };
+        let of_root = nix::unistd::geteuid().is_root();
+        assert_eq!(read(0o440, &folder.0), of_root, "only what root handed over");
+        assert!(!read(0o440, Path::new("/elsewhere")));
+        for mode in [0o444, 0o460, 0o441] {
+            assert!(!read(mode, &folder.0), "{mode:o}");
+        }
+        assert!(read(0o400, Path::new("/elsewhere")));
+    }
+
+    /// Whoever replaces a file leaves the old or the new one, never a rest.
+    #[test]
+    fn files_are_replaced_whole() {
+        let folder = Folder::new("replace");
+        let path = folder.0.join("revoked.list");
+        for content in [b"one".as_slice(), b"two"] {
+            replace(&path, PUBLIC, content).expect("replaced");
+            assert_eq!(read(&path).expect("read"), content);
+        }
+        assert_eq!(std::fs::read_dir(&folder.0).expect("listed").count(), 1);
+        std::fs::write(&path, vec![0; FILE_BYTES_MAX as usize + 1]).expect("written");
+        assert!(read(&path).is_err(), "too large");
+    }
 }

@@ -25,16 +25,26 @@ impl Bucket {
         Self { per_s, tokens: per_s, at: now }
     }
 
+    /// Whether more than half of a second's share was taken.
+    pub(super) fn is_low(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.tokens <= self.per_s / 2.0
+    }
+
     /// Takes one, if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        let since = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = now;
-        self.tokens = (self.tokens + since * self.per_s).min(self.per_s);
+        self.refill(now);
         let fine = self.tokens >= 1.0;
         if fine {
             self.tokens -= 1.0;
         }
         fine
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        self.tokens = (self.tokens + since * self.per_s).min(self.per_s);
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Plane {
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) tell: mpsc::Sender<Event>,
     pub(super) peers: BTreeMap<u32, Peer>,
-    pub(super) held: BTreeMap<u32, Box<Fresh>>,
+    pub(super) held: BTreeMap<u32, (Box<Fresh>, Instant)>,
     pub(super) probes: BTreeMap<u32, Probe>,
     pub(super) dials: Dials,
     pub(super) gone: BTreeMap<u32, u32>,
@@ -229,7 +229,7 @@ impl Plane {
                 let id = fresh.id();
                 let why = self.dials.done(&target).unwrap_or(Why::Message);
                 self.consider(fresh, Some((target, why)));
-                if let Some(held) = self.held.remove(&id) {
+                if let Some((held, _)) = self.held.remove(&id) {
                     close(&held.connection, super::failure::SUPERSEDED, "");
                 }
             }
@@ -238,7 +238,7 @@ impl Plane {
                     Target::Node { id, .. } => self.held.remove(&id),
                     Target::Seed { .. } => None,
                 };
-                if let Some(held) = held {
+                if let Some((held, _)) = held {
                     let why = self.dials.done(&target);
                     return self.consider(held, why.map(|why| (target, why)));
                 }
@@ -281,7 +281,13 @@ impl Plane {
 
     fn accept(&mut self, incoming: quinn::Incoming) {
         let busy = self.handshakes + self.peers.len() >= self.shared.settings.max_connections * 2;
-        if busy || !self.incoming.take(Instant::now()) {
+        let now = Instant::now();
+        if !busy && self.incoming.is_low(now) && !incoming.remote_address_validated() && incoming.may_retry() {
+            // A sender of forged addresses does not come back, and so does not use the cap up for others.
+            let _ = incoming.retry();
+            return;
+        }
+        if busy || !self.incoming.take(now) {
             self.shared.board.count(|counters| counters.capped += 1);
             return incoming.refuse();
         }
@@ -363,6 +369,7 @@ impl Plane {
             self.dial_due(now);
         }
         self.probe_due(now);
+        self.held_due(now);
         let me = self.shared.me().node;
         let rekey = self.shared.settings.rekey;
         let old: Vec<u32> = self

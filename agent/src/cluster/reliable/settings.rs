@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::keys::End;
 use crate::cluster::identity::{Identity, unix_now_s};
+use crate::config::Cluster;
 
 /// The wall clock, Unix s; certificates are judged by it.
 pub type Clock = fn() -> u64;
@@ -95,6 +96,18 @@ impl Settings {
             max_connections: 64,
             times: Times::default(),
             clock: unix_now_s,
+        }
+    }
+
+    /// Settings as a configuration says.
+    #[must_use]
+    pub fn of(cluster: &Cluster, identity: Arc<Identity>, boot_id: u64, boot_inc: u32, record: Vec<u8>) -> Self {
+        Self {
+            advertise: cluster.advertise,
+            suites: super::keys::suites(cluster.link.cipher, super::keys::has_aes()),
+            rekey: cluster.link.rekey,
+            handshakes_per_s: cluster.link.handshakes_per_s,
+            ..Self::new(cluster.reliable, identity, boot_id, boot_inc, record)
         }
     }
 

@@ -36,7 +36,9 @@ impl Plane {
         match decide(present, side, self.shared.me().node, id, self.dials.is_dialling(id)) {
             Decision::Take => self.take(fresh, target),
             Decision::Hold => {
-                if let Some(former) = self.held.insert(id, fresh) {
+                // The own dial may go to an address that is no longer right; it is not waited for to its end.
+                let until = Instant::now() + settings.times.probe;
+                if let Some((former, _)) = self.held.insert(id, (fresh, until)) {
                     close(&former.connection, SUPERSEDED, "");
                 }
             }
@@ -137,6 +139,16 @@ impl Plane {
         for id in due {
             if let Some(probe) = self.probes.remove(&id) {
                 self.take(probe.fresh, probe.target);
+            }
+        }
+    }
+
+    /// Connections that waited long enough for the own dial are taken.
+    pub(super) fn held_due(&mut self, now: Instant) {
+        let due: Vec<u32> = self.held.iter().filter(|(_, (_, until))| *until <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            if let Some((fresh, _)) = self.held.remove(&id) {
+                self.take(fresh, None);
             }
         }
     }

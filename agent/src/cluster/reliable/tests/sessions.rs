@@ -133,3 +133,44 @@ async fn a_session_taken_up_again_has_a_later_epoch() {
         assert_eq!((peer, why.as_str()), (1, "closed by the peer: not needed"));
     }
 }
+
+/// A dial to an address that is no longer right does not keep the peer out that dials meanwhile.
+#[tokio::test]
+async fn a_stale_address_keeps_nobody_out() {
+    let ca = TestCa::new("demo");
+    let (mut a, mut b) = (Node::of(&ca, 1), Node::of(&ca, 2));
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+    a.dial(Target::Node { id: 2, address: nobody.local_addr().expect("an address") });
+    a.until("dialled", |counters| counters.dials == 1).await;
+    b.dial(a.target());
+    joined(&mut a, &mut b).await;
+    assert_eq!(a.reliable.view().counters.dials_failed, 0, "its own dial is still under way");
+}
+
+/// `decisions:CLU-5`: handshakes are capped for each second; who comes too early is told to try again, and then comes in.
+#[tokio::test]
+async fn handshakes_are_capped() {
+    let ca = TestCa::new("demo");
+    let narrow = Settings { handshakes_per_s: 1, ..settings(ca.identity(9), 9, 1) };
+    let hub = Node::start(narrow);
+    let mut others: Vec<Node> = (1..4).map(|id| Node::of(&ca, id)).collect();
+    for other in &mut others {
+        other.dial(hub.target());
+    }
+    let mut told = 0;
+    for other in &mut others {
+        loop {
+            match other.next().await {
+                ToLink::SessionUp(_) => break,
+                ToLink::ConnectFailed { why, hopeless: false, .. } if why.contains("busy") => {
+                    told += 1;
+                    other.dial(hub.target());
+                }
+                other => panic!("up, or told to try again: {other:?}"),
+            }
+        }
+    }
+    let counters = hub.reliable.view().counters;
+    assert!(told >= 2, "two of three came too early");
+    assert_eq!((counters.accepted, counters.capped), (3, told));
+}

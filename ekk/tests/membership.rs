@@ -1,4 +1,5 @@
 //! Death: who is removed, how fast, by whose word, and who is not.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 mod membership_net;
 

@@ -1,4 +1,5 @@
 //! The watch graph and the news on it.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 mod membership_net;
 

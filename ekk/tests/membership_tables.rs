@@ -1,4 +1,5 @@
 //! The tables of the membership: every state x event cell, pinned here and in `docs/state-machines.md`.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use ekk::membership::case::{Suspicion, SuspicionEvent};
 use ekk::membership::link::{LINK_TABLE, LinkAction, LinkEvent, LinkState, mirrored, next, previous};

@@ -1,17 +1,17 @@
 //! A small network of real memberships: messages with delay and loss, partitions, crashes, and keys that cannot be forged
 //! without knowing a secret.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ekk::hash::{Rng, digest};
 use ekk::id::{Identity, NodeId};
 use ekk::membership::record::{MemberRecord, Name, Zone};
-use ekk::membership::{Config, Membership, Refused};
+use ekk::membership::{Config, Membership};
 use ekk::profile::{Preset, Timing};
 use ekk::sign::{Crypto, Signature, Verdict};
 use ekk::sink::{Class, Event, Sink};
-use ekk::time::{Span, Time};
+use ekk::time::Time;
 use ekk::wire::v1::membership::{Heartbeat, Message};
 use ekk::wire::v1::{Header, Kind};
 
@@ -144,6 +144,9 @@ pub struct Member {
     pub sent_bytes: u64,
 }
 
+/// When, from whom, to whom, what.
+pub type Taped = (u64, u32, u32, Vec<u8>);
+
 pub struct Net {
     pub now_us: u64,
     pub members: BTreeMap<u32, Member>,
@@ -156,8 +159,8 @@ pub struct Net {
     pub side: BTreeMap<u32, u8>,
     /// Paths (from, to) that are cut.
     pub cut: BTreeSet<(u32, u32)>,
-    /// A copy of all messages of some kind, for replays.
-    pub tape: Option<Vec<(u64, u32, u32, Vec<u8>)>>,
+    /// A copy of all messages while it runs.
+    pub tape: Option<Vec<Taped>>,
 }
 
 impl Net {
@@ -336,6 +339,10 @@ impl Net {
         }
     }
 
+    pub fn put_on_side(&mut self, raw: u32, side: u8) {
+        self.side.insert(raw, side);
+    }
+
     pub fn crash(&mut self, raw: u32) {
         self.members.get_mut(&raw).unwrap().up = false;
     }
@@ -400,14 +407,6 @@ pub fn decode_beat(bytes: &[u8]) -> Option<Heartbeat> {
     (header.kind == Kind::HEARTBEAT).then(|| Heartbeat::decode(body).unwrap())
 }
 
-pub fn span_ms(span: Span) -> u64 {
-    span.as_ms()
-}
-
 pub fn is_refused(member: &Member, name: &str) -> bool {
     member.refused.keys().any(|key| key.starts_with(name))
-}
-
-pub fn unwanted() -> Refused {
-    Refused::Unwanted
 }

@@ -9,7 +9,7 @@ use ekk::node::SmallNode;
 use ekk::sink::{Class, Event, Sink};
 use ekk::task::{TaskEnd, TaskSpec};
 use ekk::time::{Span, Time};
-use node_support::{Digests, FORMATION, config, id, record};
+use node_support::{Digests, config, id, record};
 use shm_transport::counting::{CountingAllocator, allocations, count};
 
 #[global_allocator]
@@ -55,7 +55,8 @@ fn a_node_allocates_nothing_after_it_was_made() {
             node.set_known(5);
             let me = wire.from;
             let mut others = ids.iter().filter(|&&raw| raw != me).map(|&raw| record(raw, [raw as i16; 3]));
-            node.adopt(now, &mut others, FORMATION, &mut crypto, &mut wire);
+            let formation = node.config().formation(1);
+            node.adopt(now, &mut others, formation, &mut crypto, &mut wire).unwrap();
             node.set_component(0, Q16(wire.from as i32 * 1_000));
             node.add_task(now, TaskSpec { period: Span::from_ms(10), ..TaskSpec::new("beat", 1) }).unwrap();
         }

@@ -308,6 +308,12 @@ impl<'a> Config<'a> {
         }
     }
 
+    /// The formation of that epoch under this configuration.
+    #[must_use]
+    pub fn formation(&self, epoch: u64) -> Formation {
+        Formation { cluster_id: self.cluster_id, epoch, digest: self.stamp().digest() }
+    }
+
     /// What this node's own signals carry.
     pub(super) fn stamp(&self) -> Stamp {
         Stamp {

@@ -1,7 +1,8 @@
 //! What a node is told at its start; a checked value, so that a node cannot be built wrong (`ekk:D-17`, `ekk:D-38`).
 
-use crate::heartbeat;
+use crate::bootstrap::{self, Formation, OnDeadline, Settings};
 use crate::consensus::Policies;
+use crate::heartbeat;
 use crate::id::NodeId;
 use crate::profile::{Preset, Profile, Timing};
 use crate::topology::{self, Metric};
@@ -44,6 +45,13 @@ impl Founders {
         &self.ids[..usize::from(self.count)]
     }
 
+    /// The ids in another order.
+    pub(super) fn shuffle<K: Ord>(&mut self, key: impl FnMut(&NodeId) -> K) -> &[NodeId] {
+        let ids = &mut self.ids[..usize::from(self.count)];
+        ids.sort_unstable_by_key(key);
+        ids
+    }
+
     /// Whether `id` is one of them.
     #[must_use]
     pub fn contains(&self, id: NodeId) -> bool {
@@ -70,6 +78,12 @@ pub struct NodeConfig {
     pub founders: Founders,
     /// Ready founders needed to form, 1..=number of founders.
     pub quorum: u8,
+    /// The formation this node remembers from before.
+    pub record: Option<Formation>,
+    /// What the bootstrap does when its deadline passes a second time.
+    pub on_deadline: OnDeadline,
+    /// Retries and deadline of the bootstrap.
+    pub bootstrap: Settings,
     /// Messages taken per tick, heartbeats apart (`ekk:D-40`).
     pub inbox_per_tick: u16,
     /// What this node can do, bits of `ekk` section 2.
@@ -93,6 +107,9 @@ impl NodeConfig {
             neighbours_min: 3,
             founders,
             quorum: founders.count / 2 + 1,
+            record: None,
+            on_deadline: OnDeadline::Warn,
+            bootstrap: Settings::default(),
             inbox_per_tick: 64,
             capabilities: 0,
             voters: founders,
@@ -140,6 +157,8 @@ pub enum ConfigError {
     Inbox,
     /// The neighbourhood refuses it.
     Topology(topology::ConfigError),
+    /// The bootstrap refuses it.
+    Bootstrap(bootstrap::ConfigError),
     /// The judgement of neighbours refuses it.
     Heartbeat(heartbeat::ConfigError),
 }
@@ -153,6 +172,7 @@ impl core::fmt::Display for ConfigError {
             ConfigError::Neighbours(k) => write!(f, "k = {k}; take 1..={NEIGHBOURS_MAX}"),
             ConfigError::NeighboursMin(n) => write!(f, "least number of neighbours {n}; take 1..=k"),
             ConfigError::Quorum(q) => write!(f, "quorum {q}; take 1..=number of founders"),
+            ConfigError::Bootstrap(error) => write!(f, "{error}"),
             ConfigError::Topology(error) => write!(f, "{error}"),
             ConfigError::Heartbeat(error) => write!(f, "{error}"),
             ConfigError::Inbox => f.write_str("inbox budget 0; take at least 1 message a tick"),

@@ -6,6 +6,7 @@
 mod ballots;
 mod config;
 mod drop;
+mod formation;
 mod fuzz;
 mod lease;
 mod nearest;
@@ -18,6 +19,7 @@ mod tap;
 mod tick;
 mod view;
 
+pub use crate::bootstrap::Formation;
 pub use crate::heartbeat::Health;
 pub use config::{ConfigError, FOUNDERS_MAX, Founders, NEIGHBOURS_MAX, NodeConfig};
 pub use drop::{Drop, Drops};
@@ -26,7 +28,9 @@ pub use lease::SUBSCRIBERS_MAX;
 pub use nearest::CANDIDATES_MAX;
 pub use quarantine::QUARANTINED_MAX;
 pub use state::Input;
-pub use view::{Counters, Formation, NeighbourView, Outcome, State};
+pub use view::{Counters, NeighbourView, Outcome, State};
+
+use crate::bootstrap::Driver;
 
 use crate::field::Rules;
 use crate::fixed::Q16;
@@ -115,6 +119,7 @@ pub struct NodeWith<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize
     /// How well the neighbours are heard; in the seed profile: all peers.
     peers: Heartbeat<PEERS_MAX, 32>,
     ballots: ballots::Ballots,
+    driver: Driver,
     membership: Membership<TOMBS, SEEN, VERDICTS>,
 }
 
@@ -169,6 +174,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             nearest: nearest::Nearest::new(&config, id, me.position)?,
             peers: Heartbeat::new(peers_config(&config), id).map_err(ConfigError::Heartbeat)?,
             ballots: ballots::Ballots::new(&config, me.identity),
+            driver: config.driver(&me, seed)?,
             membership,
         })
     }
@@ -183,6 +189,9 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         self.publish_at = now;
         self.ask_candidates_at = now;
         self.apply(now, Input::Start, sink);
+        if self.formed.is_none() && self.config.profile == Profile::Product {
+            self.driver.start(now, sink);
+        }
     }
 
     /// Stops: those that know this node as a neighbour are told, and nothing is done until the next start. A planned leave
@@ -214,45 +223,8 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
     pub fn next_tick(&self) -> Time {
         match self.state {
             State::Init | State::Shutdown => Time::NEVER,
-            _ => self.beat_at.min(self.publish_at).min(self.tasks.next_release()),
+            _ => self.beat_at.min(self.publish_at).min(self.tasks.next_release()).min(self.driver.next_tick()),
         }
-    }
-
-    /// A session with `peer` is up: messages to it go out at once.
-    pub fn session_up(&mut self, _now: Time, _peer: NodeId, _sink: &mut impl Sink) {}
-
-    /// The session with `peer` is gone.
-    pub fn session_down(&mut self, _now: Time, _peer: NodeId, _sink: &mut impl Sink) {}
-
-    /// A measured round-trip time to `peer`; moves elections under [`crate::topology::Metric::Rtt`].
-    pub fn rtt_sample(&mut self, now: Time, peer: NodeId, rtt: Span) {
-        self.nearest.rtt(now, peer, rtt);
-    }
-
-    /// Own start-up work is done: one step of the bootstrap.
-    pub fn local_done(&mut self, _now: Time, _crypto: &mut impl Crypto, _sink: &mut impl Sink) {}
-
-    /// The deadline of the bootstrap passed.
-    pub fn deadline(&mut self, _now: Time, _crypto: &mut impl Crypto, _sink: &mut impl Sink) {}
-
-    /// The operator's word about one that asked to join.
-    pub fn join_decision(&mut self, _now: Time, _id: NodeId, _grant: bool, _sink: &mut impl Sink) {}
-
-    /// A snapshot from the reliable plane: the formation and members to begin with.
-    pub fn adopt(
-        &mut self,
-        now: Time,
-        members: &mut impl Iterator<Item = MemberRecord>,
-        formation: Formation,
-        crypto: &mut impl Crypto,
-        sink: &mut impl Sink,
-    ) {
-        if self.formed.is_none() {
-            self.formed = Some(formation);
-            sink.event(&Event::Adopted { epoch: formation.epoch, digest: formation.digest });
-        }
-        let mut tap = tap::Tap { now, sink, nearest: &mut self.nearest, ended: &mut self.ended };
-        self.membership.adopt(now, members, crypto, &mut tap);
     }
 
     /// First watch rings as (ring, previous, next): for a founding set and for a simulation that starts warm.
@@ -447,7 +419,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
 }
 
 /// Bytes of a node by part; see [`footprint`].
-pub type Footprint = [(&'static str, usize); 10];
+pub type Footprint = [(&'static str, usize); 11];
 
 /// Bytes of a node of an agent by part, the whole first. The core (`decisions:CLU-3`) is what is left without the records and
 /// stores of the membership.
@@ -463,6 +435,7 @@ pub const fn footprint() -> Footprint {
         ("neighbours", size_of::<neighbours::Neighbours>()),
         ("ballots", size_of::<ballots::Ballots>()),
         ("tasks", size_of::<Tasks>()),
+        ("bootstrap", size_of::<Driver>()),
         ("leases", size_of::<lease::Leases>()),
         ("config", size_of::<NodeConfig>() + size_of::<Rules>()),
     ]

@@ -78,6 +78,15 @@ impl Neighbours {
         }
     }
 
+    /// A lease on the field of `id` is asked for in the next tick, if it has not answered yet.
+    pub(super) fn ask_now(&mut self, id: NodeId) {
+        if let Some(neighbour) = self.all_mut().iter_mut().find(|neighbour| neighbour.id == id)
+            && neighbour.field_at.is_none()
+        {
+            neighbour.ask_at = Time::ZERO;
+        }
+    }
+
     /// A reader for [`crate::field::product`] that is asked in the order of the election.
     pub(super) fn samples<'a>(
         &'a self,

@@ -19,12 +19,17 @@ pub(super) struct Inbox {
     taken: u16,
     /// Heartbeats.
     beats: u16,
+    /// Copies of known news, which were not counted.
+    copies: u16,
     /// The transport failed.
     pub(super) failed: bool,
 }
 
 /// Heartbeats taken per message of the budget: they go first, but nothing is unlimited.
 const BEATS_PER_BUDGET: u16 = 4;
+
+/// Copies of known news that cost nothing, per message of the budget: one for each other watch link.
+const COPIES_PER_BUDGET: u16 = 12;
 
 impl Inbox {
     /// Takes one of a group, or says that the budget of this tick is used up. Groups give way in the order of how well
@@ -42,6 +47,15 @@ impl Inbox {
         }
         *used += 1;
         Ok(())
+    }
+
+    /// News come once over each link: the copies after the first cost no signature check and no place in the budget, else a
+    /// dozen deaths at once would crowd each other out. So many copies as a full budget of news can have.
+    fn give_back(&mut self, group: Group, budget: u16) {
+        if group == Group::Membership && self.copies < budget.saturating_mul(COPIES_PER_BUDGET) {
+            self.copies += 1;
+            self.taken = self.taken.saturating_sub(1);
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -126,17 +140,22 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         let group = header.kind.group().ok_or(WireError::Kind(header.kind.0))?;
         self.inbox.take(group, self.config.inbox_per_tick)?;
         match group {
-            Group::Heartbeat | Group::Membership => self.take_membership(now, &header, body, crypto, sink),
+            Group::Heartbeat | Group::Membership => {
+                let taken = self.take_membership(now, &header, body, crypto, sink);
+                if taken == Err(Drop::Unwanted) {
+                    self.inbox.give_back(group, self.config.inbox_per_tick);
+                }
+                taken
+            }
             Group::Field => self.take_field(now, &header, body, sink),
             Group::Ballot => {
                 let me = self.identity();
                 let links = self.watch_links(now);
-                let taken =
-                    self.ballots.receive(now, me, &header, body, &links, &mut self.counters, crypto, sink);
+                let taken = self.ballots.receive(now, me, &header, body, &links, &mut self.counters, crypto, sink);
                 self.act_on_decisions(now, crypto, sink);
                 taken
             }
-            Group::Bootstrap => self.take_bootstrap(now, &header, body, crypto, sink),
+            Group::Bootstrap => self.take_bootstrap(now, from, bytes, sink),
         }
     }
 
@@ -195,16 +214,5 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             }
         }
         Ok(())
-    }
-
-    fn take_bootstrap(
-        &mut self,
-        _now: Time,
-        _header: &Header,
-        _body: Reader<'_>,
-        _crypto: &mut impl Crypto,
-        _sink: &mut impl Sink,
-    ) -> Result<(), Drop> {
-        Err(Drop::UnknownKind)
     }
 }

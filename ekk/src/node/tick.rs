@@ -53,6 +53,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             // The seed gives up the whole tick; nobody but a conformance vector wants that.
             return self.count_outcome(true, false);
         }
+        self.run_bootstrap(now, sink);
         let beat = now >= self.beat_at;
         if beat {
             self.beat_at = next_on_grid(self.beat_at, now, self.config.timing.period);

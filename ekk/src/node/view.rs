@@ -89,17 +89,6 @@ pub struct Counters {
     pub stalls: u32,
 }
 
-/// A formation record (`bootstrap` section 8.2).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Formation {
-    /// Number of the cluster.
-    pub cluster_id: u64,
-    /// Counts formations.
-    pub epoch: u64,
-    /// Digest of founders and policy.
-    pub digest: u64,
-}
-
 /// One of the k nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NeighbourView {

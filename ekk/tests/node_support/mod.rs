@@ -89,8 +89,6 @@ pub fn node(raw: u32, founders: &[u32]) -> Node {
     Node::new(config(founders), record(raw, [raw as i16, 0, 0]), u64::from(raw)).unwrap()
 }
 
-pub const FORMATION: Formation = Formation { cluster_id: 7, epoch: 1, digest: 99 };
-
 pub struct Member {
     pub node: Node,
     pub crypto: Digests,
@@ -143,12 +141,33 @@ impl Net {
             let Member { node, crypto, kept, .. } = member;
             node.set_known(ids.len() as u32);
             let mut others = records.iter().copied().filter(|record| record.identity.id.get() != raw);
-            node.adopt(now, &mut others, FORMATION, crypto, kept);
+            let formation: Formation = node.config().formation(1);
+            node.adopt(now, &mut others, formation, crypto, kept).unwrap();
             for record in records.iter().filter(|record| record.identity.id.get() != raw) {
                 node.offer(now, record).unwrap();
             }
         }
         net
+    }
+
+    /// Sessions of everybody with everybody: records are exchanged, nothing is formed.
+    pub fn meet(&mut self) {
+        let records: Vec<MemberRecord> = self.members.values().map(|member| *member.node.me()).collect();
+        for (&raw, member) in &mut self.members {
+            let Member { node, crypto, kept, .. } = member;
+            for record in records.iter().filter(|record| record.identity.id.get() != raw) {
+                node.met(self.now, record, crypto, kept);
+                node.session_up(self.now, record.identity.id, kept);
+            }
+        }
+    }
+
+    /// Start-up work of one node is done.
+    pub fn done(&mut self, raw: u32) {
+        let now = self.now;
+        let Member { node, crypto, kept, .. } = self.members.get_mut(&raw).unwrap();
+        node.local_done(now, crypto, kept).unwrap();
+        self.collect(raw);
     }
 
     pub fn add(&mut self, mut node: Node) {
@@ -174,6 +193,11 @@ impl Net {
 
     pub fn state(&self, raw: u32) -> State {
         self.members[&raw].node.state()
+    }
+
+    /// Sends what a node was made to say outside of a tick.
+    pub fn flush(&mut self, raw: u32) {
+        self.collect(raw);
     }
 
     fn collect(&mut self, raw: u32) {

@@ -106,3 +106,22 @@ impl Timing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// decisions:CLU-10: every time is a multiple of the period; ekk:D-17: periods that disable detection are refused.
+    #[test]
+    fn times_are_multiples_of_the_period() {
+        for (preset, ms) in [(Preset::Fast, 10), (Preset::Lan, 100), (Preset::Wan, 1_000)] {
+            let timing = Timing::preset(preset);
+            assert_eq!(timing.period, Span::from_ms(ms));
+            let multiples = [timing.ballot, timing.inhibition, timing.tau, timing.refutation];
+            assert_eq!(multiples, [20, 40, 10, 2].map(|count| timing.period.times(count)));
+            assert_eq!(Timing::new(timing.period), Ok(timing));
+        }
+        assert_eq!(Timing::new(Span::ZERO), Err(BadPeriod(Span::ZERO)));
+        assert_eq!(Timing::new(Span::from_s(3_601)), Err(BadPeriod(Span::from_s(3_601))));
+    }
+}

@@ -112,3 +112,24 @@ impl fmt::Display for Span {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    /// ekk:D-08: no sum or difference of times wraps.
+    #[test]
+    fn times_saturate() {
+        assert_eq!(Time(5).since(Time(7)), Span::ZERO);
+        assert_eq!(Time::NEVER.after(Span(1)), Time::NEVER);
+        assert_eq!(Time(5).before(Span(7)), Time::ZERO);
+        assert_eq!(Span::MAX.plus(Span(1)), Span::MAX);
+        assert_eq!(Span(1).minus(Span(2)), Span::ZERO);
+        assert_eq!(Span::from_s(u64::MAX), Span::MAX);
+        assert_eq!((Span(10).over(4), Span(10).over(0), Span(10).times(3)), (Span(2), Span::MAX, Span(30)));
+        assert_eq!((Time::from_ms(3).as_us(), Span::from_ms(3).as_ms()), (3_000, 3));
+        assert_eq!(format!("{} {} {}", Span(7), Span::from_ms(20), Span::from_s(90)), "7 ns 20 ms 90 s");
+    }
+}

@@ -100,7 +100,10 @@ impl<const W: usize> Machine<W> {
                     }
                 }
                 let threshold = self.policy.threshold(usize::from(self.genesis), self.members.len());
-                self.quorum = self.quorum.max(threshold);
+                // A formed node keeps the quorum it formed by: a grant never un-forms (`bootstrap:P4`).
+                if self.state != State::Formed {
+                    self.quorum = self.quorum.max(threshold);
+                }
             }
             (Effect::Raise, Input::Seen(signal) | Input::Ready(signal)) => {
                 self.raise(signal.stamp.map_or(self.own.epoch, |stamp| stamp.epoch));

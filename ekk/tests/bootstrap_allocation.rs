@@ -1,4 +1,5 @@
 //! No step of the bootstrap allocates (`bootstrap:W11`, `decisions:CLU-3`): counted by the global allocator, in a binary of its own.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use ekk::bootstrap::{Config, Driver, Input, Machine, Policy, Ring, Settings, Signal};
 use ekk::id::{Identity, NodeId};

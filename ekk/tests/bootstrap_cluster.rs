@@ -1,4 +1,5 @@
 //! Clusters of real drivers under virtual time: K1 to K4, C1, C3, C4, E3, E5, E6, with loss, duplication, delay and reordering.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 mod bootstrap_support;
 

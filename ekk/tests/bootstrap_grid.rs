@@ -1,4 +1,5 @@
 //! The whole grid of the bootstrap, state by event, under both rule sets: a snapshot, and the sections of `docs/state-machines.md`.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 mod bootstrap_support;
 

@@ -1,4 +1,5 @@
 //! The seed's machine: its 25 vectors (`bootstrap` section 12), and the `faction` crate as an oracle over random sequences.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 mod bootstrap_support;
 

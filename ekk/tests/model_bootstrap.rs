@@ -3,6 +3,7 @@
 //!
 //! A delivered message stays in the network, so that duplication is everywhere, and one that is never delivered is a loss.
 //! `TREFOIL_DEEP=1` visits more.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use ekk::bootstrap::Over;
 use ekk::bootstrap::{Config, Formation, Input, Machine, Output, Policy, Rule, Signal, Stamp, State, Verdict};

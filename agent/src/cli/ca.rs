@@ -200,7 +200,7 @@ fn named(path: &Path) -> Result<(NodeId, String, [u8; 32]), Failure> {
     Ok((card.node, card.cluster, card.public_key))
 }
 
-fn show(path: &PathBuf) -> Result<String, Failure> {
+fn show(path: &Path) -> Result<String, Failure> {
     let bytes = files::read(path)?;
     let text = String::from_utf8_lossy(&bytes);
     if text.contains("PRIVATE KEY") {

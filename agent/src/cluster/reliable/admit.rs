@@ -79,6 +79,8 @@ mod tests {
         let (old, new) = (side(7, false), side(8, false));
         assert_eq!(decide(Some(old), new, 1, 2, false), Decision::Take);
         assert_eq!(decide(Some(new), old, 1, 2, false), Decision::Probe, "an earlier incarnation");
+        let twin = Side { boot_id: 9, ..old };
+        assert_eq!(decide(Some(old), twin, 1, 2, false), Decision::Probe, "the same incarnation twice");
         let elsewhere = Side { address: "10.0.0.2:1".parse().expect("an address"), ..new };
         assert_eq!(decide(Some(old), elsewhere, 1, 2, false), Decision::Probe);
     }

@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(dials.failed(target(2), false, now), AfterFailure::Tell);
             assert!(dials.ask(target(2), Why::Watch, now));
             assert_eq!(dials.due(now + delay.mul_f64(0.74)), [], "not before its time");
-            assert_eq!(dials.done(&target(2)).is_some(), true);
+            assert!(dials.done(&target(2)).is_some());
             dials.waits.insert(target(2), Wait { delay, until: now });
             now += delay.mul_f64(1.26);
             delay = (delay * 2).min(times.backoff_max);

@@ -138,7 +138,9 @@ async fn a_session_taken_up_again_has_a_later_epoch() {
 #[tokio::test]
 async fn a_stale_address_keeps_nobody_out() {
     let ca = TestCa::new("demo");
-    let (mut a, mut b) = (Node::of(&ca, 1), Node::of(&ca, 2));
+    let patient = Times { dial: 2 * PATIENCE, ..times() };
+    let patient = Settings { times: patient, ..settings(ca.identity(1), 1, 1) };
+    let (mut a, mut b) = (Node::start(patient), Node::of(&ca, 2));
     let nobody = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
     a.dial(Target::Node { id: 2, address: nobody.local_addr().expect("an address") });
     a.until("dialled", |counters| counters.dials == 1).await;

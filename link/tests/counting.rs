@@ -31,8 +31,8 @@ impl Deliver for Tally {
     }
 }
 
-// decisions:CLU-4: aim: the data path takes no memory. Method: all kinds of traffic, with losses, rekeying, closing and coming back, under an
-// allocator that counts.
+// decisions:CLU-4: aim: the data path takes no memory. Method: all kinds of traffic, with losses, rekeying, closing and coming
+// back, under an allocator that counts.
 #[test]
 fn the_data_path_allocates_nothing() {
     let (mut one, mut two) = pair::<RingAead>(|config| {

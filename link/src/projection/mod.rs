@@ -25,6 +25,9 @@ pub const SEGMENTS_MAX: usize = 8;
 /// Bytes before the bytes of a segment.
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 20;
 
+/// Bytes of a block of AES.
+const BLOCK_BYTES: usize = 16;
+
 /// A segment as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment<'a> {
@@ -102,7 +105,10 @@ pub(crate) fn cut(total: usize, datagram: usize, version: u8) -> Result<(usize, 
         return Err(room * SEGMENTS_MAX);
     }
     let count = total.div_ceil(room).max(1);
-    Ok((count, total.div_ceil(count)))
+    let least = total.div_ceil(count);
+    // Whole cipher blocks are sealed faster, so a segment is filled up to the next one where that leaves the last one something.
+    let filled = ((least + SEGMENT_HEADER_BYTES).next_multiple_of(BLOCK_BYTES) - SEGMENT_HEADER_BYTES).min(room);
+    Ok((count, if count > 1 && filled * (count - 1) < total { filled } else { least }))
 }
 
 #[cfg(test)]

@@ -182,7 +182,9 @@ fn count(tallies: &Tallies, counters: &mut Counters) {
 }
 
 impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMBS, SEEN, VERDICTS> {
-    pub(super) fn watch_links(&self, now: Time) -> Links {
+    /// The watch links, for whoever is about to touch the ballots: the next tick looks at their deadlines again.
+    pub(super) fn watch_links(&mut self, now: Time) -> Links {
+        self.ballots_at = Time::ZERO;
         Links::of(self.membership.links(now).map(|link| link.identity.id))
     }
 

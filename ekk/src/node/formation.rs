@@ -176,6 +176,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
     /// A session with `peer` is up: what waits for it goes out at once.
     pub fn session_up(&mut self, _now: Time, peer: NodeId, _sink: &mut impl Sink) {
         self.neighbours.ask_now(peer);
+        self.leases_at = Time::ZERO;
     }
 
     /// The session with `peer` is gone; a neighbour is judged by its silence.

@@ -97,7 +97,10 @@ pub struct NodeWith<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize
     publish_at: Time,
     ask_candidates_at: Time,
     settle_by: Time,
-    aggregated_at: Time,
+    /// Next deadline of a ballot; next lease to ask for.
+    ballots_at: Time,
+    leases_at: Time,
+    aggregate_at: Time,
     fresh_fields: bool,
     fresh_verdicts: bool,
     /// A discovery met a full table since the last tick (seed profile).
@@ -155,7 +158,9 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             publish_at: Time::ZERO,
             ask_candidates_at: Time::ZERO,
             settle_by: Time::ZERO,
-            aggregated_at: Time::ZERO,
+            ballots_at: Time::ZERO,
+            leases_at: Time::ZERO,
+            aggregate_at: Time::ZERO,
             fresh_fields: true,
             fresh_verdicts: true,
             full: false,

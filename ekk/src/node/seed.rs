@@ -56,6 +56,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             Message::Discovery { position, .. } => self.discover(now, identity, position),
             _ => {
                 let me = self.identity();
+                self.ballots_at = Time::ZERO;
                 self.ballots.receive_v0(now, me, from, &message, &mut self.counters, sink)
             }
         }

@@ -67,12 +67,16 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         let mut degraded = !self.aggregate(now);
         degraded |= core::mem::take(&mut self.full);
         let me = self.identity();
-        if self.ballots.0.next_due() <= now {
-            let links = self.watch_links(now);
-            self.ballots.tick(now, me, &links, &mut self.counters, crypto, sink);
-            self.act_on_decisions(now, crypto, sink);
+        if now >= self.ballots_at {
+            if self.ballots.0.next_due() <= now {
+                let links = self.watch_links(now);
+                self.ballots.tick(now, me, &links, &mut self.counters, crypto, sink);
+                self.act_on_decisions(now, crypto, sink);
+            }
+            self.ballots_at = self.ballots.0.next_due();
         }
-        self.own.slack = self.tasks.slack_component(now);
+        let slack = self.tasks.slack_component(now);
+        self.fresh_fields |= slack != core::mem::replace(&mut self.own.slack, slack);
         if let Some(task) = self.tasks.choose(now, self.config.capabilities, &self.gradients, selector) {
             sink.event(&Event::RunTask(task.0));
         }
@@ -105,6 +109,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         self.neighbours.shift(gap);
         self.leases.shift(gap);
         self.ballots.shift(gap);
+        self.ballots_at = Time::ZERO;
         self.settle_by = self.settle_by.after(gap);
     }
 
@@ -188,7 +193,9 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
                 sink.event(&Event::NeedCandidates);
             }
         }
-        self.renew_leases(now, sink);
+        if now >= self.leases_at {
+            self.renew_leases(now, sink);
+        }
         announce
     }
 
@@ -197,6 +204,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
             self.watch_elected(now, sink);
         }
         self.neighbours.elect(now, self.nearest.elected());
+        self.leases_at = now;
         self.fresh_fields = true;
         self.fresh_verdicts = true;
         self.ballots.set_electorate(self.neighbours.all().iter().map(|neighbour| neighbour.id));
@@ -226,36 +234,40 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
     fn renew_leases(&mut self, now: Time, sink: &mut impl Sink) {
         let lease = self.config.timing.period.times(LEASE_PERIODS);
         let (me, sequence) = (self.identity(), self.own.sequence);
+        let mut next = Time::NEVER;
         for neighbour in self.neighbours.all_mut() {
             if now < neighbour.ask_at {
+                next = next.min(neighbour.ask_at);
                 continue;
             }
             // Soon again until it answers, then three times within the lease.
             let wait = if neighbour.field_at.is_some() { lease.over(3) } else { self.config.timing.field };
             neighbour.ask_at = now.after(wait);
+            next = next.min(neighbour.ask_at);
             let lease_ms = lease.as_ms().clamp(1, u64::from(field::LEASE_MS_MAX)) as u32;
             let mut buffer = [0; field::SUBSCRIBE_BYTES];
             if let Ok(bytes) = field::encode_subscribe(me, sequence, lease_ms, &mut buffer) {
                 sink.send(neighbour.id, Class::Field, bytes);
             }
         }
+        self.leases_at = next;
     }
 
     /// Phase 4: neighbours' weighted mean minus own, per component. False when somebody should have given a sample and
-    /// nobody did; the gradients keep their values then.
+    /// nobody did; the gradients keep their values then. Between two fields of a neighbour only the weights age, all alike:
+    /// the mean is computed anew when something was said, and at least as often as fields come.
     fn aggregate(&mut self, now: Time) -> bool {
-        let period = self.config.timing.period;
-        if !self.fresh_fields && now.since(self.aggregated_at) < period {
+        if !self.fresh_fields && now < self.aggregate_at {
             return true;
         }
-        self.fresh_fields = false;
-        self.aggregated_at = now;
         let read = self.neighbours.samples(now, self.rules.lifetime());
         let said = product(&self.rules, self.nearest.elected(), read);
         if said.sampling == Sampling::Degraded {
             self.counters.sample_failed = self.counters.sample_failed.saturating_add(1);
             return false;
         }
+        self.fresh_fields = false;
+        self.aggregate_at = now.after(self.config.timing.field);
         self.gradients = gradients(&self.own_components(), &said);
         true
     }

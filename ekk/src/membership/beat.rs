@@ -8,8 +8,8 @@ use crate::id::NodeId;
 use crate::sign::{Crypto, Verdict};
 use crate::sink::{Class, Event, Sink};
 use crate::time::Time;
-use crate::wire::v1::membership::{Heartbeat, Message, News, NewsKind};
-use crate::wire::v1::{Header, Kind, MESSAGE_BYTES_MAX};
+use crate::wire::v1::membership::{HEARTBEAT_BYTES_MAX, Heartbeat, Message, News, NewsKind};
+use crate::wire::v1::{HEADER_BYTES, Header, Kind};
 
 /// Heartbeats in a row without a role until this end gives the role up.
 const MISMATCH_MAX: u8 = 8;
@@ -41,7 +41,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
                 news: self.news.fill(slot, repeats),
                 set: (link.held_digest != set_digest).then_some(self.set),
             };
-            let mut buffer = [0; MESSAGE_BYTES_MAX];
+            let mut buffer = [0; HEADER_BYTES + HEARTBEAT_BYTES_MAX];
             if let Ok(mut writer) = header.begin(&mut buffer)
                 && beat.encode(&mut writer).is_ok()
             {
@@ -159,8 +159,12 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     fn compare_roles(&mut self, now: Time, peer: NodeId, peer_roles: u16) {
         let claimed = mirrored(peer_roles & ROLES_ALL);
         let fade = now.after(self.periods(super::graph::FADE_PERIODS));
-        let Some(link) = self.links.get(peer) else { return };
+        let Some(link) = self.links.get_mut(peer) else { return };
         let mine = link.roles;
+        if claimed == mine {
+            link.mismatch = 0;
+            return;
+        }
         let lacking = mine & !claimed;
         let mut wanted = claimed & !mine;
         for bit in (0..2 * config::RINGS).map(|at| 1 << at) {

@@ -152,12 +152,13 @@ impl Case {
 /// The open cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cases {
+    open: u8,
     slots: [Option<Case>; CASES_MAX],
 }
 
 impl Default for Cases {
     fn default() -> Self {
-        Self { slots: [None; CASES_MAX] }
+        Self { open: 0, slots: [None; CASES_MAX] }
     }
 }
 
@@ -165,11 +166,17 @@ impl Cases {
     /// The case of a subject.
     #[must_use]
     pub fn get(&self, subject: NodeId) -> Option<&Case> {
+        if self.open == 0 {
+            return None;
+        }
         self.slots.iter().flatten().find(|case| case.subject().id == subject)
     }
 
     /// The case of a subject.
     pub fn get_mut(&mut self, subject: NodeId) -> Option<&mut Case> {
+        if self.open == 0 {
+            return None;
+        }
         self.slots.iter_mut().flatten().find(|case| case.subject().id == subject)
     }
 
@@ -187,12 +194,25 @@ impl Cases {
     /// Opens a case; `None` when all are taken.
     pub fn open(&mut self, case: Case) -> Option<&mut Case> {
         let slot = self.slots.iter_mut().find(|slot| slot.is_none())?;
+        self.open += 1;
         Some(slot.insert(case))
     }
 
     /// Closes the case of a subject.
     pub fn close(&mut self, subject: NodeId) -> Option<Case> {
-        self.slots.iter_mut().find(|slot| slot.as_ref().is_some_and(|case| case.subject().id == subject))?.take()
+        if self.open == 0 {
+            return None;
+        }
+        let of_it = |slot: &&mut Option<Case>| slot.as_ref().is_some_and(|case| case.subject().id == subject);
+        let case = self.slots.iter_mut().find(of_it)?.take();
+        self.open -= u8::from(case.is_some());
+        case
+    }
+
+    /// Whether no case is open.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.open == 0
     }
 
     /// After a stall of this node every refutation window starts again.

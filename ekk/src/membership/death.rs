@@ -65,11 +65,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         for slot in 0..super::config::LINKS_MAX {
             let Some(link) = self.links.at(slot) else { continue };
             let threshold = link.heard.threshold(factor);
-            if link.is_live() && link.heard.missed(now, period) >= u32::from(threshold) {
+            if link.is_live() && link.heard.is_silent(now, period, threshold) {
                 self.state_silence(now, slot, threshold, io);
             }
         }
-        for slot in 0..CASES_MAX {
+        for slot in 0..if self.cases.is_empty() { 0 } else { CASES_MAX } {
             self.tick_case(now, slot, io);
         }
     }

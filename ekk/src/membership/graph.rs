@@ -155,7 +155,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             if link.is_live() {
                 watched += 1;
                 fresh += usize::from(link.fresh);
-                silent += usize::from(link.heard.missed(now, period) >= u32::from(link.heard.threshold(16)));
+                silent += usize::from(link.heard.is_silent(now, period, link.heard.threshold(16)));
             }
             let (peer, state, speak, expired) = (link.peer(), link.state, now >= link.speak, now >= link.expires);
             let record_missing = link.record.is_none_or(|record| record.identity != link.identity);

@@ -89,6 +89,12 @@ impl Heard {
         if missed > u32::MAX as u64 { u32::MAX } else { missed as u32 }
     }
 
+    /// Whether at least `threshold` heartbeats are missing; the same as asking [`Heard::missed`], without its division.
+    #[must_use]
+    pub const fn is_silent(&self, now: Time, period: Span, threshold: u16) -> bool {
+        self.any() && now.since(self.at).0 >= period.times(threshold as u64).0
+    }
+
     /// The threshold T of this peer, times `doubt` in sixteenths.
     #[must_use]
     pub const fn threshold(&self, doubt: u8) -> u16 {

@@ -236,12 +236,14 @@ impl Link {
 /// The links of a node, each in a slot that it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Links {
+    /// Peers of the slots, together in one cache line: most messages look a peer up.
+    peers: [NodeId; LINKS_MAX],
     slots: [Option<Link>; LINKS_MAX],
 }
 
 impl Default for Links {
     fn default() -> Self {
-        Self { slots: [None; LINKS_MAX] }
+        Self { peers: [NodeId::NONE; LINKS_MAX], slots: [None; LINKS_MAX] }
     }
 }
 
@@ -249,18 +251,22 @@ impl Links {
     /// The slot of the link to `peer`.
     #[must_use]
     pub fn slot_of(&self, peer: NodeId) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.as_ref().is_some_and(|link| link.peer() == peer))
+        if !peer.is_node() {
+            return None;
+        }
+        self.peers.iter().position(|&known| known == peer)
     }
 
     /// The link to `peer`.
     #[must_use]
     pub fn get(&self, peer: NodeId) -> Option<&Link> {
-        self.iter().find(|link| link.peer() == peer)
+        self.at(self.slot_of(peer)?)
     }
 
     /// The link to `peer`.
     pub fn get_mut(&mut self, peer: NodeId) -> Option<&mut Link> {
-        self.iter_mut().find(|link| link.peer() == peer)
+        let slot = self.slot_of(peer)?;
+        self.at_mut(slot)
     }
 
     /// The link in a slot.
@@ -305,6 +311,7 @@ impl Links {
     /// Puts a link into a free slot; `None` when all are taken.
     pub fn insert(&mut self, link: Link) -> Option<usize> {
         let slot = self.slots.iter().position(Option::is_none)?;
+        self.peers[slot] = link.peer();
         self.slots[slot] = Some(link);
         Some(slot)
     }
@@ -312,6 +319,7 @@ impl Links {
     /// Empties the slot of `peer`.
     pub fn take(&mut self, peer: NodeId) -> Option<(usize, Link)> {
         let slot = self.slot_of(peer)?;
+        self.peers[slot] = NodeId::NONE;
         self.slots[slot].take().map(|link| (slot, link))
     }
 

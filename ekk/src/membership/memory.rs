@@ -280,6 +280,14 @@ impl<T: Copy, const N: usize> Default for Latest<T, N> {
     }
 }
 
+impl<T: Copy + PartialEq, const N: usize> Latest<T, N> {
+    /// Whether a value is among them.
+    #[must_use]
+    pub fn contains(&self, wanted: &T) -> bool {
+        self.items.iter().any(|item| item.as_ref() == Some(wanted))
+    }
+}
+
 impl<T: Copy, const N: usize> Latest<T, N> {
     /// Adds a value.
     pub fn push(&mut self, item: T) {
@@ -291,7 +299,10 @@ impl<T: Copy, const N: usize> Latest<T, N> {
 
     /// The values, newest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        (1..=N).filter_map(|back| self.items[(self.next as usize + N - back) % N].as_ref())
+        let next = self.next as usize;
+        // Newest first: down from the place before the next one, then down from the end.
+        let (newer, older) = self.items.split_at(next);
+        newer.iter().rev().chain(older.iter().rev()).flatten()
     }
 
     /// The first value, newest first, of which `wanted` holds.

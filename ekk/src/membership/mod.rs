@@ -247,7 +247,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     }
 
     fn is_quarantined(&self, node: NodeId) -> bool {
-        self.quarantine.iter().any(|&listed| listed == node)
+        self.quarantine.contains(&node)
     }
 
     /// Nobody is called silent here nor is its removal accepted while it is under maintenance.

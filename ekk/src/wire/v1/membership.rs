@@ -9,7 +9,7 @@
 use super::{Kind, MESSAGE_BYTES_MAX, Reader, WireError, Writer};
 use crate::id::{Identity, NodeId};
 use crate::membership::config::NEWS_SLOTS;
-use crate::membership::evidence::{Certificate, Statement, WatchSet};
+use crate::membership::evidence::{Certificate, Statement, WATCH_SET_BYTES, WatchSet};
 use crate::membership::record::{MemberRecord, decode_identity, encode_identity};
 use crate::sign::Signature;
 
@@ -140,6 +140,9 @@ pub struct Heartbeat {
     /// The sender's watch set, while the receiver has not got it.
     pub set: Option<WatchSet>,
 }
+
+/// Bytes of the longest body of a heartbeat.
+pub const HEARTBEAT_BYTES_MAX: usize = 14 + 15 * NEWS_SLOTS + WATCH_SET_BYTES;
 
 const FLAG_SET: u8 = 1;
 const FLAG_MUTED: u8 = 2;

@@ -115,6 +115,18 @@ impl NodeHandle {
         }
     }
 
+    /// The region of the braid, for whoever stands in it for tori of other nodes.
+    #[must_use]
+    pub fn region(&self) -> Arc<Region> {
+        Arc::clone(&self.inner.region)
+    }
+
+    /// The node's clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
     fn lead(&self, name: &str) -> Result<(usize, &Lead), Refusal> {
         let found = self.inner.tori.iter().enumerate().find(|(_, lead)| lead.name == name);
         let names: Vec<&str> = self.inner.tori.iter().map(|lead| lead.name.as_str()).collect();
@@ -249,6 +261,23 @@ impl NodeHandle {
     pub fn publish_host(&self, page: &HostPage) {
         self.inner.shared.cpu_permille.store(crate::sensors::cpu_permille(page), Ordering::Relaxed);
         *self.inner.inbox.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(*page));
+    }
+
+    /// Lets tori run that were held at the start; once is enough.
+    pub fn open_gate(&self) {
+        let (closed, open) = (super::shared::Gate::Closed as u32, super::shared::Gate::Open as u32);
+        let _ = self.inner.shared.gate.compare_exchange(closed, open, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Puts the cluster's record on the status page.
+    pub fn publish_cluster(&self, page: &control::cluster::ClusterPage) {
+        self.inner.pages.write_cluster(self.inner.clock.now_ns(), page);
+    }
+
+    /// Where lines for the event log are left, for threads of the cluster.
+    #[must_use]
+    pub fn inbox(&self) -> Arc<Inbox> {
+        Arc::clone(&self.inner.inbox)
     }
 
     /// Adds a line of the control plane to the event log.

@@ -134,12 +134,14 @@ impl<C: Crypto> Engine<'_, C> {
 
     /// Says that a ballot waits for the operator.
     pub(super) fn answer_ballot(&mut self, proposer: u32, ballot: u32, _now_ns: u64) {
-        let asked = self.node.ballots().any(|view| {
-            (view.key.proposer.get(), view.key.number) == (proposer, ballot) && view.own == OwnVote::Ask
-        });
+        let asked = self
+            .node
+            .ballots()
+            .any(|view| (view.key.proposer.get(), view.key.number) == (proposer, ballot) && view.own == OwnVote::Ask);
         if asked {
             let name = self.name(proposer);
-            let text = format!("ballot {ballot} of {name} waits for a vote: trefoil ballots vote {proposer} {ballot} yes|no");
+            let text =
+                format!("ballot {ballot} of {name} waits for a vote: trefoil ballots vote {proposer} {ballot} yes|no");
             self.tell.say(crate::runtime::events::Severity::Notice, text);
         }
     }

@@ -5,13 +5,17 @@ use std::sync::atomic::Ordering;
 
 use control::cluster::{
     BootstrapSnapshot, ClusterSnapshot, EdgeSnapshot, FieldsSnapshot, FounderSnapshot, Health, MemberTotals, MeshState,
-    NeighbourField, NeighbourSnapshot, PlaneSnapshot, RemovalSnapshot, SessionSnapshot, WaitingSnapshot, WatchSnapshot,
+    NeighbourField, NeighbourSnapshot, PlaneSnapshot, RemovalSnapshot, SessionSnapshot, StatementSnapshot,
+    WaitingSnapshot, WatchSnapshot,
 };
 use ekk::fixed::Q16;
+use ekk::id::NodeId;
+use ekk::membership::evidence::Certificate;
 use ekk::membership::record::MemberRecord;
 use ekk::node::{Node, State};
 use ekk::sign::Crypto;
 use ekk::time::Time;
+use ekk::wire::v1::Reader;
 
 use super::engine::Engine;
 use crate::cluster::bridge::Target;
@@ -323,6 +327,9 @@ impl<C: Crypto> Engine<'_, C> {
 
     fn removal_snapshot(&self, removal: &Removal) -> RemovalSnapshot {
         let id = removal.identity.id.get();
+        let certificate = certificate(&removal.certificate);
+        let statements = certificate.as_ref().map_or_else(Vec::new, statements);
+        let proof = certificate.as_ref().map(|certificate| certificate.count(|_| false));
         RemovalSnapshot {
             id,
             name: self.known_name(id),
@@ -330,10 +337,17 @@ impl<C: Crypto> Engine<'_, C> {
             life: removal.identity.life,
             kind: removal.kind.to_owned(),
             at_unix_ns: removal.at_unix_ns,
-            threshold: 0,
-            quorum: 0,
-            statements: Vec::new(),
-            text: why_dead(&self.name(id), &removal.certificate),
+            threshold: certificate
+                .iter()
+                .flat_map(|c| c.statements().map(|s| u32::from(s.threshold)))
+                .max()
+                .unwrap_or(0),
+            quorum: proof.map_or(0, |proof| u32::from(proof.quorum)),
+            statements,
+            text: match removal.kind {
+                "dead" => why_dead(&self.name(id), &removal.certificate),
+                kind => format!("{}: {kind}", self.name(id)),
+            },
         }
     }
 
@@ -369,38 +383,85 @@ impl<C: Crypto> Engine<'_, C> {
     }
 
     fn bootstrap_snapshot(&self) -> BootstrapSnapshot {
-        let formation = self.node.formation();
+        let driver = self.node.bootstrap();
+        let view = driver.view();
         let founders = self.settings.node.founders.ids().iter().map(|id| FounderSnapshot {
             id: id.get(),
             name: self.known_name(id.get()),
-            seen: false,
-            ready: false,
-            boot_inc: 0,
+            seen: *id == self.settings.me.identity.id || view.seen.contains(id),
+            ready: view.ready.contains(id),
+            boot_inc: self.node.membership().record(*id).map_or(0, |record| record.identity.boot_inc),
         });
+        let waiting = driver.machine().waiting().map(|waiting| WaitingSnapshot {
+            reason: waiting.word().to_owned(),
+            peer: waiting.peer.map(NodeId::get),
+            text: waiting.to_string(),
+            since_input: waiting.since,
+        });
+        let formation = self.node.formation();
         BootstrapSnapshot {
-            label: if formation.is_some() { "formed" } else { "gathering" }.to_owned(),
-            overdue: self.overdue && formation.is_none(),
-            adopted: self.shown.adopted,
-            local_done: false,
-            epoch: formation.map_or(0, |formation| formation.epoch),
-            formation: 0,
+            label: if formation.is_some() { "formed" } else { label(&view) }.to_owned(),
+            overdue: view.late && formation.is_none(),
+            adopted: view.adopted || self.shown.adopted,
+            local_done: view.local_done,
+            epoch: view.epoch,
+            formation: formation.map_or(0, ekk::bootstrap::Formation::id),
             digest: formation.map_or(0, |formation| formation.digest),
-            ready: 0,
-            quorum: u32::from(self.settings.node.quorum),
+            ready: view.ready.len() as u32,
+            quorum: view.quorum as u32,
             founders: founders.collect(),
-            waiting: Vec::<WaitingSnapshot>::new(),
+            waiting: if formation.is_some() { Vec::new() } else { waiting.collect() },
         }
     }
 
     fn doubt(&self) -> (f64, bool) {
-        (1.0, false)
+        let (sixteenths, muted) = self.node.membership().doubt();
+        (f64::from(sixteenths) / 16.0, muted)
     }
 }
 
-/// One sentence about a death.
-pub(super) fn why_dead(name: &str, certificate: &[u8]) -> String {
-    if certificate.is_empty() {
-        return format!("{name} is out");
+/// The label, also where "overdue" hides it: that is a field of its own.
+fn label(view: &ekk::bootstrap::View<'_>) -> &'static str {
+    use ekk::bootstrap::Label;
+    match view.label {
+        Label::Overdue if view.local_done => Label::Confirming.name(),
+        Label::Overdue if view.seen.is_empty() => Label::Fresh.name(),
+        Label::Overdue => Label::Gathering.name(),
+        label => label.name(),
     }
-    format!("{name} was removed as dead")
+}
+
+fn certificate(bytes: &[u8]) -> Option<Certificate> {
+    Certificate::decode(&mut Reader::new(bytes)).ok()
+}
+
+/// What each watcher of a certificate said; one that said nothing is shown, too.
+fn statements(certificate: &Certificate) -> Vec<StatementSnapshot> {
+    let of = |watcher: &NodeId| {
+        let said = certificate.statement_of(*watcher);
+        StatementSnapshot {
+            watcher: watcher.get(),
+            last_sequence: said.map_or(0, |said| u64::from(said.last_sequence)),
+            age_ns: said.map_or(0, |said| said.age_us.saturating_mul(1_000)),
+            missed: said.map_or(0, |said| u32::from(said.missed)),
+            doubt: said.map_or(0.0, |said| f64::from(said.doubt) / 16.0),
+            stated: said.is_some(),
+        }
+    };
+    certificate.set.ids().iter().filter(|id| id.is_node()).map(of).collect()
+}
+
+/// One sentence about a death: how many said so, and how long nothing was heard.
+pub(super) fn why_dead(name: &str, bytes: &[u8]) -> String {
+    let Some(certificate) = certificate(bytes) else { return format!("{name} was removed as dead") };
+    let all = statements(&certificate);
+    let stated = all.iter().filter(|statement| statement.stated).count();
+    let longest_ms = all.iter().map(|statement| statement.age_ns).max().unwrap_or(0) / 1_000_000;
+    let who: Vec<String> =
+        all.iter().filter(|statement| statement.stated).map(|said| format!("n{}", said.watcher)).collect();
+    format!(
+        "{name} was removed as dead: {stated} of {} watchers heard nothing for up to {longest_ms} ms ({})",
+        all.len(),
+        who.join(", ")
+    )
 }

@@ -118,6 +118,19 @@ fn forged_and_replayed_statements_remove_nobody() {
         net.run_ms(100);
     }
     assert_eq!(net.deaths(), 0);
+    // A watcher that does not hear the subject has no veto: there the signature decides.
+    let unhearing = watchers[1];
+    net.cut.insert((7, unhearing));
+    net.run_ms(500);
+    let now = net.now();
+    let sequence = net.m(unhearing).links(now).find(|link| link.identity.id == id(7)).map(|link| link.missed);
+    assert!(sequence.is_some_and(|missed| missed >= 4));
+    for last in (60..110).step_by(5) {
+        let message = Message::Silence(forged(liar, stranger, 7, last));
+        net.put_message(liar, unhearing, identity(liar, 1, 0), &message);
+    }
+    net.run_ms(50);
+    assert!(is_refused(&net.members[&unhearing], "BadSignature"));
     let refused = |name: &str| watchers[1..].iter().any(|raw| is_refused(&net.members[raw], name));
     assert!(refused("Stranger"), "the statement of another watcher, and of somebody outside the set");
     assert_eq!(net.m(7).me().identity.id, id(7));
@@ -186,9 +199,12 @@ fn a_deaf_node_removes_nobody() {
         let mut net = Net::formed(30, 7);
         net.run_s(3);
         net.members.get_mut(&9).unwrap().loss_in = loss_in;
-        net.run_s(60);
+        net.run_s(3);
+        let said = net.m(9).counters().statements;
+        net.run_s(57);
         assert_eq!(net.deaths(), 0, "inbound loss {loss_in}");
         if loss_in == 1_000 {
+            assert_eq!(net.m(9).counters().statements, said, "mute once more than half of the others are silent");
             assert!(net.m(9).doubt().1, "it knows");
             assert!(net.m(9).is_alone());
         }

@@ -101,6 +101,27 @@ fn survivors_close_the_rings() {
     assert_eq!(closed, 4);
 }
 
+/// membership:MB-1 membership:MB-10: a newcomer is spliced between two nodes of each ring, and all three know it at once.
+#[test]
+fn a_newcomer_is_spliced_into_the_rings() {
+    let mut net = Net::formed(50, 41);
+    net.run_s(5);
+    net.join(51, 1, "");
+    net.run_ms(400);
+    let mut spliced = 0;
+    for ring in 0..4 {
+        let now = net.now();
+        let at = |net: &mut Net, raw: u32, bit: u16| {
+            net.m(raw).links(now).find(|link| link.roles & bit != 0).map(|link| link.identity.id.get())
+        };
+        let (previous, next) = (1 << (2 * ring), 2 << (2 * ring));
+        let (Some(before), Some(after)) = (at(&mut net, 51, previous), at(&mut net, 51, next)) else { continue };
+        let mirrored = at(&mut net, before, next) == Some(51) && at(&mut net, after, previous) == Some(51);
+        spliced += u32::from(mirrored && before != after);
+    }
+    assert_eq!(spliced, 4);
+}
+
 /// membership:MB-2 membership:MB-8: idle cost is the same in a small and in a large cluster, and sets travel once per change.
 #[test]
 fn idle_cost_is_constant() {

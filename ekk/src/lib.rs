@@ -8,6 +8,7 @@
 //! Start reading at [`node`], which composes the machines in the order of one tick; each machine can also be driven alone.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands"))]
 
 #[cfg(test)]
 extern crate std;

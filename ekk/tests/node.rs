@@ -1,4 +1,5 @@
 //! A node as a whole: real nodes that exchange only messages (`ekk` sections 8, 12, 13).
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 mod node_support;
 
@@ -265,12 +266,131 @@ fn a_quarantined_node_is_not_heard() {
     assert_eq!(net.node(1).neighbours(Time::ZERO).count(), 2);
 }
 
-/// decisions:CLU-3: the footprint, printed with `--nocapture`.
+/// decisions:CLU-3: what is left without membership, ballots and bootstrap stays within 16 KiB, with the latter two within 32, and
+/// ten thousand small nodes within 700 MB.
 #[test]
 fn a_node_is_small() {
-    for (part, bytes) in ekk::node::footprint() {
-        println!("{part:12} {bytes:7} B");
+    let parts = ekk::node::footprint();
+    let of = |name: &str| parts.iter().find(|(part, _)| *part == name).map(|&(_, bytes)| bytes).unwrap();
+    let core = of("node") - of("membership");
+    assert!(core <= 32 * 1_024, "core of {core} B: {parts:?}");
+    assert!(core - of("ballots") - of("bootstrap") <= 16 * 1_024, "{parts:?}");
+    assert!(of("small node") <= 68 * 1_024, "{parts:?}");
+}
+
+/// ekk:D-30: sixteen are sent the field, the seventeenth is refused and counted; a lease that is not renewed ends.
+#[test]
+fn the_field_is_sent_to_sixteen() {
+    let mut net = Net::new(20);
+    net.add(node(1, &[1]));
+    net.run(Span::from_ms(20));
+    let now = net.now;
+    let mut buffer = [0; FIELD_BYTES_MAX];
+    let member = net.get(1);
+    member.kept.sent.clear();
+    for raw in 2..=18 {
+        let bytes = encode_subscribe(record(raw, [0; 3]).identity, 1, 100, &mut buffer).unwrap();
+        let said = member.node.receive(now, id(raw), bytes, &mut Digests(1), &mut member.kept);
+        assert_eq!(said, if raw == 18 { Err(Drop::Full) } else { Ok(()) });
     }
+    assert_eq!(member.kept.sent.drain(..).count(), 16, "a new lease is answered at once");
+    let sent = |net: &mut Net, ms: u64| {
+        let before = net.delivered_to_nobody;
+        net.run(Span::from_ms(ms));
+        net.delivered_to_nobody - before
+    };
+    assert_eq!(sent(&mut net, 45), 32, "two fields to sixteen");
+    sent(&mut net, 80);
+    assert_eq!(sent(&mut net, 200), 0, "the leases have ended");
+}
+
+/// ekk:P9: by round-trip time the measured ones come first, whatever the positions say; samples are smoothed.
+#[test]
+fn neighbours_can_be_elected_by_round_trip() {
+    let mut config = node_support::config(&[1]);
+    (config.metric, config.k, config.neighbours_min) = (ekk::topology::Metric::Rtt, 2, 1);
+    let mut net = Net::new(21);
+    net.add(ekk::node::Node::new(config, record(1, [0; 3]), 1).unwrap());
+    let now = net.now;
+    for raw in 2..=5 {
+        net.node(1).offer(now, &record(raw, [raw as i16; 3])).unwrap();
+        net.node(1).rtt_sample(now, id(raw), Span::from_us(1_000 * u64::from(10 - raw)));
+    }
+    let near = |net: &mut Net| {
+        net.node(1).neighbours(Time::ZERO).map(|view| (view.id.get(), view.distance)).collect::<Vec<_>>()
+    };
+    net.tick(1);
+    assert_eq!(near(&mut net), [(3, 7_000), (2, 8_000)], "the first ones stay for their residence");
+    // They are silent (nobody is there), so the nearest by round trip take their places.
+    net.run(Span::from_ms(300));
+    assert_eq!(near(&mut net), [(5, 5_000), (4, 6_000)]);
+    net.node(1).rtt_sample(now, id(5), Span::from_us(5_800));
+    assert_eq!(near(&mut net), [(5, 5_100), (4, 6_000)], "an eighth of the new sample");
+}
+
+/// ekk:D-13: who is silent gives way to another candidate, and is not elected again before its time.
+#[test]
+fn a_silent_neighbour_gives_way() {
+    let mut net = Net::warm(22, &[1, 2, 3]);
+    let mut config = node_support::config(&[1, 2, 3]);
+    (config.k, config.neighbours_min) = (1, 1);
+    net.members.remove(&1);
+    net.add(ekk::node::Node::new(config, record(1, [1, 0, 0]), 1).unwrap());
+    net.node(1).set_known(3);
+    let now = net.now;
+    for raw in [2, 3] {
+        net.node(1).offer(now, &record(raw, [raw as i16, 0, 0])).unwrap();
+    }
+    net.run(Span::from_ms(100));
+    let near = |net: &mut Net| net.node(1).neighbours(Time::ZERO).map(|view| view.id.get()).collect::<Vec<_>>();
+    assert_eq!(near(&mut net), [2]);
+    net.get(2).up = false;
+    net.run(Span::from_ms(250));
+    assert_eq!(near(&mut net), [3]);
+    let now = net.now;
+    net.node(1).offer(now, &record(2, [2, 0, 0])).unwrap();
+    net.run(Span::from_ms(100));
+    assert_eq!(near(&mut net), [3], "away for a while");
+    assert!(net.get(1).kept.events.iter().any(|event| event == "NeedCandidates"));
+}
+
+/// A task of a node runs once per tick at most, and the gradients it feels choose it.
+#[test]
+fn a_node_runs_tasks_by_its_gradients() {
+    use ekk::task::{TaskEnd, TaskId, TaskSpec};
+    let mut net = Net::warm(23, &[1, 2]);
+    net.node(2).set_component(0, Q16(60_000));
+    net.run(Span::from_ms(200));
+    let now = net.now;
+    let spec =
+        |affinity| TaskSpec { period: Span::from_ms(10), affinity: [affinity, 0, 0, 0, 0, 0], ..TaskSpec::new("t", 3) };
+    net.node(1).add_task(now, spec(-1)).unwrap();
+    let accepts = net.node(1).add_task(now, spec(1)).unwrap();
+    net.tick(1);
+    assert_eq!(net.get(1).kept.tasks, [accepts.0]);
+    net.node(1).task_done(TaskId(1), Span::from_us(3), TaskEnd::Done).unwrap();
+    net.tick(1);
+    assert_eq!(net.get(1).kept.tasks, [1, 0], "one a tick; the other one had its turn");
+    assert_eq!(net.node(1).task(accepts).unwrap().runs, 1);
+}
+
+/// ekk:V8 ekk:V15: a ballot over the neighbours and the proposer; ballots are counted by how they end.
+#[test]
+fn ballots_run_within_the_tick() {
+    use ekk::consensus::{Kind, Proposal, Scope, Threshold};
+    let mut net = Net::warm(24, &[5, 1, 8, 15]);
+    net.run(Span::from_ms(200));
+    let now = net.now;
+    let member = net.get(5);
+    let proposal = Proposal::new(Kind::Mode, Scope::Local, 42, Threshold::MoreThanHalf);
+    member.node.propose(now, proposal, &mut member.crypto, &mut member.kept).unwrap();
+    let mut voters: Vec<u32> = member.node.ballots().next().unwrap().voters.iter().map(|id| id.get()).collect();
+    voters.sort_unstable();
+    assert_eq!(voters, [1, 5, 8, 15]);
+    net.flush(5);
+    net.run(Span::from_ms(400));
+    let counters = net.node(5).counters();
+    assert_eq!((counters.ballots_started, counters.ballots_completed), (1, 1));
 }
 
 /// membership:MB-4 membership:MB-5: watchers certify a death and every node is told; nobody else is removed.

@@ -1,4 +1,5 @@
 //! Founders form, others join, restarted ones come back: bootstrap and membership within whole nodes (`decisions:CLU-8`).
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 mod node_support;
 

@@ -97,11 +97,14 @@ pub struct Member {
     pub outcomes: Vec<Outcome>,
 }
 
+/// From whom, to whom, what.
+type Message = (u32, u32, Class, Vec<u8>);
+
 /// The nodes and the messages between them.
 pub struct Net {
     pub now: Time,
     pub members: BTreeMap<u32, Member>,
-    queue: BTreeMap<(Time, u64), (u32, u32, Class, Vec<u8>)>,
+    queue: BTreeMap<(Time, u64), Message>,
     sequence: u64,
     rng: Rng,
     /// Lost messages in a thousand.
@@ -110,6 +113,8 @@ pub struct Net {
     pub delay: Span,
     pub jitter: Span,
     pub delivered: u64,
+    /// Messages to ids that are no member of the net.
+    pub delivered_to_nobody: u64,
     pub refused: Vec<(u32, u32, Drop)>,
 }
 
@@ -125,6 +130,7 @@ impl Net {
             delay: Span::from_us(200),
             jitter: Span::from_us(300),
             delivered: 0,
+            delivered_to_nobody: 0,
             refused: Vec::new(),
         }
     }
@@ -235,7 +241,10 @@ impl Net {
 
     fn deliver(&mut self) {
         let Some((_, (from, to, _, bytes))) = self.queue.pop_first() else { return };
-        let Some(member) = self.members.get_mut(&to) else { return };
+        let Some(member) = self.members.get_mut(&to) else {
+            self.delivered_to_nobody += 1;
+            return;
+        };
         if !member.up {
             return;
         }

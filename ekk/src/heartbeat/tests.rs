@@ -311,6 +311,24 @@ fn a_deaf_node_is_muted() {
     assert_eq!(late.iter().map(|&(tenth, ..)| tenth).min(), Some(480), "six periods times eight");
 }
 
+/// Five silent of eight mute us at once, long before our own thresholds are stretched to their greatest.
+#[test]
+fn most_of_them_silent_mutes() {
+    let mut watch = product();
+    for id in 2..10 {
+        watch.add(at(0), peer(id)).expect("room");
+        watch.received(at(0), &peer(id), 1);
+    }
+    for tenth in 1..=20 {
+        for id in 7..10 {
+            watch.received(at(tenth), &peer(id), 1 + tenth as u32);
+        }
+        watch.tick(at(tenth), &mut |_| {});
+        assert_eq!(watch.muted(), tenth == 20);
+    }
+    assert_eq!(watch.doubt().level(), 4);
+}
+
 /// One dead peer of eight makes nobody doubt: it is dead in time.
 #[test]
 fn one_silent_peer_is_dead_in_time() {

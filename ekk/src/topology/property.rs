@@ -150,7 +150,10 @@ proptest! {
 
     /// ekk:P12: whoever never came alive vanishes after probation; fakes never displace who is alive.
     #[test]
-    fn p12_fakes(alive in proptest::collection::btree_set(1_u32..100, 1..12), fakes in proptest::collection::vec((100_u32..1000, any::<[i16; 3]>()), 0..100)) {
+    fn p12_fakes(
+        alive in proptest::collection::btree_set(1_u32..100, 1..12),
+        fakes in proptest::collection::vec((100_u32..1000, any::<[i16; 3]>()), 0..100),
+    ) {
         let mut topology = Small::new(config(0, 0), NodeId::from_raw(5000), [0; 3]).expect("valid");
         let mut now = Time::from_ms(1);
         for &id in &alive {

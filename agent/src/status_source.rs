@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use control::cluster::ClusterPage;
 use control::page::{
-    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_CLUSTER, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS, TorusPage,
-    VERSION,
+    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_CLUSTER, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS,
+    TorusPage, VERSION,
 };
 use control::snapshot::{PageError, check_node};
 use control::{Snapshot, SourceError, StatusSource};

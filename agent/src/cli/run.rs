@@ -38,7 +38,8 @@ pub(super) fn run(arguments: Run, runtime_dir: Option<PathBuf>) -> Result<(), Fa
     if !on_screen {
         logging::start(&config.node.log, config.node.log_lines_per_s.get());
     }
-    let plan = Plan { config, options: Options { record: arguments.record }, limit: arguments.limit };
+    let plan =
+        Plan { config, options: Options { record: arguments.record, ..Options::default() }, limit: arguments.limit };
     let switch = Arc::new(Switch::default());
     let control = start(plan, switch.clone())?;
     if arguments.console && await_ready(&control, &switch) {

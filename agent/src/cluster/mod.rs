@@ -8,6 +8,7 @@
 //! | [`directory`] | who is and was a member, as this node knows it |
 //! | [`mirror`] | tori of other nodes as sides of the local region |
 //! | [`identity`] | CA, certificates, member cards, keys, signatures |
+//! | [`start`], [`state`] | composition, and what outlives the process |
 //! | [`reliable`] | QUIC between nodes: keys of the fast plane, snapshots |
 
 pub mod bridge;
@@ -17,3 +18,5 @@ pub mod link;
 pub mod mirror;
 pub mod reliable;
 pub mod settings;
+pub mod start;
+pub mod state;

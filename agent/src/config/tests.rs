@@ -228,10 +228,10 @@ fn a_cluster_is_read_with_its_defaults() {
     assert_eq!(cluster.advertise.map(|at| at.to_string()).as_deref(), Some("10.0.0.1:7946"));
     assert_eq!(cluster.voters, [1, 2, 3], "the founders vote when nothing else is said");
     assert_eq!(cluster.peers[0].address, "n2.lab:7947");
-    assert_eq!(cluster.remotes.iter().map(|remote| (remote.id, remote.node)).collect::<Vec<_>>(), [
-        (1, Some(2)),
-        (2, Some(3))
-    ]);
+    assert_eq!(
+        cluster.remotes.iter().map(|remote| (remote.id, remote.node)).collect::<Vec<_>>(),
+        [(1, Some(2)), (2, Some(3))]
+    );
     assert!(cluster.identity.key.ends_with("node-1.key"));
     assert!(parse("[[torus]]\n[braid]\ntori = 1\n").expect("fine").cluster.is_none());
 }

@@ -24,7 +24,11 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cluster::link::Teller;
+use crate::cluster::start::{Around, ClusterError, Desk, Running};
 use crate::config::Config;
+use crate::config::cluster::StartTori;
+use crate::runtime::events::Severity;
 use crate::runtime::fault::Fault;
 use crate::runtime::{Final, Node, NodeHandle, Options, StartError};
 use crate::sensors::Sensors;
@@ -98,6 +102,12 @@ pub enum RunError {
     /// The node does not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The node cannot take its part in the cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The cluster did not form, and the configuration says to give up then.
+    #[error("{0}")]
+    GaveUp(String),
     /// The system gives the control thread not what it needs.
     #[error("control thread: {0}; check the limits of this user (ulimit -a)")]
     System(#[from] std::io::Error),
@@ -126,14 +136,26 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     let listener = server::bind(&socket, &rule)?;
     let _file = SocketFile(socket);
     let limit = plan.limit;
-    let mut node = match come_up(plan.config, plan.options, &mut signals).await? {
+    let (mut options, cluster) = (plan.options, plan.config.cluster.clone());
+    let state_dir = node_config.state_dir.clone();
+    options.hold = cluster.as_ref().is_some_and(|cluster| cluster.start == StartTori::Formed);
+    let mut node = match come_up(plan.config, options, &mut signals).await? {
         Came::Up(node) => node,
         Came::Down(end) => return Ok(end),
     };
     let handle = node.handle();
     avoid_cores(&handle);
-    let serving = tokio::spawn(server::serve(listener, routes::router(Arc::new(handle.clone()), rule)));
-    let mut attendant = Attendant::new(handle, systemd);
+    let cluster = match cluster.map(|cluster| join_cluster(&handle, &cluster, state_dir)).transpose() {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            // Nothing is left running.
+            go_down(&mut node, &mut signals).await;
+            return Err(error.into());
+        }
+    };
+    let gate = WholeGate { node: handle.clone(), cluster: cluster.as_ref().map(Running::desk) };
+    let serving = tokio::spawn(server::serve(listener, routes::router(Arc::new(gate), rule)));
+    let mut attendant = Attendant::new(handle, systemd, cluster);
     attendant.sense();
     attendant.systemd.ready();
     switch.ready.store(true, Ordering::Release);
@@ -151,6 +173,9 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
         if attendant.handle.stop_asked() {
             break "asked to, or a torus failed";
         }
+        if attendant.gave_up.is_some() {
+            break "the cluster did not form in time";
+        }
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             break "its time is over";
         }
@@ -158,9 +183,45 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     };
     tracing::info!("stopping: {why}");
     attendant.systemd.stopping(why);
+    // The others are told before the tori end, so that nobody takes a planned stop for a death.
+    if let Some(cluster) = attendant.cluster.take() {
+        let _ = tokio::task::spawn_blocking(move || cluster.stop(true)).await;
+    }
     let end = go_down(&mut node, &mut signals).await;
     serving.abort();
-    Ok(end)
+    attendant.gave_up.map_or(Ok(end), |why| Err(RunError::GaveUp(why)))
+}
+
+/// Both planes of the cluster, on the runtime of this thread.
+fn join_cluster(
+    handle: &NodeHandle,
+    cluster: &crate::config::Cluster,
+    state_dir: std::path::PathBuf,
+) -> Result<Running, ClusterError> {
+    let inbox = handle.inbox();
+    let tell = Teller::new(move |severity, text| inbox.line(severity, u8::MAX, text));
+    let mirrored = !cluster.remotes.is_empty();
+    let around = Around { region: mirrored.then(|| handle.region()), tell, clock: handle.clock(), state_dir };
+    crate::cluster::start::start(cluster, around, &tokio::runtime::Handle::current())
+}
+
+/// What the socket reaches: the node, and its part in the cluster.
+struct WholeGate {
+    node: NodeHandle,
+    cluster: Option<Desk>,
+}
+
+impl Gate for WholeGate {
+    fn request(&self, request: &Request) -> Result<Reply, Refusal> {
+        match &self.cluster {
+            Some(desk) if Desk::is_for_it(request) => desk.ask(request),
+            _ => self.node.request(request),
+        }
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        self.node.snapshot()
+    }
 }
 
 /// What became of a start.
@@ -265,13 +326,16 @@ struct Attendant {
     executed: u64,
     started: Instant,
     fault: Option<Fault>,
+    cluster: Option<Running>,
+    /// Why the node gives up.
+    gave_up: Option<String>,
 }
 
 impl Attendant {
-    fn new(handle: NodeHandle, systemd: Systemd) -> Self {
+    fn new(handle: NodeHandle, systemd: Systemd, cluster: Option<Running>) -> Self {
         let now = Instant::now();
         let (sensors, fault) = (Sensors::new(), Fault::from_env());
-        Self { handle, systemd, sensors, sensed: now, executed: 0, started: now, fault }
+        Self { handle, systemd, sensors, sensed: now, executed: 0, started: now, fault, cluster, gave_up: None }
     }
 
     fn sense(&mut self) {
@@ -284,10 +348,14 @@ impl Attendant {
         if let Some(fault) = self.fault.take_if(|fault| self.started.elapsed() >= fault.after) {
             self.handle.panic_torus(&fault.torus);
         }
+        self.tick_cluster();
         let since = self.sensed.elapsed();
         if since >= SENSE {
             self.sensed = Instant::now();
             self.sense();
+            if let (Some(cluster), Some(snapshot)) = (&self.cluster, self.handle.snapshot()) {
+                cluster.feed(&snapshot);
+            }
             if self.systemd.is_present()
                 && let Some(snapshot) = self.handle.snapshot()
             {
@@ -299,6 +367,19 @@ impl Attendant {
             let beats = self.handle.beats();
             self.systemd.feed(&beats);
         }
+    }
+
+    fn tick_cluster(&mut self) {
+        let Some(cluster) = &mut self.cluster else { return };
+        let news = cluster.tick();
+        if let Some(page) = &news.page {
+            self.handle.publish_cluster(page);
+        }
+        if news.open {
+            self.handle.log(Severity::Notice, "the cluster is formed: the tori start");
+            self.handle.open_gate();
+        }
+        self.gave_up = self.gave_up.take().or(news.give_up).or(cluster.broken().map(str::to_owned));
     }
 
     fn status_line(&mut self, snapshot: &Snapshot, since: Duration) -> String {

@@ -116,6 +116,9 @@ impl Node {
         let inner = &self.handle.inner;
         inner.inbox.phase.store(Phase::Stopping as u32, Ordering::Release);
         inner.shared.stop.store(true, Ordering::Release);
+        // Tori that still wait for their cluster end in order too: they pass the gate and find that they are to stop.
+        let (closed, open) = (super::shared::Gate::Closed as u32, super::shared::Gate::Open as u32);
+        let _ = inner.shared.gate.compare_exchange(closed, open, Ordering::AcqRel, Ordering::Acquire);
         for lead in &inner.tori {
             if let Some(waker) = inner.region.waker(lead.id) {
                 waker.wake();

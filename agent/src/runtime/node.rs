@@ -49,6 +49,8 @@ const COMMANDS: usize = 64;
 pub struct Options {
     /// File to record everything into that enters a torus.
     pub record: Option<PathBuf>,
+    /// The tori stand ready and do not run before [`NodeHandle::open_gate`]: they wait for their cluster.
+    pub hold: bool,
 }
 
 /// Why a node did not start. Nothing is left running, and the status page says `failed` and why, unless the page itself is
@@ -195,7 +197,9 @@ impl Node {
         inbox.phase.store(Phase::Running as u32, Ordering::Release);
         let notices = Gather::new(std::mem::take(&mut starter.notices));
         let keeper = start_keeper(&base, &inbox, &join, notices, degraded)?;
-        base.shared.gate.store(Gate::Open as u32, Ordering::Release);
+        if !options.hold {
+            base.shared.gate.store(Gate::Open as u32, Ordering::Release);
+        }
         let threads = std::mem::take(&mut starter.threads);
         let tori = std::mem::take(&mut starter.leads);
         let ring = base.config.braid.mode == config::Mode::Ring;

@@ -45,7 +45,12 @@ fn a_mesh_of_seven_survives_a_death() {
     }
     net.get(4).up = false;
     // Neighbours are judged by fields, each two periods of 10 ms: seven of them, and two ticks.
-    net.run(Span::from_ms(7 * 20 + 2 * 10 + 60));
+    let mut seen_reforming = 0;
+    for _ in 0..7 * 20 + 2 * 10 + 60 {
+        net.run(Span::from_ms(1));
+        seen_reforming += u32::from(net.state(3) == State::Reforming);
+    }
+    assert!(seen_reforming > 0, "REFORMING is held between ticks (ekk:D-36)");
     for raw in IDS.into_iter().filter(|&raw| raw != 4) {
         let near: Vec<u32> = net.node(raw).neighbours(Time::ZERO).map(|view| view.id.get()).collect();
         assert_eq!(near.len(), 5, "node {raw} sees {near:?}");
@@ -352,6 +357,51 @@ fn a_silent_neighbour_gives_way() {
     net.run(Span::from_ms(100));
     assert_eq!(near(&mut net), [3], "away for a while");
     assert!(net.get(1).kept.events.iter().any(|event| event == "NeedCandidates"));
+}
+
+proptest::proptest! {
+    /// ekk:P16 ekk:P22: whatever happens, each tick has one outcome, counters only grow and add up, a degraded tick still does
+    /// its work, and the same inputs give the same state.
+    #[test]
+    fn every_tick_has_one_outcome(steps in proptest::collection::vec((0_u8..8, 0_u64..40, 0_u32..4), 1..80)) {
+        let build = || {
+            let mut net = Net::warm(25, &[1, 2]);
+            net.run(Span::from_ms(100));
+            net.members.remove(&1).unwrap()
+        };
+        let (mut one, mut two) = (build(), build());
+        let mut now = Time::from_ms(1_100);
+        let mut outcomes = [one.node.counters().ticks, 0, 0];
+        outcomes[1] = one.node.counters().ticks_degraded;
+        outcomes[0] -= outcomes[1];
+        let mut buffer = [0; FIELD_BYTES_MAX];
+        for (what, ms, raw) in steps {
+            let before = *one.node.counters();
+            let act = |member: &mut node_support::Member, now: Time, buffer: &mut [u8; FIELD_BYTES_MAX]| match what {
+                0 => member.node.receive_failed(),
+                1 => drop(member.node.set_component(raw as usize, Q16(ms as i32))),
+                2 => {
+                    let bytes = encode_subscribe(record(raw + 1, [0; 3]).identity, 1, 50, buffer).unwrap();
+                    let _ = member.node.receive(now, id(2), bytes, &mut member.crypto, &mut member.kept);
+                }
+                _ => {}
+            };
+            act(&mut one, now, &mut buffer);
+            act(&mut two, now, &mut buffer);
+            // Now and then the clock steps back: the field cannot be stamped.
+            now = if what == 3 { now.before(Span::from_ms(ms)) } else { now.after(Span::from_ms(ms)) };
+            let outcome = one.node.tick(now, &mut one.crypto, &mut one.kept);
+            proptest::prop_assert_eq!(outcome, two.node.tick(now, &mut two.crypto, &mut two.kept));
+            outcomes[match outcome { Outcome::Ok => 0, Outcome::Degraded => 1, Outcome::Hard => 2 }] += 1;
+            let counters = *one.node.counters();
+            proptest::prop_assert_eq!(counters.ticks, before.ticks + 1);
+            proptest::prop_assert_eq!(counters.publish_ok + counters.publish_failed, before.publish_ok + before.publish_failed + 1);
+            proptest::prop_assert_eq!([counters.ticks - counters.ticks_degraded - counters.ticks_hard,
+                counters.ticks_degraded, counters.ticks_hard], outcomes);
+            proptest::prop_assert_eq!(one.node.last_tick(), now);
+            proptest::prop_assert!(one.node == two.node && one.kept.events == two.kept.events && one.kept.sent == two.kept.sent);
+        }
+    }
 }
 
 /// A task of a node runs once per tick at most, and the gradients it feels choose it.

@@ -398,6 +398,24 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         &self.membership
     }
 
+    /// Factor on own thresholds, 1..8 (`decisions:CLU-13`), and whether it mutes own statements.
+    #[must_use]
+    pub const fn doubt(&self) -> (Q16, bool) {
+        let (sixteenths, muted) = self.membership.doubt();
+        (Q16((sixteenths as i32) << 12), muted)
+    }
+
+    /// Removals, newest first (`membership:MB-15`).
+    pub fn removals(&self) -> impl Iterator<Item = &membership::Removal> {
+        self.membership.removals()
+    }
+
+    /// The record of a member that is kept here: of this node, of a watch link, or among the latest ones.
+    #[must_use]
+    pub fn record(&self, id: NodeId) -> Option<&MemberRecord> {
+        self.membership.record(id)
+    }
+
     /// Whether the node is draining.
     #[must_use]
     pub const fn draining(&self) -> bool {

@@ -351,9 +351,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         self.membership.set_state(self.state as u8);
     }
 
-    /// The seed leaves REFORMING in the tick that enters it; we hold it until the election has settled (`ekk:D-36`).
+    /// The seed leaves REFORMING in the tick that enters it; we hold it for a period at least, so that it can be seen, and until
+    /// the election has settled (`ekk:D-36`).
     fn held(&self, now: Time) -> bool {
-        self.config.profile == Profile::Product && now < self.settle_by && !self.settled()
+        let entered = now < self.state_since.after(self.config.timing.period);
+        self.config.profile == Profile::Product && (entered || now < self.settle_by && !self.settled())
     }
 
     /// The election has settled when every neighbour was heard since it was elected, and there is one.

@@ -4,8 +4,8 @@ use crate::invariants::Checks;
 use crate::peer::Protocol;
 use crate::peer::foca::Swim;
 use crate::peer::mesh::Mesh;
-use crate::report::Report;
-use crate::scenario::Scenario;
+use crate::report::{Comparison, Report, ThresholdRow, Thresholds};
+use crate::scenario::{Expect, Scenario};
 use crate::world::{Settings, World};
 
 /// What may be said beside the scenario.
@@ -97,4 +97,51 @@ pub fn foca(
     let mut world = World::new(protocol, scenario.clone(), settings(scenario, nodes, options.seed), Checks::none());
     drive(&mut world, options.until_ns.unwrap_or(scenario.until_ns).min(scenario.until_ns), step);
     Ok(Report::of("foca", &world))
+}
+
+/// Runs ours, foca with its LAN preset and foca with as many bytes as ours through one scenario.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started.
+pub fn compare(
+    scenario: &Scenario,
+    options: &Options,
+    step: &mut dyn FnMut(u64) -> bool,
+) -> Result<Comparison, RunError> {
+    let ours = trefoil(scenario, options, step)?;
+    let lan = foca(scenario, options, 1.0, step)?;
+    // Bytes grow nearly in proportion to the rate of probes and gossip: two or three corrections are enough.
+    let wanted = ours.bytes_per_node_s;
+    let mut speed = wanted / lan.bytes_per_node_s.max(1.0);
+    let mut matched = foca(scenario, options, speed, step)?;
+    for _ in 0..MATCH_TRIES {
+        let ratio = matched.bytes_per_node_s / wanted.max(1.0);
+        if (ratio - 1.0).abs() <= MATCH_WITHIN {
+            break;
+        }
+        speed /= ratio;
+        matched = foca(scenario, options, speed, step)?;
+    }
+    Ok(Comparison::new(ours, lan, matched, speed))
+}
+
+/// Corrections of foca's periods until its bytes are as many as ours.
+const MATCH_TRIES: u32 = 4;
+/// How near they must be.
+const MATCH_WITHIN: f64 = 0.08;
+
+/// Runs the scenario with several fixed thresholds and the adaptive one.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started.
+pub fn thresholds(scenario: &Scenario, options: &Options) -> Result<Thresholds, RunError> {
+    let mut rows = Vec::new();
+    for threshold in [Some(4), Some(6), Some(8), Some(10), None] {
+        let mut scenario = scenario.clone();
+        scenario.tuning.threshold = threshold;
+        scenario.expect = Expect::default();
+        let report = trefoil(&scenario, options, &mut |_| true)?;
+        rows.push(ThresholdRow::of(threshold, &report));
+    }
+    Ok(Thresholds { rows })
 }

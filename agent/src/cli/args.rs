@@ -83,6 +83,8 @@ pub(super) enum Command {
     Config(Config),
     /// Replay a recording of `run --record` and compare the digests.
     Replay(Replay),
+    /// Run a cluster of the real code under virtual time from one seed.
+    Sim(super::sim::Sim),
     /// Measure this program against its peers.
     Bench(Bench),
 }

@@ -17,6 +17,7 @@ mod console;
 mod out;
 mod replay;
 mod run;
+mod sim;
 mod status;
 mod steer;
 mod table;
@@ -115,6 +116,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Ca(ca) => ca::ca(ca),
         Command::Config(config) => configuration::configuration(&config),
         Command::Replay(replay) => replay::replay(&replay),
+        Command::Sim(command) => sim::sim(&command),
         Command::Bench(bench) => bench::bench(&bench),
     }
 }

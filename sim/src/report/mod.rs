@@ -2,9 +2,11 @@
 
 mod compare;
 mod text;
+mod thresholds;
 
 pub use compare::{Claim, Comparison};
 use serde::Serialize;
+pub use thresholds::{ThresholdRow, Thresholds};
 
 use crate::measure::{CAUSES, Measure, Values};
 use crate::network::{LOST_NAMES, Network};

@@ -87,8 +87,8 @@ impl Mesh {
         let length = member.random.below(200) as usize;
         let bytes: Vec<u8> = (0..length).map(|_| member.random.next() as u8).collect();
         out.send(to, class_index(Class::Membership), &bytes);
-        if let Some(heard) = member.heard.last() {
-            out.send(to, class_index(Class::Membership), heard);
+        if !member.heard.is_empty() {
+            out.send(to, class_index(Class::Membership), &member.heard);
         }
     }
 

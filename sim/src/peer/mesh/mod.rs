@@ -16,7 +16,7 @@ use ekk::id::{Identity, NodeId};
 use ekk::membership::evidence::Certificate;
 use ekk::membership::quorum;
 use ekk::membership::record::{MemberRecord, Name, Zone};
-use ekk::node::{Formation, Founders, NodeConfig, SmallNode as Node};
+use ekk::node::{Formation, Founders, NodeConfig, NodeWith};
 use ekk::profile::Preset;
 use ekk::sink::{Class, Event, Sink};
 use ekk::time::Time;
@@ -27,7 +27,7 @@ use self::crypto::{Keys, Signer};
 use self::layout::{Layout, RINGS};
 use super::{Boot, Outbox, Protocol, Seen, View, class_index};
 use crate::random::{Random, Stream};
-use crate::scenario::{Behaviour, Scenario, Start};
+use crate::scenario::{Behaviour, Kind, Scenario, Start};
 
 /// IPv4 and UDP headers, the link's frame header and its tag, bytes.
 const OVERHEAD: usize = 28 + 24 + 16;
@@ -37,12 +37,18 @@ const SMALL: u32 = 32;
 const SNAPSHOT: usize = 64;
 /// Between two tries to get a snapshot, ns.
 const SNAPSHOT_RETRY_NS: u64 = 500_000_000;
+/// After the first snapshot it is fetched again after these times, ns.
+const REFRESH_NS: [u64; 2] = [3_000_000_000, 10_000_000_000];
 /// The time own start-up takes, ns.
 const START_UP_NS: u64 = 50_000_000;
 /// A request to the directory or the reliable plane takes so long, ns.
 const ASK_NS: u64 = 2_000_000;
 /// Neighbours wanted.
 pub const K: usize = 7;
+
+/// A node as an agent runs it, with less room for tombstones and remembered news, so that ten thousand fit into memory; the
+/// certificates kept are as many, for they are what repairs lost news.
+type Node = NodeWith<512, 1_024, 16>;
 
 /// What a member is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +71,10 @@ pub struct Member {
     now_ns: u64,
     random: Random,
     proposals: u32,
-    /// Some datagrams heard last, for one who plays them again.
-    heard: Vec<Vec<u8>>,
+    /// Snapshots fetched again.
+    refreshed: usize,
+    /// A datagram heard lately, for one who plays it again.
+    heard: Vec<u8>,
 }
 
 /// This project's nodes for all members of a run.
@@ -77,7 +85,6 @@ pub struct Mesh {
     zones: u8,
     seed: u64,
     founders: u32,
-    start: Start,
     layout: Rc<Layout>,
     records: Vec<MemberRecord>,
     /// Incarnation a node would start with next, as it has it on its disk.
@@ -87,6 +94,8 @@ pub struct Mesh {
     formed: Vec<Option<Formation>>,
     directories: Vec<Vec<u64>>,
     dropped: u64,
+    /// Somebody in the scenario plays datagrams again.
+    has_noise: bool,
 }
 
 impl Mesh {
@@ -109,7 +118,6 @@ impl Mesh {
             zones: scenario.zones,
             seed,
             founders,
-            start: scenario.start,
             layout: Rc::new(layout),
             records: Vec::new(),
             kept: vec![1; nodes as usize],
@@ -117,6 +125,7 @@ impl Mesh {
             formed: vec![None; nodes as usize],
             directories: vec![Vec::new(); nodes as usize],
             dropped: 0,
+            has_noise: scenario.faults.iter().any(|fault| fault.kind == Kind::Byzantine(Behaviour::Noise)),
         };
         mesh.records = (0..nodes).map(|node| mesh.record(node, 1)).collect();
         if scenario.start == Start::Warm {
@@ -137,16 +146,15 @@ impl Mesh {
         record
     }
 
-    const fn formation(&self) -> Formation {
-        Formation { cluster_id: CLUSTER_ID, epoch: 1, digest: mix(self.seed) }
-    }
-
     /// What the directory of a node is asked, or what its start-up brings.
     fn later(&mut self, member: &mut Member, what: Later, out: &mut Outbox) {
         match what {
             Later::LocalDone => {
                 let now = Time(member.now_ns);
-                Self::with(member, out, |node, signer, sink| node.local_done(now, signer, sink));
+                Self::with(member, out, |node, signer, sink| {
+                    // A node that has adopted meanwhile has nothing left to say.
+                    let _ = node.local_done(now, signer, sink);
+                });
             }
             Later::Snapshot => self.snapshot(member, out),
             Later::Record(other) => {
@@ -154,7 +162,8 @@ impl Mesh {
                 if let (Some(formation), Some(record)) = (known, self.records.get(other as usize).copied()) {
                     let now = Time(member.now_ns);
                     Self::with(member, out, |node, signer, sink| {
-                        node.adopt(now, &mut std::iter::once(record), formation, signer, sink);
+                        // The formation is its own: nothing to refuse.
+                        let _ = node.adopt(now, &mut std::iter::once(record), formation, signer, sink);
                     });
                 }
             }
@@ -175,9 +184,6 @@ impl Mesh {
 
     /// Members and formation from somebody who has formed; tried again until somebody answers.
     fn snapshot(&mut self, member: &mut Member, out: &mut Outbox) {
-        if member.node.formation().is_some() && member.known > 1 {
-            return;
-        }
         let formed =
             |node: &u32| *node != member.index && self.up[*node as usize] && self.formed[*node as usize].is_some();
         // Seeds first, then anybody whose address was ever known.
@@ -208,12 +214,18 @@ impl Mesh {
             let _ = ekk::sign::Crypto::admit(&mut member.signer, record);
             out.seen.push(Seen::Joined { subject: other, rank: record.identity.rank() });
         }
+        // News that passed before the first watch links lived are in no heartbeat any more: the directory is compared again.
+        if let Some(wait_ns) = REFRESH_NS.get(member.refreshed) {
+            member.refreshed += 1;
+            member.later.push((member.now_ns + wait_ns, Later::Snapshot));
+        }
         let (now, known) = (Time(member.now_ns), member.known);
         // The nearest first: who is elected stays for its residence.
         self.offer(member);
         Self::with(member, out, |node, signer, sink| {
             node.set_known(known);
-            node.adopt(now, &mut records.into_iter(), formation, signer, sink);
+            let taken = node.adopt(now, &mut records.into_iter(), formation, signer, sink);
+            debug_assert_eq!(taken, Ok(()), "all nodes have one configuration");
         });
     }
 
@@ -409,6 +421,7 @@ impl Protocol for Mesh {
             now_ns,
             random: Random::new(seed, Stream::Node, 1),
             proposals: 0,
+            refreshed: 0,
             heard: Vec::new(),
         };
         member.set(node, true);
@@ -417,11 +430,8 @@ impl Protocol for Mesh {
         if boot == Boot::Warm {
             self.warm(&mut member, out);
         } else {
-            let is_founder = node < self.founders && self.start == Start::Cold && boot == Boot::Fresh;
             member.later.push((now_ns + START_UP_NS, Later::LocalDone));
-            if !is_founder {
-                member.later.push((now_ns + START_UP_NS + ASK_NS, Later::Snapshot));
-            }
+            member.later.push((now_ns + START_UP_NS + ASK_NS, Later::Snapshot));
         }
         self.settle(&mut member, 0, out);
         member
@@ -429,6 +439,9 @@ impl Protocol for Mesh {
 
     fn receive(&mut self, member: &mut Member, now_ns: u64, from: u32, bytes: &[u8], out: &mut Outbox) {
         member.now_ns = now_ns;
+        if self.has_noise && member.random.below(64) == 0 {
+            member.heard = bytes.to_vec();
+        }
         let before = member.known;
         let taken =
             Self::with(member, out, |node, signer, sink| node.receive(Time(now_ns), id(from), bytes, signer, sink));
@@ -558,12 +571,13 @@ impl Mesh {
         peers.sort_unstable();
         peers.dedup();
         let records: Vec<MemberRecord> = peers.into_iter().map(|other| self.records[other as usize]).collect();
-        let (now, formation, known) = (Time(member.now_ns), self.formation(), member.known);
+        let (now, formation, known) = (Time(member.now_ns), member.node.config().formation(1), member.known);
         // The nearest first: who is elected stays for its residence.
         self.offer(member);
         Self::with(member, out, |node, signer, sink| {
             node.set_known(known);
-            node.adopt(now, &mut records.into_iter(), formation, signer, sink);
+            let taken = node.adopt(now, &mut records.into_iter(), formation, signer, sink);
+            debug_assert_eq!(taken, Ok(()), "all nodes have one configuration");
             node.link_rings(now, &rings, signer);
         });
         out.seen.clear();

@@ -1,4 +1,5 @@
-//! The watch graph: four random rings both ways, repaired by what the dead said about themselves (`membership:MB-1`).
+//! The watch graph: four random rings both ways, repaired by what the dead said about themselves (`membership:MB-1`); nothing
+//! in it depends on who is near (`decisions:CLU-1`).
 
 use super::config::{LINKS_MAX, LINKS_TARGET, MESH_MAX, RINGS};
 use super::evidence::WatchSet;
@@ -53,6 +54,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             link.speak = now.after(self.config.timing.period.times(OFFER_PERIODS));
             link.member = true;
         }
+        self.known = self.known.max(self.links.len() as u32 + 1);
         self.life.make_visible();
     }
 

@@ -1,9 +1,11 @@
-//! Who is a member: watch links, statements of silence, certificates of death (`membership:MB-1` to `membership:MB-15`).
+//! Who is a member: watch links, statements of silence, certificates of death (`membership:MB-1` to `membership:MB-15`,
+//! `decisions:CLU-2`).
 //!
 //! [`Membership`] is one value without clock, threads or allocation. The caller hands it verified messages
 //! ([`Membership::receive`]), calls [`Membership::tick`] once a period and carries out what arrives at the
 //! [`Sink`](crate::sink::Sink). It keeps what one node needs (at most 12 watch links, a passive view of 64, tombstones) and
-//! never a list of all members: the caller folds the events into a directory (`decisions:CLU-3`).
+//! never a list of all members, nor does a message hold one (`membership:MB-9`): the caller folds the events into a
+//! directory (`decisions:CLU-3`).
 //!
 //! Where to start: [`link`] is the lease between two watchers, [`heard`] judges silence, `death` turns statements into a
 //! certificate, `graph` keeps the rings, `life` joins, leaves, refutes and returns, [`news`] tells the rest.

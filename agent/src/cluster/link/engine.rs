@@ -22,6 +22,7 @@ use super::{LinkShared, Teller};
 use crate::cluster::bridge::{LinkEnd, ToReliable, Why};
 use crate::cluster::directory::Directory;
 use crate::cluster::mirror::Mirrors;
+use crate::cluster::mirror::rsepx::Carrier;
 use crate::cluster::settings::Settings;
 use crate::runtime::clock::Clock;
 use crate::runtime::events::Severity;
@@ -38,6 +39,8 @@ const SHOW_NS: u64 = 200_000_000;
 const WANTED_NS: u64 = 10_000_000_000;
 /// Longest sleep, ns.
 const SLEEP_NS: u64 = 50_000_000;
+/// Longest sleep while frames of the seed may come, ns.
+const GUEST_NS: u64 = 1_000_000;
 /// In this order messages leave, whatever the order in which they came up: a cap on bandwidth shall not hold up signs of life.
 const ORDER: [Class; 5] = [Class::Heartbeat, Class::Bootstrap, Class::Membership, Class::Ballot, Class::Field];
 
@@ -56,6 +59,7 @@ pub(super) struct Engine<'r, C> {
     pub(super) directory: Directory,
     pub(super) dialer: Dialer,
     pub(super) mirrors: Option<Mirrors<'r>>,
+    pub(super) rsepx: Option<Carrier<'r>>,
     pub(super) tell: Teller,
     pub(super) shared: Arc<LinkShared>,
     pub(super) shown: Shown,
@@ -156,6 +160,10 @@ impl<C: Crypto> Engine<'_, C> {
         self.send_messages(now_ns);
         if now_ns >= self.mirrors_ns {
             self.turn_mirrors(now_ns);
+        }
+        if let Some(carrier) = &mut self.rsepx {
+            let tell = &mut self.tell;
+            carrier.turn(now_ns, &mut |severity, text| tell.say(severity, text));
         }
         if now_ns >= self.sessions_ns {
             self.sessions_ns = now_ns + SESSIONS_NS;
@@ -292,7 +300,9 @@ impl<C: Crypto> Engine<'_, C> {
     fn sleep_ns(&self, now_ns: u64) -> u64 {
         let poll_ns = self.endpoint.next_deadline_ns().unwrap_or(u64::MAX);
         let next_ns = self.node.next_tick().0.min(poll_ns).min(self.mirrors_ns).min(self.sessions_ns).min(self.show_ns);
-        next_ns.saturating_sub(now_ns).min(SLEEP_NS)
+        // The seed's frames come by a socket of their own, which is looked at now and then: it is a guest, not a plane.
+        let longest_ns = if self.rsepx.is_some() { GUEST_NS } else { SLEEP_NS };
+        next_ns.saturating_sub(now_ns).min(longest_ns)
     }
 
     fn finish(&mut self) {

@@ -126,6 +126,11 @@ impl<C: Crypto> Engine<'_, C> {
                 return;
             }
         }
+        // Hand-overs in doubt are resolved from the rings they still lie in; the link's own list of commands is not needed.
+        let doubtful: Vec<link::CommandId> = self.endpoint.in_doubt(up.peer).map(|command| command.id).collect();
+        for command in doubtful {
+            self.endpoint.resolve(command);
+        }
         self.meet(&up.record, id, now_ns);
         let name = self.name(up.peer);
         let reason = why.map_or("it asked", Why::text);
@@ -212,14 +217,14 @@ impl<C: Crypto> Engine<'_, C> {
                 let text = super::show::why_dead(&name, &certificate);
                 self.directory.ended(identity, Standing::Removed, &certificate, unix_ns);
                 self.node.set_known(self.directory.totals().live);
-                self.end_mirrors(identity.id.get(), "it was removed as dead");
+                self.end_mirrors(identity.id.get(), "it was removed as dead", false);
                 self.tell.say(Severity::Warning, text);
             }
             Told::Left(identity) => {
                 let text = format!("{} left", self.name(identity.id.get()));
                 self.directory.ended(identity, Standing::Left, &[], unix_ns);
                 self.node.set_known(self.directory.totals().live);
-                self.end_mirrors(identity.id.get(), "it left");
+                self.end_mirrors(identity.id.get(), "it left", true);
                 self.bridge.send(ToReliable::Gone { peer: identity.id.get(), boot_inc: identity.boot_inc });
                 self.tell.say(Severity::Notice, text);
             }
@@ -301,7 +306,7 @@ impl<C: Crypto> Engine<'_, C> {
             Told::Quarantined(id) => {
                 let text = format!("{} is in quarantine: nothing of it is taken", self.name(id));
                 self.drop_session(id, Gone::BootEnded, now_ns);
-                self.end_mirrors(id, "it is in quarantine");
+                self.end_mirrors(id, "it is in quarantine", false);
                 self.bridge.send(ToReliable::Disconnect { peer: id, why: "quarantine" });
                 self.tell.say(Severity::Warning, text);
             }
@@ -339,10 +344,10 @@ impl<C: Crypto> Engine<'_, C> {
         }
     }
 
-    fn end_mirrors(&mut self, node: u32, why: &str) {
+    fn end_mirrors(&mut self, node: u32, why: &str, in_order: bool) {
         if let Some(mirrors) = &mut self.mirrors {
             let tell = &mut self.tell;
-            mirrors.gone(node, why, &mut |severity, text| tell.say(severity, text));
+            mirrors.gone(node, why, in_order, &mut |severity, text| tell.say(severity, text));
         }
     }
 

@@ -46,6 +46,7 @@ use self::show::Shown;
 use super::bridge::{LinkEnd, LinkSender, ToLink};
 use super::directory::Directory;
 use super::mirror::Mirrors;
+use super::mirror::rsepx::Carrier;
 use super::settings::Settings;
 use crate::runtime::clock::Clock;
 use crate::runtime::events::Severity;
@@ -130,6 +131,9 @@ pub enum LinkError {
     /// Settings of the node.
     #[error("cluster: {0}")]
     Node(String),
+    /// The socket for frames of the seed.
+    #[error("cluster.rsepx.listen: {0}; is the address ours and the port free?")]
+    Rsepx(std::io::Error),
     /// No thread.
     #[error("link thread: {0}; the host is short of resources")]
     Thread(std::io::Error),
@@ -239,7 +243,12 @@ fn engine<C: Crypto>(
     let node =
         Node::new(settings.node, settings.me, settings.seed).map_err(|error| LinkError::Node(error.to_string()))?;
     let mirrors = region.map(|region| Mirrors::new(region, me, &settings.remotes, settings.in_doubt, settings.boot_id));
+    let rsepx = match (region, &settings.rsepx) {
+        (Some(region), Some(peer)) => Some(Carrier::open(region, peer).map_err(LinkError::Rsepx)?),
+        _ => None,
+    };
     Ok(Box::new(Engine {
+        rsepx,
         clock,
         udp,
         doorbell,

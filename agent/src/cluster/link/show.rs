@@ -20,6 +20,7 @@ use ekk::wire::v1::Reader;
 use super::engine::Engine;
 use crate::cluster::bridge::Target;
 use crate::cluster::directory::{Directory, Removal};
+use crate::cluster::mirror::{MirrorView, Mirrors};
 
 /// How long a refused request for keys rests, ns.
 const KEYS_AGAIN_NS: u64 = 5_000_000_000;
@@ -289,7 +290,7 @@ impl<C: Crypto> Engine<'_, C> {
             ("no session in time", self.dialer.dropped),
             ("turn overflowed", self.outbox.overflowed),
             ("bridge full", self.bridge.refused()),
-            ("no such mirror", self.mirrors.as_ref().map_or(0, crate::cluster::mirror::Mirrors::unknown)),
+            ("no such mirror", self.mirrors.as_ref().map_or(0, Mirrors::unknown)),
             ("directory full", self.directory.refused()),
         ];
         dropped.extend(own.map(|(reason, count)| (reason.to_owned(), count)));
@@ -352,7 +353,7 @@ impl<C: Crypto> Engine<'_, C> {
     }
 
     fn edge_snapshots(&self, now_ns: u64) -> Vec<EdgeSnapshot> {
-        let of = |view: crate::cluster::mirror::MirrorView| EdgeSnapshot {
+        let of = |view: MirrorView, unauthenticated| EdgeSnapshot {
             torus: view.name,
             node: view.node,
             applied: view.applied,
@@ -360,10 +361,11 @@ impl<C: Crypto> Engine<'_, C> {
             sent: view.sent,
             coalesced: view.coalesced,
             in_doubt: view.in_doubt,
-            unauthenticated: false,
+            unauthenticated,
             age_ns: if view.newest_ns == 0 { u64::MAX } else { now_ns.saturating_sub(view.newest_ns) },
         };
-        self.mirrors.iter().flat_map(crate::cluster::mirror::Mirrors::views).map(of).collect()
+        let mirrors = self.mirrors.iter().flat_map(Mirrors::views).map(|view| of(view, false));
+        mirrors.chain(self.rsepx.iter().map(|carrier| of(carrier.view(), true))).collect()
     }
 
     fn notes(&self, now_ns: u64) -> Vec<String> {

@@ -197,8 +197,9 @@ impl<'r> Live<'r> {
         sent
     }
 
-    /// Ends it: hand-overs that nobody confirmed are resolved, the place in the region is given back.
-    pub(super) fn end(mut self, policy: InDoubt) -> Ended {
+    /// Ends it: hand-overs that nobody confirmed are resolved, the place in the region is given back, or abandoned: then the local
+    /// tori take it for failed.
+    pub(super) fn end(mut self, policy: InDoubt, in_order: bool) -> Ended {
         let mut ended = Ended::default();
         for ends in &mut self.ends {
             let waiting = ends.receiver.waiting().unwrap_or(0);
@@ -218,7 +219,9 @@ impl<'r> Live<'r> {
             ends.sender.flush();
             ends.waker.wake();
         }
-        self.side.retire();
+        if in_order {
+            self.side.retire();
+        }
         ended
     }
 }

@@ -12,6 +12,7 @@
 
 mod live;
 pub mod pairing;
+pub mod rsepx;
 pub mod wire;
 
 #[cfg(test)]
@@ -31,6 +32,8 @@ use self::wire::{Command, Told};
 use super::settings::{InDoubt, Remote};
 use crate::runtime::events::Severity;
 
+/// How often the boots of the local tori are looked at, ns.
+const BOOTS_NS: u64 = 20_000_000;
 /// How long a claim that failed waits for its next try, ns.
 const CLAIM_RETRY_NS: u64 = 1_000_000_000;
 
@@ -113,6 +116,9 @@ pub struct Mirrors<'r> {
     policy: InDoubt,
     locals: Vec<Local<'r>>,
     hosts: Vec<Host<'r>>,
+    /// Boots of the local tori, and when they are looked at again.
+    boots: Option<Vec<Told>>,
+    boots_ns: u64,
     words: Box<[u64; WORDS]>,
     command: Box<[u8; wire::BYTES_MAX]>,
     unknown: u64,
@@ -137,7 +143,8 @@ impl<'r> Mirrors<'r> {
             hosts[at].mirrors.push(Mirror::new(remote));
         }
         let words = Box::new([0; WORDS]);
-        Self { region, me, policy, locals, hosts, words, command: Box::new([0; wire::BYTES_MAX]), unknown: 0 }
+        let command = Box::new([0; wire::BYTES_MAX]);
+        Self { region, me, policy, locals, hosts, boots: None, boots_ns: 0, words, command, unknown: 0 }
     }
 
     /// Nodes that sessions must be kept with.
@@ -156,18 +163,18 @@ impl<'r> Mirrors<'r> {
         let policy = self.policy;
         let Some(host) = self.hosts.iter_mut().find(|host| host.node == node) else { return };
         if host.boot_id != boot_id {
-            host.end(policy, "it was started again", tell);
+            host.end(policy, "it was started again", false, tell);
             host.pairing.forget_peer();
             host.boot_id = boot_id;
             host.greeted = None;
         }
     }
 
-    /// A node is dead, or left: its tori are given up.
-    pub fn gone(&mut self, node: u32, why: &str, tell: &mut Tell<'_>) {
+    /// A node is dead, or left in order: its tori are given up.
+    pub fn gone(&mut self, node: u32, why: &str, in_order: bool, tell: &mut Tell<'_>) {
         let policy = self.policy;
         if let Some(host) = self.hosts.iter_mut().find(|host| host.node == node) {
-            host.end(policy, why, tell);
+            host.end(policy, why, in_order, tell);
             host.pairing.begin_anew();
         }
     }
@@ -175,7 +182,7 @@ impl<'r> Mirrors<'r> {
     /// Ends everything in order.
     pub fn finish(&mut self, tell: &mut Tell<'_>) {
         for host in &mut self.hosts {
-            host.end(self.policy, "this node stops", tell);
+            host.end(self.policy, "this node stops", true, tell);
         }
     }
 
@@ -216,7 +223,7 @@ impl<'r> Mirrors<'r> {
                 let changed = host.theirs != told && host.pairing.pair(first).is_some();
                 host.theirs = told;
                 if host.pairing.hear(own, echo) == Heard::Over || changed {
-                    host.end(policy, "it began anew", tell);
+                    host.end(policy, "it began anew", false, tell);
                 }
                 true
             }
@@ -243,12 +250,15 @@ impl<'r> Mirrors<'r> {
         send: &mut dyn FnMut(SocketAddr, &[u8], Option<u16>),
         tell: &mut Tell<'_>,
     ) {
-        let boots = self.boots();
+        if now_ns >= self.boots_ns {
+            self.boots = self.look_at_boots();
+            self.boots_ns = now_ns.saturating_add(BOOTS_NS);
+        }
         for host in &mut self.hosts {
             if host.boot_id == 0 || !endpoint.has_session(host.node) {
                 continue;
             }
-            host.meet(self.region, self.me, &boots, self.policy, now_ns, tell);
+            host.meet(self.region, self.me, &self.boots, self.policy, now_ns, tell);
             host.greet(self.region.geometry().tori, now_ns, endpoint, &mut self.command);
             let node = host.node;
             for live in host.mirrors.iter_mut().filter_map(|mirror| mirror.live.as_mut()) {
@@ -261,7 +271,7 @@ impl<'r> Mirrors<'r> {
     }
 
     /// Boots of the local tori; `None` until all of them stand.
-    fn boots(&self) -> Option<Vec<Told>> {
+    fn look_at_boots(&self) -> Option<Vec<Told>> {
         let boot = |local: &Local<'r>| {
             let line = self.region.line(local.id).filter(|line| line.state == State::Held && line.heartbeat > 0)?;
             Some((local.id, line.boot))
@@ -394,10 +404,10 @@ impl<'r> Host<'r> {
     }
 
     /// Gives up all its tori.
-    fn end(&mut self, policy: InDoubt, why: &str, tell: &mut Tell<'_>) {
+    fn end(&mut self, policy: InDoubt, why: &str, in_order: bool, tell: &mut Tell<'_>) {
         for mirror in &mut self.mirrors {
             let Some(live) = mirror.live.take() else { continue };
-            let ended = live.end(policy);
+            let ended = live.end(policy, in_order);
             mirror.in_doubt += ended.in_doubt;
             mirror.last_seq = 0;
             let (name, node) = (&mirror.name, self.node);
@@ -426,7 +436,7 @@ impl<'r> Host<'r> {
         let Some(boots) = boots else { return };
         if self.ours != *boots {
             if !self.ours.is_empty() {
-                self.end(policy, "a torus of this host was started again", tell);
+                self.end(policy, "a torus of this host was started again", false, tell);
                 self.pairing.begin_anew();
             }
             self.ours.clone_from(boots);

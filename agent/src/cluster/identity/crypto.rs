@@ -8,8 +8,8 @@ use ekk::membership::record::MemberRecord;
 use ekk::sign::{Crypto, Signature, Verdict};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use super::Trust;
 use super::card::is_signed_by;
+use super::{Trust, unix_now_s};
 
 /// Members whose keys are held; the directory of members holds as many.
 pub const MAX_KEYS: usize = crate::cluster::directory::MAX_MEMBERS;
@@ -58,9 +58,15 @@ impl MemberCrypto {
         Self { signer, trust, keys, now_unix_s, counters: CryptoCounters::default() }
     }
 
-    /// Tells the wall clock, against which cards end; once a second is enough.
+    /// Tells the time, against which cards end, where it is later than the wall clock's.
     pub fn set_time(&mut self, now_unix_s: u64) {
         self.now_unix_s = now_unix_s;
+    }
+
+    /// The wall clock, and never less than what was told: a card that has ended does not come back when a clock is set back.
+    fn now(&mut self) -> u64 {
+        self.now_unix_s = unix_now_s().max(self.now_unix_s);
+        self.now_unix_s
     }
 
     /// Drops the key of a member that is gone.
@@ -120,10 +126,11 @@ impl Crypto for MemberCrypto {
     }
 
     fn verify(&mut self, signer: NodeId, message: &[u8], signature: &Signature) -> Verdict {
+        let now = self.now();
         let verdict = match self.keys.get(&signer) {
             None => Verdict::UnknownKey,
             // A key that ended or was revoked after its record was admitted counts for nothing from then on.
-            Some(known) if known.ends_unix_s <= self.now_unix_s || self.trust.revoked().has(&known.key) => Verdict::Bad,
+            Some(known) if known.ends_unix_s <= now || self.trust.revoked().has(&known.key) => Verdict::Bad,
             Some(known) if is_signed_by(&known.key, message, signature) => Verdict::Good,
             Some(_) => Verdict::Bad,
         };
@@ -132,7 +139,8 @@ impl Crypto for MemberCrypto {
 
     fn admit(&mut self, record: &MemberRecord) -> Verdict {
         let parts = (record.identity.id, &record.public_key, record.card_ends_unix_s);
-        if self.trust.check_card(record.ca_id, parts, &record.card, self.now_unix_s).is_err() {
+        let now = self.now();
+        if self.trust.check_card(record.ca_id, parts, &record.card, now).is_err() {
             self.counters.cards_refused += 1;
             return self.count(Verdict::Bad);
         }

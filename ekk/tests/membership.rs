@@ -186,6 +186,8 @@ fn a_stalled_node_is_mute() {
     net.run_ms(1);
     assert_eq!(net.m(3).doubt(), (128, true));
     assert_eq!(net.m(3).counters().stalls, 1);
+    let now = net.now();
+    assert!(net.m(3).links(now).all(|link| link.missed <= 2), "its own silence is not that of others");
     net.run_s(3);
     assert!(!net.m(3).doubt().1, "heard again");
     assert_eq!(net.m(3).counters().statements, 0);

@@ -180,6 +180,22 @@ fn a_partition_heals_with_a_report() {
     assert_eq!(names, [1, 2, 3, 4]);
 }
 
+/// membership:MB-14: the removed are asked now and then whether they live, the more seldom by each the more ask.
+#[test]
+fn the_removed_are_probed() {
+    let mut net = Net::formed(12, 23);
+    net.run_s(3);
+    net.crash(7);
+    net.run_s(5);
+    net.tape = Some(Vec::new());
+    net.run_s(16);
+    let tape = net.tape.take().unwrap();
+    let known = identity(7, 1, 0);
+    let probe = |bytes: &[u8]| decode(bytes).1 == Some(Message::YouAre { known });
+    let probes = tape.iter().filter(|(_, _, to, bytes)| *to == 7 && probe(bytes)).count();
+    assert!((40..=60).contains(&probes), "eleven that ask every 32 periods or a little later: {probes}");
+}
+
 /// membership:MB-14 decisions:CLU-14: two halves remove each other only as far as the valve lets them, and are one again.
 #[test]
 fn two_halves_heal() {

@@ -54,6 +54,13 @@ impl Valve {
 }
 
 impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TOMBS, SEEN, VERDICTS> {
+    /// Other bounds of the thresholds than 4 and 16 heartbeats (`membership:MB-4`): equal ones fix them, for measurements. What is
+    /// below 4 counts as 4, the least that a statement may name.
+    pub fn set_threshold_bounds(&mut self, least: u16, most: u16) {
+        let least = least.max(super::heard::T_MIN);
+        self.bounds = (least, most.max(least));
+    }
+
     /// Opens the safety valve: an operator has looked (`decisions:CLU-14`).
     pub fn resume_removals(&mut self, now: Time) {
         self.valve = Valve { window: now, removed: 0, base: self.known, shut: None, refused: now };
@@ -65,7 +72,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         let factor = self.doubt.factor();
         for slot in 0..super::config::LINKS_MAX {
             let Some(link) = self.links.at(slot) else { continue };
-            let threshold = link.heard.threshold(factor);
+            let threshold = link.heard.threshold_within(self.bounds, factor);
             if link.is_live() && link.heard.is_silent(now, period, threshold) {
                 self.state_silence(now, slot, threshold, io);
             }

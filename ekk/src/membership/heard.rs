@@ -98,11 +98,17 @@ impl Heard {
     /// The threshold T of this peer, times `doubt` in sixteenths.
     #[must_use]
     pub const fn threshold(&self, doubt: u8) -> u16 {
+        self.threshold_within((T_MIN, T_MAX), doubt)
+    }
+
+    /// The same within bounds of the caller's; equal bounds fix it.
+    #[must_use]
+    pub const fn threshold_within(&self, (least, most): (u16, u16), doubt: u8) -> u16 {
         let own = self.run as u16 + MARGIN;
-        let bounded = if own < T_MIN {
-            T_MIN
-        } else if own > T_MAX {
-            T_MAX
+        let bounded = if own < least {
+            least
+        } else if own > most {
+            most
         } else {
             own
         };

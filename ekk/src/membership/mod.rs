@@ -61,6 +61,8 @@ const LISTED_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Membership<const TOMBS: usize = 1024, const SEEN: usize = 4096, const VERDICTS: usize = 16> {
     config: Config,
+    /// Least and greatest threshold of a watcher, doubt apart.
+    bounds: (u16, u16),
     me: MemberRecord,
     rng: Rng,
     links: Links,
@@ -106,6 +108,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
     pub fn new(config: Config, me: MemberRecord, seed: u64) -> Self {
         Self {
             config,
+            bounds: (heard::T_MIN, heard::T_MAX),
             rng: Rng::new(seed),
             links: Links::default(),
             passive: Passive::default(),

@@ -282,6 +282,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         self.membership.forget(node)
     }
 
+    /// Other bounds of the watchers' thresholds, see [`Membership::set_threshold_bounds`].
+    pub fn set_threshold_bounds(&mut self, least: u16, most: u16) {
+        self.membership.set_threshold_bounds(least, most);
+    }
+
     /// Opens the safety valve again (`decisions:CLU-14`).
     pub fn resume_removals(&mut self, now: Time) {
         self.membership.resume_removals(now);

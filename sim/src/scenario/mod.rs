@@ -82,10 +82,19 @@ pub struct Tuning {
     pub threshold: Option<u8>,
     /// Least missed heartbeats of the adaptive threshold.
     pub threshold_min: Option<u8>,
-    /// Statements that make a death.
-    pub quorum: Option<u8>,
-    /// No safety valve.
-    pub no_valve: bool,
+}
+
+impl Tuning {
+    /// Least and greatest threshold, when they differ from the node's own.
+    #[must_use]
+    pub fn bounds(&self) -> Option<(u16, u16)> {
+        let (least, most) = (ekk::membership::heard::T_MIN, ekk::membership::heard::T_MAX);
+        match (self.threshold, self.threshold_min) {
+            (Some(fixed), _) => Some((fixed.into(), fixed.into())),
+            (None, Some(from)) => Some((u16::from(from).max(least), most)),
+            (None, None) => None,
+        }
+    }
 }
 
 /// What must come of a run; what is not given is not asked.

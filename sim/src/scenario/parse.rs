@@ -116,12 +116,10 @@ fn mean_and_length(table: &mut Table<'_>, problems: &mut Collector<'_>) -> Burst
 
 fn tuning(mut table: Table<'_>, problems: &mut Collector<'_>) -> Tuning {
     let mut small = |table: &mut Table<'_>, key, range| table.whole(key, range, problems).map(|number| number as u8);
-    let threshold = small(&mut table, "threshold", 2..=64);
-    let threshold_min = small(&mut table, "threshold_min", 2..=64);
-    let quorum = small(&mut table, "quorum", 1..=12);
-    let no_valve = table.flag("no_valve", problems).unwrap_or(false);
+    let threshold = small(&mut table, "threshold", 4..=64);
+    let threshold_min = small(&mut table, "threshold_min", 4..=16);
     table.finish(problems);
-    Tuning { threshold, threshold_min, quorum, no_valve }
+    Tuning { threshold, threshold_min }
 }
 
 fn expect(mut table: Table<'_>, problems: &mut Collector<'_>) -> Expect {

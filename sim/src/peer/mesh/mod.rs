@@ -11,6 +11,7 @@ mod layout;
 
 use std::rc::Rc;
 
+use ekk::consensus::{Proposal, Scope, Threshold};
 use ekk::hash::{Digest, mix};
 use ekk::id::{Identity, NodeId};
 use ekk::membership::evidence::Certificate;
@@ -70,7 +71,6 @@ pub struct Member {
     later: Vec<(u64, Later)>,
     now_ns: u64,
     random: Random,
-    proposals: u32,
     /// Snapshots fetched again.
     refreshed: usize,
     /// A datagram heard lately, for one who plays it again.
@@ -94,6 +94,8 @@ pub struct Mesh {
     formed: Vec<Option<Formation>>,
     directories: Vec<Vec<u64>>,
     dropped: u64,
+    /// Bounds of the thresholds, when the scenario has others than the node.
+    thresholds: Option<(u16, u16)>,
     /// Somebody in the scenario plays datagrams again.
     has_noise: bool,
 }
@@ -125,6 +127,7 @@ impl Mesh {
             formed: vec![None; nodes as usize],
             directories: vec![Vec::new(); nodes as usize],
             dropped: 0,
+            thresholds: scenario.tuning.bounds(),
             has_noise: scenario.faults.iter().any(|fault| fault.kind == Kind::Byzantine(Behaviour::Noise)),
         };
         mesh.records = (0..nodes).map(|node| mesh.record(node, 1)).collect();
@@ -411,6 +414,10 @@ impl Protocol for Mesh {
         self.formed[index] = None;
         let seed = Random::new(self.seed, Stream::Node, u64::from(node) << 32 | u64::from(self.kept[index])).next();
         let inner = Node::new(self.config, record, seed).expect("the configuration was checked in Mesh::new");
+        let mut inner = inner;
+        if let Some((least, most)) = self.thresholds {
+            inner.set_threshold_bounds(least, most);
+        }
         let mut member = Member {
             node: inner,
             signer: Signer::new(self.keys, id(node), self.nodes, boot == Boot::Warm),
@@ -420,7 +427,6 @@ impl Protocol for Mesh {
             later: Vec::new(),
             now_ns,
             random: Random::new(seed, Stream::Node, 1),
-            proposals: 0,
             refreshed: 0,
             heard: Vec::new(),
         };
@@ -493,6 +499,14 @@ impl Protocol for Mesh {
     fn leave(&mut self, member: &mut Member, now_ns: u64, out: &mut Outbox) {
         member.now_ns = now_ns;
         Self::with(member, out, |node, signer, sink| node.leave(Time(now_ns), signer, sink));
+    }
+
+    fn propose(&mut self, member: &mut Member, cluster: bool, now_ns: u64, out: &mut Outbox) {
+        member.now_ns = now_ns;
+        let scope = if cluster { Scope::Cluster } else { Scope::Local };
+        let proposal = Proposal::new(ekk::consensus::Kind::Mode, scope, 1, Threshold::MoreThanHalf);
+        // A refusal is no fault of the run: the node may not have formed or may have too many ballots.
+        let _ = Self::with(member, out, |node, signer, sink| node.propose(Time(now_ns), proposal, signer, sink));
     }
 
     fn misbehave(&mut self, member: &mut Member, behaviour: Behaviour, now_ns: u64, out: &mut Outbox) {

@@ -233,7 +233,11 @@ fn an_own_stall_blames_nobody() {
     let mut net = Net::warm(14, &[1, 2, 3]);
     net.run(Span::from_ms(500));
     net.now = net.now.after(Span::from_ms(700));
-    net.tick(1);
+    let (now, mut kept) = (net.now, Kept::default());
+    let member = net.get(1);
+    member.node.tick(now, &mut member.crypto, &mut kept);
+    let fields = kept.sent.iter().filter(|(_, _, bytes)| bytes[1] == Kind::FIELD.0).count();
+    assert_eq!(fields, 2, "the leases of both stand");
     assert_eq!(net.node(1).counters().stalls, 1);
     assert_eq!(net.node(1).neighbours(Time::ZERO).filter(|view| view.health == Health::Alive).count(), 2);
     assert_eq!(net.state(1), State::Active);
@@ -331,6 +335,18 @@ fn neighbours_can_be_elected_by_round_trip() {
     assert_eq!(near(&mut net), [(5, 5_000), (4, 6_000)]);
     net.node(1).rtt_sample(now, id(5), Span::from_us(5_800));
     assert_eq!(near(&mut net), [(5, 5_100), (4, 6_000)], "an eighth of the new sample");
+    net.run(Span::from_ms(300));
+    assert_eq!(near(&mut net), [], "these were silent, too");
+    let offer = |net: &mut Net| {
+        let now = net.now;
+        net.node(1).offer(now, &record(2, [2; 3])).unwrap();
+        net.run(Span::from_ms(20));
+    };
+    offer(&mut net);
+    assert_eq!(near(&mut net), [], "who was silent is away for a while");
+    net.run(Span::from_ms(800));
+    offer(&mut net);
+    assert_eq!(near(&mut net).len(), 1);
 }
 
 /// ekk:D-13: who is silent gives way to another candidate, and is not elected again before its time.
@@ -338,7 +354,7 @@ fn neighbours_can_be_elected_by_round_trip() {
 fn a_silent_neighbour_gives_way() {
     let mut net = Net::warm(22, &[1, 2, 3]);
     let mut config = node_support::config(&[1, 2, 3]);
-    (config.k, config.neighbours_min) = (1, 1);
+    (config.k, config.neighbours_min) = (2, 1);
     net.members.remove(&1);
     net.add(ekk::node::Node::new(config, record(1, [1, 0, 0]), 1).unwrap());
     net.node(1).set_known(3);
@@ -348,14 +364,15 @@ fn a_silent_neighbour_gives_way() {
     }
     net.run(Span::from_ms(100));
     let near = |net: &mut Net| net.node(1).neighbours(Time::ZERO).map(|view| view.id.get()).collect::<Vec<_>>();
-    assert_eq!(near(&mut net), [2]);
+    assert_eq!(near(&mut net), [2, 3]);
     net.get(2).up = false;
     net.run(Span::from_ms(250));
     assert_eq!(near(&mut net), [3]);
     let now = net.now;
-    net.node(1).offer(now, &record(2, [2, 0, 0])).unwrap();
+    let refused = net.node(1).offer(now, &record(2, [2, 0, 0]));
+    assert_eq!(refused, Err(ekk::topology::Refused::Tombstoned), "3 and 1 have certified its death (ekk:D-11)");
     net.run(Span::from_ms(100));
-    assert_eq!(near(&mut net), [3], "away for a while");
+    assert_eq!(near(&mut net), [3]);
     assert!(net.get(1).kept.events.iter().any(|event| event == "NeedCandidates"));
 }
 

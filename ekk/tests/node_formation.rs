@@ -6,7 +6,9 @@ mod node_support;
 use ekk::bootstrap::{Formation, Refusal};
 use ekk::node::{Drop, Node, State};
 use ekk::time::{Span, Time};
-use node_support::{Member, Net, config, node, record};
+use ekk::wire::v1::Kind;
+use ekk::wire::v1::field::encode_bare;
+use node_support::{Digests, Kept, Member, Net, config, node, record};
 
 fn founders(seed: u64, ids: &[u32]) -> Net {
     let mut net = Net::new(seed);
@@ -54,6 +56,13 @@ fn the_membership_rests_until_formed() {
     net.run(Span::from_ms(60));
     assert!(net.node(1).formation().is_some() && net.node(2).formation().is_some());
     assert!(net.node(3).formation().is_some(), "the notice of the formed ones is adopted in one round trip");
+    let mut alone = node(3, &[1, 2, 3]);
+    alone.start(net.now, &mut Kept::default());
+    let mut bytes = [0; 16];
+    let sender = record(1, [0; 3]).identity;
+    let beat = encode_bare(Kind::HEARTBEAT, sender, 1, &mut bytes).unwrap();
+    let said = alone.receive(net.now, sender.id, beat, &mut Digests(3), &mut Kept::default());
+    assert_eq!(said, Err(Drop::NotRunning));
     let early = net.refused.iter().filter(|&&(_, to, reason)| to == 3 && reason == Drop::NotRunning);
     assert!(early.count() < 20);
 }
@@ -117,6 +126,20 @@ fn many_founders_draw_the_same_rings() {
     let mut net = founders(5, &ids);
     for &raw in &ids {
         net.done(raw);
+    }
+    net.run(Span::from_ms(120));
+    let now = net.now;
+    let holds = |net: &mut Net, raw: u32, bit: u16| {
+        let held = net.node(raw).watches(now).filter(|link| link.roles & 1 << bit != 0);
+        held.map(|link| link.identity.id.get()).collect::<Vec<_>>()
+    };
+    for ring in 0..4 {
+        for &raw in &ids {
+            // Bit 2r is the one before, bit 2r + 1 the one after.
+            for next in holds(&mut net, raw, 2 * ring + 1) {
+                assert!(holds(&mut net, next, 2 * ring).contains(&raw), "ring {ring}: {raw} -> {next}");
+            }
+        }
     }
     net.run(Span::from_ms(3_000));
     let now = net.now;

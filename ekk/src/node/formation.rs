@@ -129,8 +129,8 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
     pub fn met(&mut self, now: Time, record: &MemberRecord, crypto: &mut impl Crypto, sink: &mut impl Sink) {
         let mut tap = super::tap::Tap { now, sink, nearest: &mut self.nearest, ended: &mut self.ended };
         self.membership.adopt(now, &mut core::iter::once(*record), crypto, &mut tap);
-        // A refusal means that nearer ones are known.
-        let _ = self.nearest.offer(now, record.identity, record.position);
+        // A refusal means that nearer ones are known, or that this being is dead.
+        let _ = self.offer(now, record);
     }
 
     /// The bootstrap driver, for its views: label, sets, what is waited for.

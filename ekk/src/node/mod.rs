@@ -241,8 +241,12 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
     /// The record has been checked by the caller or by the membership.
     ///
     /// # Errors
-    /// The table is full of nearer candidates, or the id is no node's.
+    /// The table is full of nearer candidates, the id is no node's, or that being is dead.
     pub fn offer(&mut self, now: Time, record: &MemberRecord) -> Result<(), topology::Refused> {
+        let ended = self.membership.known(record.identity.id);
+        if ended.is_some_and(|(known, live)| !live && known.rank() >= record.identity.rank()) {
+            return Err(topology::Refused::Tombstoned);
+        }
         self.nearest.offer(now, record.identity, record.position)
     }
 

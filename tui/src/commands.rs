@@ -76,8 +76,18 @@ pub struct Command {
     pub help: &'static str,
 }
 
-const KINDS: &[&str] =
-    &["mode", "power-limit", "shutdown", "reformation", "quarantine", "custom0", "custom1", "custom2", "custom3"];
+const KINDS: &[&str] = &[
+    "mode",
+    "power-limit",
+    "shutdown",
+    "reformation",
+    "quarantine",
+    "rehabilitation",
+    "custom0",
+    "custom1",
+    "custom2",
+    "custom3",
+];
 
 /// Every command.
 pub const COMMANDS: &[Command] = &[
@@ -233,10 +243,11 @@ fn of_the_cluster(command: &Command, words: &[&str]) -> Result<Request, String> 
     Ok(match command.name {
         "propose" => {
             let kind = word(0)?;
-            let natural = if kind == "quarantine" { "cluster".to_owned() } else { word(2)? };
+            let of_a_node = matches!(kind.as_str(), "quarantine" | "rehabilitation");
+            let natural = if of_a_node { "cluster".to_owned() } else { word(2)? };
             let scope = if words.len() > 2 { word(2)? } else { natural };
-            if kind == "quarantine" && scope == "local" {
-                return Err("a quarantine binds the whole cluster".into());
+            if of_a_node && scope == "local" {
+                return Err("a quarantine and its end bind the whole cluster".into());
             }
             Request::Propose { kind, value: given(1)?, scope, threshold: word(3)? }
         }

@@ -196,6 +196,7 @@ fn node_config(cluster: &Cluster, identity: &Identity) -> Result<NodeConfig, Clu
     node.neighbours_min = node.neighbours_min.min(node.k);
     node.quorum = u8::try_from(quorum.min(count)).unwrap_or(u8::MAX);
     node.voters = set(&cluster.voters)?;
+    node.policies = super::link::policies(&votes(&cluster.votes));
     Ok(node)
 }
 

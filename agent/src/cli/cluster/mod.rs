@@ -43,7 +43,7 @@ pub(super) struct Bootstrap {
 #[derive(Debug, Args)]
 pub(super) struct Propose {
     /// What is decided.
-    #[arg(value_parser = ["mode", "power-limit", "shutdown", "reformation", "quarantine", "custom0", "custom1", "custom2", "custom3"])]
+    #[arg(value_parser = ["mode", "power-limit", "shutdown", "reformation", "quarantine", "rehabilitation", "custom0", "custom1", "custom2", "custom3"])]
     kind: String,
     /// What about it: a mode number, watts, or the number of the node to quarantine.
     #[arg(default_value_t = 0)]
@@ -150,10 +150,11 @@ pub(super) fn bootstrap(bootstrap: &Bootstrap, runtime_dir: &Path) -> Result<(),
 }
 
 pub(super) fn propose(propose: Propose, runtime_dir: &Path) -> Result<(), Failure> {
-    let natural = if propose.kind == "quarantine" { "cluster" } else { "local" };
+    let of_a_node = matches!(propose.kind.as_str(), "quarantine" | "rehabilitation");
+    let natural = if of_a_node { "cluster" } else { "local" };
     let scope = propose.scope.unwrap_or_else(|| natural.to_owned());
-    if propose.kind == "quarantine" && scope == "local" {
-        return Err(Failure::usage("a quarantine binds the whole cluster: leave --scope local out"));
+    if of_a_node && scope == "local" {
+        return Err(Failure::usage("a quarantine and its end bind the whole cluster: leave --scope local out"));
     }
     let request = Request::Propose { kind: propose.kind, value: propose.value, scope, threshold: propose.threshold };
     ask(&request, runtime_dir)

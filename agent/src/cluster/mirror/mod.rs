@@ -108,6 +108,9 @@ pub struct MirrorView {
 /// Says something to people.
 pub type Tell<'t> = dyn FnMut(Severity, String) + 't;
 
+/// Takes sealed datagrams: where to, bytes, size of each but the last when they are several.
+pub type Send<'t> = dyn FnMut(SocketAddr, &[u8], Option<u16>) + 't;
+
 /// All mirrors of a node.
 #[derive(Debug)]
 pub struct Mirrors<'r> {
@@ -247,7 +250,7 @@ impl<'r> Mirrors<'r> {
         now_ns: u64,
         endpoint: &mut Endpoint<A>,
         out: &mut Out,
-        send: &mut dyn FnMut(SocketAddr, &[u8], Option<u16>),
+        send: &mut Send<'_>,
         tell: &mut Tell<'_>,
     ) {
         if now_ns >= self.boots_ns {
@@ -284,7 +287,7 @@ impl<'r> Mirrors<'r> {
         now_ns: u64,
         endpoint: &mut Endpoint<A>,
         out: &mut Out,
-        send: &mut dyn FnMut(SocketAddr, &[u8], Option<u16>),
+        send: &mut Send<'_>,
     ) {
         for (at, local) in self.locals.iter_mut().enumerate() {
             let before = local.reader.seen().1;

@@ -329,6 +329,7 @@ impl Running {
         if let Err(error) = failed {
             tracing::warn!("{error}");
         }
+        self.reliable.set_formation(shown.bootstrap.formation);
         news.page = ClusterPage::new(&shown);
         let overdue = shown.bootstrap.overdue && !formed(&shown);
         if self.waits && (formed(&shown) || (overdue && self.on_deadline == OnDeadline::FailOpen)) {

@@ -10,10 +10,16 @@ use ekk::field::{COMPONENTS, Region, Rules, gradients};
 use ekk::fixed::{Curve, Decay, Q16};
 use ekk::heartbeat::{self, Health, Heartbeat};
 use ekk::id::{Identity, NodeId};
+use ekk::membership::MemberRecord;
+use ekk::node::{Founders, NodeConfig, SmallNode};
 use ekk::profile::{Preset, Timing};
+use ekk::sign::{Crypto, Signature, Verdict};
+use ekk::sink::Nowhere;
+use ekk::task::{TaskEnd, TaskId, TaskSpec};
 use ekk::time::{Span, Time};
 use ekk::topology::{self, Candidate, Metric, Topology};
 use ekk::wire::v0;
+use ekk::wire::v1::field::{FIELD_BYTES_MAX, FieldBody, NEIGHBOURS_MAX};
 
 const TIMING: Timing = Timing::preset(Preset::Lan);
 const START: Time = Time::from_ms(1_000_000);
@@ -21,7 +27,7 @@ const START: Time = Time::from_ms(1_000_000);
 type Operation = (&'static str, fn(u64));
 
 /// The operations by name; each does it that many times.
-const OPERATIONS: [Operation; 21] = [
+const OPERATIONS: [Operation; 23] = [
     ("field-publish", field_publish),
     ("field-sample", |n| field_sample(n, Span::ZERO)),
     ("field-sample-aged", |n| field_sample(n, Span::from_ms(700))),
@@ -43,6 +49,8 @@ const OPERATIONS: [Operation; 21] = [
     ("heartbeat-tick-62", |n| heartbeat_tick::<62, 128>(n)),
     ("heartbeat-tick-254", |n| heartbeat_tick::<254, 512>(n)),
     ("decode-v0", decode),
+    ("full-tick-7", |n| full_tick(n, 1)),
+    ("full-tick-7-heard-twice", |n| full_tick(n, 2)),
 ];
 
 fn main() -> ExitCode {
@@ -217,5 +225,63 @@ fn decode(n: u64) {
     let bytes = [1, 9, 200, 2, 7, 0, 0, 0];
     for _ in 0..n {
         let _ = black_box(v0::Message::decode(v0::Envelope { sender: 9, kind: 1 }, black_box(&bytes)));
+    }
+}
+
+/// A tick of a node with seven living neighbours and one task, and the receipt of their fields, which come each second period.
+/// The tick alone is counted with `--toggle-collect='*one_tick*'`; the difference to `full-tick-7-heard-twice` is the receipts.
+fn full_tick(n: u64, heard: u32) {
+    let ids: Vec<NodeId> = (1..=8).map(NodeId::from_raw).collect();
+    let Ok(founders) = Founders::new(&ids) else { return };
+    let record = |id: u32| {
+        let mut record = MemberRecord::bare(being(id));
+        record.position = [id as i16, 0, 0];
+        record
+    };
+    let Ok(mut node) = SmallNode::new(NodeConfig::new(1, Preset::Lan, founders), record(1), 1) else { return };
+    node.start(START, &mut Nowhere);
+    node.set_known(8);
+    for id in 2..=8 {
+        let _ = node.offer(START, &record(id));
+    }
+    let spec = TaskSpec { period: TIMING.period, ..TaskSpec::new("task", 1) };
+    let task = node.add_task(START, spec).unwrap_or(TaskId(0));
+    node.tick(START, &mut NoKeys, &mut Nowhere);
+    let mut neighbours = [NodeId::NONE; NEIGHBOURS_MAX];
+    neighbours[..7].copy_from_slice(&ids[..7]);
+    for round in 1..=n {
+        let now = START.after(TIMING.period.times(round));
+        for (id, again) in (2..=8).flat_map(|id| (0..heard).map(move |again| (id, again))).filter(|_| round % 2 == 1) {
+            let components = [Q16(round as i32 & 0xffff); COMPONENTS];
+            let body = FieldBody { draining: false, state: 2, capabilities: 0, components, neighbours };
+            let mut buffer = [0; FIELD_BYTES_MAX];
+            if let Ok(message) = body.encode(being(id), 2 * round as u32 + again, &mut buffer) {
+                let _ = black_box(node.receive(now, NodeId::from_raw(id), message, &mut NoKeys, &mut Nowhere));
+            }
+        }
+        one_tick(&mut node, now);
+        let _ = node.task_done(task, Span::from_us(1), TaskEnd::Done);
+    }
+}
+
+#[inline(never)]
+fn one_tick(node: &mut SmallNode, now: Time) {
+    black_box(node.tick(now, &mut NoKeys, &mut Nowhere));
+}
+
+/// Signs nothing and believes everything: signatures are counted elsewhere.
+struct NoKeys;
+
+impl Crypto for NoKeys {
+    fn sign(&mut self, _: &[u8]) -> Signature {
+        Signature::EMPTY
+    }
+
+    fn verify(&mut self, _: NodeId, _: &[u8], _: &Signature) -> Verdict {
+        Verdict::Good
+    }
+
+    fn admit(&mut self, _: &MemberRecord) -> Verdict {
+        Verdict::Good
     }
 }

@@ -281,6 +281,8 @@ impl<C: Crypto> Engine<'_, C> {
                 );
                 self.tell.say(Severity::Error, self.shown.valve.clone());
             }
+            // Whoever has not met anybody yet waits, which the bootstrap says in its own words.
+            Told::Alone if self.node.formation().is_none() || self.directory.totals().live <= 1 => {}
             Told::Alone => self.tell.say(Severity::Error, "no watch link lives: this node is alone".to_owned()),
             Told::Formed { epoch, digest } => {
                 self.shown.adopted = false;

@@ -34,6 +34,9 @@ pub(super) struct Standing {
     pub(super) visible: bool,
     left: bool,
     alone: bool,
+    /// Since when, and whether the caller was told: a start, or a moment without a beat, is no news.
+    alone_since: Time,
+    alone_told: bool,
     /// Watched peers and silent ones at the last tick.
     watched: u32,
     silent: u32,
@@ -181,6 +184,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         let alone = self.life.watched == self.life.silent;
         if !alone {
             self.life.alone = false;
+            self.life.alone_told = false;
             self.life.pause_periods = 0;
             return;
         }
@@ -188,6 +192,10 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
             self.life.alone = true;
             self.life.pause_periods = 0;
             self.life.retry = now;
+            self.life.alone_since = now;
+        }
+        let lasts = now.since(self.life.alone_since) >= self.config.timing.tau;
+        if lasts && !core::mem::replace(&mut self.life.alone_told, true) {
             io.sink.event(&Event::Alone);
         }
         if now < self.life.retry {

@@ -151,7 +151,9 @@ impl Host {
     /// Replaces its rules: packets that leave by `outgoing` or come in by `incoming` and match are dropped.
     fn rules(&self, incoming: &str, outgoing: &str) {
         let chain = |name: &str, hook: &str, rule: &str| {
-            format!("chain {name} {{ type filter hook {hook} priority 0; policy accept; oifname lo accept; {rule} }}\n")
+            format!(
+                "chain {name} {{\ntype filter hook {hook} priority 0; policy accept;\noifname lo accept\n{rule}\n}}\n"
+            )
         };
         let incoming = chain("incoming", "input", incoming).replace("oifname", "iifname");
         let text = format!("flush ruleset\ntable inet lab {{\n{incoming}{}}}\n", chain("outgoing", "output", outgoing));

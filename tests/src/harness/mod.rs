@@ -1,6 +1,7 @@
 //! Drives the real binary: [`node`] starts it, [`terminal`] shows it a screen, [`init`] runs it under a real systemd, [`hang`]
 //! stops one of its threads. Each test has a folder of its own and a hang guard; children die with the thread that made them.
 
+pub mod cluster;
 pub mod hang;
 pub mod init;
 pub mod lab;

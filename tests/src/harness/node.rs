@@ -95,9 +95,18 @@ impl Node {
     /// When the process cannot be made.
     #[must_use]
     pub fn launch(scratch: &Scratch, name: &str, config: &Path, arguments: &[&str]) -> Self {
+        Self::launch_by(tied(binary()), scratch, name, config, arguments)
+    }
+
+    /// [`Node::launch`] by a command of the caller's that becomes the binary, on another host for instance.
+    ///
+    /// # Panics
+    /// When the process cannot be made.
+    #[must_use]
+    pub fn launch_by(mut command: Command, scratch: &Scratch, name: &str, config: &Path, arguments: &[&str]) -> Self {
         let output = scratch.join(&format!("{name}.out"));
         let file = fs::OpenOptions::new().create(true).append(true).open(&output).expect("the output file opens");
-        let child = tied(binary())
+        let child = command
             .args(["run", "--config"])
             .arg(config)
             .args(arguments)

@@ -113,6 +113,8 @@ pub struct Report {
     pub bytes_per_node_s: f64,
     /// Hand-shakes apart: bytes of coordination a node and second.
     pub coordination_bytes_per_node_s: f64,
+    /// Of those, bytes of what foca does too: heartbeats, membership and hand-shakes, without fields, ballots and bootstrap.
+    pub detection_bytes_per_node_s: f64,
     /// Datagrams lost, by reason.
     pub lost: Vec<(String, u64)>,
     /// Datagrams the replay window kept back.
@@ -191,6 +193,7 @@ impl Report {
             packets_per_node_s: total.packets as f64 / node_s,
             bytes_per_node_s: total.bytes as f64 / node_s,
             coordination_bytes_per_node_s: coordination as f64 / node_s,
+            detection_bytes_per_node_s: detection_bytes(measure) as f64 / node_s,
             lost: lost(world.network()),
             replayed: measure.replayed,
             astray: measure.astray,
@@ -254,6 +257,11 @@ fn traffic(measure: &Measure, node_s: f64) -> Vec<ClassRate> {
         bytes: flow.bytes as f64 / node_s,
     };
     CLASS_NAMES.into_iter().zip(&measure.traffic).map(rate).collect()
+}
+
+/// Bytes of heartbeats, membership and hand-shakes.
+fn detection_bytes(measure: &Measure) -> u64 {
+    [0, 1, SESSION].iter().map(|&class| measure.traffic[class].bytes).sum()
 }
 
 fn lost(network: &Network) -> Vec<(String, u64)> {

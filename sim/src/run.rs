@@ -3,6 +3,7 @@
 use crate::invariants::Checks;
 use crate::peer::Protocol;
 use crate::peer::foca::Swim;
+use crate::peer::linked::Linked;
 use crate::peer::mesh::Mesh;
 use crate::report::{Comparison, Report, ThresholdRow, Thresholds};
 use crate::scenario::{Expect, Fidelity, Scenario};
@@ -22,7 +23,7 @@ pub struct Options {
 /// Why a run cannot be started. Nothing was done; the caller is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
-    /// Tori and whole links have runs of their own.
+    /// There is no run of that kind.
     #[error("fidelity {0:?} has no such run: use fidelity = \"mesh\"")]
     Fidelity(Fidelity),
     /// The configuration of a node is refused.
@@ -78,13 +79,33 @@ pub fn mesh_world(scenario: &Scenario, options: &Options, checks: Checks) -> Res
     Ok(World::new(protocol, scenario.clone(), settings(scenario, nodes, options.seed), checks))
 }
 
+/// Makes the world of nodes over whole links (`fidelity = "link"`).
+///
+/// # Errors
+/// [`RunError`] when it cannot be started.
+pub fn link_world(scenario: &Scenario, options: &Options, checks: Checks) -> Result<World<Linked<Mesh>>, RunError> {
+    let nodes = nodes(scenario, options)?;
+    let late = crate::world::late_nodes(scenario, nodes, options.seed);
+    let mesh = Mesh::new(scenario, nodes, options.seed, &late).map_err(RunError::Node)?;
+    let protocol = Linked::new(mesh, options.seed);
+    Ok(World::new(protocol, scenario.clone(), settings(scenario, nodes, options.seed), checks))
+}
+
 /// Runs this project's nodes through a scenario.
 ///
 /// # Errors
 /// [`RunError`] when it cannot be started.
 pub fn trefoil(scenario: &Scenario, options: &Options, step: &mut dyn FnMut(u64) -> bool) -> Result<Report, RunError> {
+    let until_ns = options.until_ns.unwrap_or(scenario.until_ns).min(scenario.until_ns);
+    if scenario.fidelity == Fidelity::Link {
+        let mut world = link_world(scenario, options, Checks::all())?;
+        drive(&mut world, until_ns, step);
+        let mut report = Report::of("trefoil", &world);
+        report.set_commands(world.protocol().commands);
+        return Ok(report);
+    }
     let mut world = mesh_world(scenario, options, Checks::all())?;
-    drive(&mut world, options.until_ns.unwrap_or(scenario.until_ns).min(scenario.until_ns), step);
+    drive(&mut world, until_ns, step);
     Ok(Report::of("trefoil", &world))
 }
 

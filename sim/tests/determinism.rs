@@ -1,4 +1,4 @@
-//! The same seed gives the same run (property 22 of `ekk` section 12), and another seed another one.
+//! The same seed gives the same run (`ekk:P22`, `decisions:CLU-15`), and another seed another one.
 
 mod common;
 

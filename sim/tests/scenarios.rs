@@ -8,6 +8,20 @@ use std::path::Path;
 use common::{deep, holds, run, scenario};
 use sim::Fidelity;
 
+/// `rse:U3`, `rse:U8`, `decisions:CLU-15`: over whole links every command is taken at most once and in order, under loss,
+/// duplication, reordering and restarts, and most are acknowledged.
+#[test]
+fn commands_over_whole_links_are_taken_once() {
+    for seed in seeds() {
+        let report = run("link", 12, seed);
+        holds("link", &report);
+        let [sent, taken, acknowledged, in_doubt, wrong] = report.commands.expect("a run over links");
+        assert_eq!(wrong, 0);
+        assert!(sent > 500 && taken >= acknowledged && taken <= sent, "{:?}", report.commands);
+        assert!(acknowledged + in_doubt + 64 * 12 >= sent && acknowledged * 10 > sent * 8, "{:?}", report.commands);
+    }
+}
+
 /// Scenarios with what they are run with here: name, nodes.
 const SCENARIOS: [(&str, u32); 17] = [
     ("partition", 60),

@@ -4,6 +4,7 @@
 //! faults, same measures.
 
 pub mod foca;
+pub mod linked;
 pub mod mesh;
 
 use ekk::sink::Class;

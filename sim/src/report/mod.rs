@@ -139,6 +139,8 @@ pub struct Report {
     pub node_ticks: u64,
     /// Events.
     pub events: u64,
+    /// Commands over whole links: sent, taken, acknowledged, in doubt, taken wrongly.
+    pub commands: Option<[u64; 5]>,
     /// Filled in by a caller with a clock.
     pub speed: Option<Speed>,
 }
@@ -210,7 +212,17 @@ impl Report {
             bytes_per_node: world.protocol().member_bytes(),
             node_ticks: measure.ticks,
             events: world.events(),
+            commands: None,
             speed: None,
+        }
+    }
+
+    /// Adds what became of commands; one taken twice or out of order is a violation (`rse:U3`, `rse:U8`, `decisions:CLU-12`).
+    pub fn set_commands(&mut self, commands: crate::peer::linked::Commands) {
+        let crate::peer::linked::Commands { sent, taken, acknowledged, in_doubt, wrong } = commands;
+        self.commands = Some([sent, taken, acknowledged, in_doubt, wrong]);
+        if wrong > 0 && self.violation.is_none() {
+            self.violation = Some(format!("commands exactly once (rse:U8): {wrong} taken twice or out of order"));
         }
     }
 

@@ -59,6 +59,12 @@ impl Report {
         if self.ballots_decided > 0 {
             writeln!(f, "  ballots      {} results told", self.ballots_decided)?;
         }
+        if let Some([sent, taken, acknowledged, in_doubt, wrong]) = self.commands {
+            writeln!(
+                f,
+                "  commands     {sent} sent, {taken} taken, {acknowledged} acknowledged, {in_doubt} in doubt, {wrong} wrong"
+            )?;
+        }
         writeln!(f, "  memory       {} bytes a node", self.bytes_per_node)?;
         self.write_speed(f)?;
         match &self.violation {

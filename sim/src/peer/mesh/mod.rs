@@ -203,7 +203,13 @@ impl Mesh {
         let directory = self.directories[from as usize].clone();
         let has = |node: u32| directory.get(node as usize / 64).is_some_and(|word| word >> (node % 64) & 1 == 1);
         let nearest = self.layout.nearest(member.index).iter().copied().filter(|&other| has(other)).take(16);
-        let all: Vec<u32> = (0..self.nodes).filter(|&other| has(other) && other != member.index).collect();
+        // What this node has removed itself stays removed, whatever the other has not heard yet.
+        let removed = |other: u32| {
+            let known = member.node.membership().known(id(other));
+            known.is_some_and(|(known, live)| !live && known.rank() >= self.records[other as usize].identity.rank())
+        };
+        let all: Vec<u32> =
+            (0..self.nodes).filter(|&other| has(other) && other != member.index && !removed(other)).collect();
         let step = (all.len() / SNAPSHOT).max(1);
         let some = all.iter().copied().skip(member.random.below(step as u64) as usize).step_by(step);
         let mut given: Vec<u32> = nearest.chain(some).collect();

@@ -146,7 +146,7 @@ fn cluster(n: u32, policy: Policy, seed: u64, weather: Weather) -> Net {
 const MAJORITY: Policy = Policy { rule: Rule::Majority, over: Over::Genesis };
 const ALL: Policy = Policy { rule: Rule::All, over: Over::Genesis };
 
-/// K1: five nodes of which four are needed, started together without loss. C3: afterwards nobody says anything.
+/// `bootstrap:K1`: five nodes of which four are needed, started together without loss. C3: afterwards nobody says anything.
 #[test]
 fn k1_five_nodes_form_and_fall_silent() {
     let mut net = cluster(5, Policy::fixed(4), 1, CALM);
@@ -162,7 +162,7 @@ fn k1_five_nodes_form_and_fall_silent() {
     assert_eq!(net.sent(), before, "bootstrap:C3 traffic stops");
 }
 
-/// K2: the only message by which node 2 could form is lost and node 1 falls silent; 2 asks and is answered (`bootstrap:W1`).
+/// `bootstrap:K2`: the only message by which node 2 could form is lost and node 1 falls silent; 2 asks and is answered (`bootstrap:W1`).
 #[test]
 fn k2_a_lost_ready_is_made_good_by_asking() {
     let mut net = cluster(2, ALL, 2, CALM);
@@ -174,7 +174,7 @@ fn k2_a_lost_ready_is_made_good_by_asking() {
     assert!(net.all_formed());
 }
 
-/// K3: a formed cluster of which one restarts, once with its record and once without it: it adopts, the others stay formed.
+/// `bootstrap:K3`: a formed cluster of which one restarts, once with its record and once without it: it adopts, the others stay formed.
 #[test]
 fn k3_a_restarted_node_adopts_in_one_round_trip() {
     for keeps in [true, false] {
@@ -203,7 +203,7 @@ fn k3_a_restarted_node_adopts_in_one_round_trip() {
     }
 }
 
-/// K4: node 3 lists all, nodes 1 and 2 only themselves: both sides say so, and which field differs (`bootstrap:W7`).
+/// `bootstrap:K4`: node 3 lists all, nodes 1 and 2 only themselves: both sides say so, and which field differs (`bootstrap:W7`).
 #[test]
 fn k4_lists_that_differ_are_shown_on_both_sides() {
     let mut net = Net::new(4, CALM);
@@ -376,6 +376,7 @@ fn the_deadline_warns_and_then_acts_by_policy() {
         net.run(1_500);
         let view = net.host(1).driver.view();
         assert!(view.late && !view.open && !view.gave_up, "{policy:?}: only a warning");
+        assert!(view.seen.is_empty(), "nobody is made up: bootstrap:W4");
         net.run(1_000);
         let view = net.host(1).driver.view();
         assert_eq!((view.open, view.gave_up, view.concluded()), (open, gave_up, false), "{policy:?}");

@@ -118,7 +118,7 @@ fn judge(before: &Machine<1>, after: &Machine<1>, input: &Input, verdict: Verdic
         assert_eq!(
             matches!(verdict, Verdict::Refused(_)),
             refused(&before.admissible(), input, verdict),
-            "bootstrap:P11"
+            "bootstrap:P11, bootstrap:W12"
         );
     }
 }
@@ -227,7 +227,8 @@ fn joins_commute_and_readies_permute() {
     }
 }
 
-/// The order of the checks (8.7): with several things wrong, the first decides.
+/// The order of the checks (8.7): with several things wrong, the first decides; nobody else's name (`bootstrap:W8`) and no earlier
+/// run (`bootstrap:W3`) is counted.
 #[test]
 fn the_first_failed_check_decides() {
     let members = [id(1), id(2)];

@@ -9,7 +9,7 @@ use ekk::time::{Span, Time};
 use ekk::wire::v1::membership::Message;
 use membership_net::*;
 
-/// membership:MB-4 membership:MB-5 membership:MB-15 decisions:CLU-2: a crash is known to all soon, and everybody can say why.
+/// membership:MB-4 membership:MB-5 membership:MB-15 decisions:CLU-2 ekk:D-29: a crash is known to all soon, and everybody can say why.
 #[test]
 fn a_crash_is_certified_and_everybody_can_say_why() {
     let mut net = Net::formed(40, 1);

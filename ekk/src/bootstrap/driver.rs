@@ -175,6 +175,7 @@ impl<const W: usize> Driver<W> {
                     input(Input::Seen(signal));
                 }
             }
+            // Forming is no private knowledge (`bootstrap:W1`).
             Body::Notice { formation, .. } => input(Input::Notice(signal, formation)),
             Body::Refusal { listed } => input(Input::Answer { signal, listed }),
             Body::Ask => self.asked(now, from, &Input::Seen(signal), sink, observer),

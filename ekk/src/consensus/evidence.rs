@@ -138,6 +138,7 @@ impl Statement {
 }
 
 /// Evidence.
+#[expect(clippy::large_enum_variant, reason = "nothing here allocates, and few are alive at once")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Evidence {
     /// The suspect signed two different votes on one ballot.

@@ -27,6 +27,7 @@ pub(super) struct Own {
     votes: [Option<Vote>; CLUSTER_VOTERS_MAX],
     quorum: u32,
     opened: Time,
+    /// By the clock of the caller, as everything here (`ekk:D-09`).
     deadline: Time,
     /// Next repetition while open, end of retention afterwards.
     again: Time,
@@ -395,6 +396,10 @@ impl Consensus {
             // Busy and other lists are shown by the missing vote; the question is repeated until the deadline.
             return Ok(());
         };
+        if self.own[slot].phase == Phase::Open && self.own[slot].deadline <= desk.now {
+            // The tick that ends it is late; the deadline is not (`ekk:D-28`).
+            return Err(Ignored::Late);
+        }
         if self.own[slot].phase != Phase::Open {
             // Who still votes has not heard the decision.
             self.tell(desk, slot, voter);
@@ -419,7 +424,7 @@ impl Consensus {
         Ok(())
     }
 
-    /// The same voter again: the same word is a repetition; a signed different one is evidence (`ekk` section 6.1).
+    /// The same voter again (`ekk:D-20`): the same word is a repetition; a signed different one is evidence (`ekk` section 6.1).
     fn voted_before<C: Crypto, S: Sink>(
         &mut self,
         desk: &mut Desk<'_, C, S>,

@@ -1,4 +1,4 @@
-//! The add-on the seed only declares: heat leaves a mark on a node, marks fade, and work drifts to where there are fewer.
+//! The add-on the seed only declares (`ekk:D-41`): heat leaves a mark on a node, marks fade, and work drifts to where there are fewer.
 
 use crate::fixed::{Decay, Q16};
 use crate::time::{Span, Time};

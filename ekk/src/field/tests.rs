@@ -37,6 +37,7 @@ const fn us(us: u64) -> Time {
     Time::from_us(us)
 }
 
+/// `ekk:V10`.
 #[test]
 fn v10_aggregate_of_one_neighbour() {
     let mut region = seed();
@@ -46,7 +47,7 @@ fn v10_aggregate_of_one_neighbour() {
     assert!(aggregate.values[0] > Some(Q16::ZERO));
 }
 
-/// N4 under the seed's rules, and what the one rounding of the product makes of it.
+/// `ekk:N4` under the seed's rules, and what the one rounding of the product makes of it.
 #[test]
 fn n04_seven_neighbours() {
     let fill = |region: &mut Region<64>| {
@@ -68,6 +69,7 @@ fn n04_seven_neighbours() {
     assert_eq!(aggregate.values[2..4], [1, -1].map(|raw| Some(Q16(raw))), "small values do not vanish");
 }
 
+/// `ekk:N5`.
 #[test]
 fn n05_what_cannot_be_sampled() {
     let mut region = seed();

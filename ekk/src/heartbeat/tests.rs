@@ -103,6 +103,7 @@ fn the_grids_are_the_documented_ones() {
     }
 }
 
+/// `ekk:V11`.
 #[test]
 fn v11_first_beat_of_the_seed() {
     let mut watch = seed(1_000);
@@ -112,7 +113,7 @@ fn v11_first_beat_of_the_seed() {
     assert_eq!(watch.last_beat(), Some(Time::from_us(5_000)));
 }
 
-/// N6 under the seed's rules.
+/// `ekk:N6` under the seed's rules.
 #[test]
 fn n06_silence_of_the_seed() {
     let last = 1_000_000;

@@ -272,7 +272,7 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> Membership<TO
         }
     }
 
-    /// Sends one message over all watch links but that of the teller, and queues the news that repairs its losses.
+    /// Sends one message over all watch links but that of the teller (`ekk:D-29`), and queues the news that repairs its losses.
     fn flood(&mut self, teller: Option<NodeId>, message: &Message, news: News, sink: &mut impl Sink) {
         for link in self.links.iter().filter(|link| Some(link.peer()) != teller) {
             self.say(link.peer(), message, sink);

@@ -45,6 +45,7 @@ fn pairs<const K: usize, const N: usize, const C: usize, const T: usize>(
 
 const T0: Time = Time::from_ms(1);
 
+/// `ekk:V2`.
 #[test]
 fn v02_two_topologies_do_not_touch_each_other() {
     let (mut first, mut second) = (seed(2, Metric::Physical, 1, 0), seed(2, Metric::Physical, 9, 1000));
@@ -57,6 +58,7 @@ fn v02_two_topologies_do_not_touch_each_other() {
     assert_eq!((first.counters().changes, pairs(&first)), (2, [(2, 1), (3, 100)].to_vec()));
 }
 
+/// `ekk:V3`, `ekk:V4`, `ekk:V5`.
 #[test]
 fn v03_v04_v05_nearer_replaces_farther_whatever_the_order() {
     let mut topology = seed(2, Metric::Physical, 1, 0);
@@ -75,7 +77,7 @@ fn v03_v04_v05_nearer_replaces_farther_whatever_the_order() {
     assert_eq!(pairs(&other), pairs(&topology), "V5");
 }
 
-/// V6, and what the seed forgot to refuse (ekk:D-38).
+/// `ekk:V6`, and what the seed forgot to refuse (ekk:D-38).
 #[test]
 fn v06_d38_bad_configurations_are_refused() {
     let new = |config: Config, me: u32| Seed::new(config, NodeId::from_raw(me), [0; 3]).map(|_| ());
@@ -93,6 +95,7 @@ fn v06_d38_bad_configurations_are_refused() {
     assert_eq!(new(Config { probation: Span::ZERO, ..Config::seed() }, 1), Err(ConfigError::Probation));
 }
 
+/// `ekk:V7`.
 #[test]
 fn v07_never_more_than_seven() {
     let mut topology = seed(7, Metric::Logical, 1, 0);
@@ -104,6 +107,7 @@ fn v07_never_more_than_seven() {
     assert!(topology.list().iter().all(|neighbour| neighbour.id.is_node()));
 }
 
+/// `ekk:N7`.
 #[test]
 fn n07_logical_order() {
     let mut topology = seed(3, Metric::Logical, 10, 0);
@@ -114,6 +118,7 @@ fn n07_logical_order() {
     }
 }
 
+/// `ekk:N8`.
 #[test]
 fn n08_physical_distances() {
     let from_origin = |position| distance(Metric::Physical, (node(1), [0; 3]), &at(2, position));

@@ -459,7 +459,12 @@ mod tests {
     proptest! {
         /// Aim: no bytes panic. Method: random bytes, and valid messages with bytes changed.
         #[test]
-        fn hostile_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), which in 0_usize..7, at in 0_usize..1400, value: u8) {
+        fn hostile_bytes_are_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            which in 0_usize..7,
+            at in 0_usize..1400,
+            value: u8,
+        ) {
             any_decode(&bytes);
             let mut sample = samples()[which].clone();
             let at = at % sample.len();

@@ -442,6 +442,9 @@ pub struct StatementSnapshot {
 pub struct EdgeSnapshot {
     /// Name of the remote torus.
     pub torus: String,
+    /// Its index in the braid.
+    #[serde(default)]
+    pub id: u32,
     /// Node it lives on.
     pub node: u32,
     /// Projections applied from it.

@@ -221,7 +221,10 @@ fn corner(pen: &mut Pen<'_>, scene: &Scene, member: &Member<'_>, bullet: (u16, u
             ]
         }
         (None, Some(peer)) => {
-            let via = if peer.pid > 0 { format!("{}, process {}", peer.via, peer.pid) } else { peer.via.clone() };
+            let via = away(scene, member.id).unwrap_or_else(|| match peer.pid {
+                0 => peer.via.clone(),
+                pid => format!("{}, process {pid}", peer.via),
+            });
             [
                 vec![(text::ellipsize(&via, usize::from(width)), quiet)],
                 vec![
@@ -238,6 +241,22 @@ fn corner(pen: &mut Pen<'_>, scene: &Scene, member: &Member<'_>, bullet: (u16, u
     for (at, parts) in rows.iter().take(room).enumerate() {
         pen.parts(below.0, below.1 + at as u16, right, parts);
     }
+}
+
+/// Where a torus of another node is: `n3 · udp 41.0 us`; `None` for one of this host.
+fn away(scene: &Scene, id: u32) -> Option<String> {
+    let cluster = scene.now.cluster.as_deref()?;
+    let edge = cluster.edges.iter().find(|edge| edge.id == id)?;
+    if edge.unauthenticated {
+        return Some("seed peer, unauthenticated".to_owned());
+    }
+    let session = cluster.sessions.iter().find(|session| session.id == edge.node);
+    let name = session.map(|session| text::clean(&session.name)).filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| format!("#{}", edge.node));
+    Some(match session {
+        Some(session) => format!("{name} · {} {}", text::clean(&session.via), text::nanos(session.rtt_p50_ns)),
+        None => format!("{name} · no session"),
+    })
 }
 
 /// Any number of tori but three: one short line each, in two columns.
@@ -264,7 +283,8 @@ fn list(pen: &mut Pen<'_>, scene: &Scene, area: Rect, members: &[Member<'_>]) {
                 );
             }
             (None, Some(peer)) => {
-                let words = format!("{} · {}", peer.via, peer_word(peer.state));
+                let via = away(scene, member.id).unwrap_or_else(|| peer.via.clone());
+                let words = format!("{via} · {}", peer_word(peer.state));
                 pen.put_within(after, y, right, &words, pen.theme.quiet());
             }
             (None, None) => {}

@@ -357,6 +357,7 @@ impl<C: Crypto> Engine<'_, C> {
     pub(super) fn name(&self, id: u32) -> String {
         match self.shown.name(&self.directory, id) {
             "" => format!("n{id}"),
+            name if name == format!("n{id}") => name.to_owned(),
             name => format!("{name} (n{id})"),
         }
     }

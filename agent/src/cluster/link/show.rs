@@ -354,6 +354,7 @@ impl<C: Crypto> Engine<'_, C> {
 
     fn edge_snapshots(&self, now_ns: u64) -> Vec<EdgeSnapshot> {
         let of = |view: MirrorView, unauthenticated| EdgeSnapshot {
+            id: u32::from(view.torus),
             torus: view.name,
             node: view.node,
             applied: view.applied,
@@ -387,11 +388,15 @@ impl<C: Crypto> Engine<'_, C> {
     fn bootstrap_snapshot(&self) -> BootstrapSnapshot {
         let driver = self.node.bootstrap();
         let view = driver.view();
+        // A founder that is a member has been heard and is done, whoever told this node so.
+        let member = |id: NodeId| {
+            self.node.formation().is_some() && self.node.membership().known(id).is_some_and(|(_, live)| live)
+        };
         let founders = self.settings.node.founders.ids().iter().map(|id| FounderSnapshot {
             id: id.get(),
             name: self.known_name(id.get()),
-            seen: *id == self.settings.me.identity.id || view.seen.contains(id),
-            ready: view.ready.contains(id),
+            seen: *id == self.settings.me.identity.id || view.seen.contains(id) || member(*id),
+            ready: view.ready.contains(id) || member(*id),
             boot_inc: self.node.membership().record(*id).map_or(0, |record| record.identity.boot_inc),
         });
         let waiting = driver.machine().waiting().map(|waiting| WaitingSnapshot {

@@ -1,4 +1,5 @@
 //! What the tests of the simulator share.
+#![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::path::Path;
 

@@ -603,3 +603,58 @@ impl Mesh {
         out.seen.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ekk::membership::evidence::{Statement, WatchSet};
+    use ekk::sign::Signature;
+    use ekk::wire::v1::Writer;
+
+    use super::*;
+
+    /// A certificate about node 1 (index 0) with these watchers' statements, signed by those who are named in `signed`.
+    fn certificate(stating: &[u32], signed: &[u32]) -> Vec<u8> {
+        let keys = Keys(3);
+        let subject = Identity { id: id(0), boot_inc: 1, life: 0 };
+        let mut set = WatchSet::empty(subject, 1);
+        (1..9).for_each(|watcher| assert!(set.add(id(watcher))));
+        set.sign(CLUSTER_ID, &mut Signer::new(keys, id(0), 20, true));
+        let mut certificate = Certificate::new(subject, set);
+        for &watcher in stating {
+            let mut statement = Statement {
+                subject,
+                watcher: id(watcher),
+                last_sequence: 10,
+                age_us: 700_000,
+                missed: 7,
+                threshold: 6,
+                doubt: 16,
+                signature: Signature::EMPTY,
+            };
+            let signer = if signed.contains(&watcher) { watcher } else { 15 };
+            statement.sign(CLUSTER_ID, &mut Signer::new(keys, id(signer), 20, true));
+            certificate.add(statement);
+        }
+        let mut bytes = [0; 1_400];
+        let mut writer = Writer::new(&mut bytes);
+        certificate.encode(&mut writer).expect("it fits");
+        let length = writer.len();
+        bytes[..length].to_vec()
+    }
+
+    /// `membership:MB-5`: five of eight, each signed by its watcher, about this subject; nothing less.
+    #[test]
+    fn certificates_are_judged_apart_from_the_node_mb_5() {
+        let judged = |bytes: &[u8], subject| judge(bytes, subject, &|_| false, Keys(3), 20);
+        assert_eq!(judged(&certificate(&[1, 2, 3, 4, 5], &[1, 2, 3, 4, 5]), 0), Ok(()));
+        assert!(
+            judged(&certificate(&[1, 2, 3, 4], &[1, 2, 3, 4]), 0).is_err_and(|why| why.contains("4 statements of 8"))
+        );
+        let forged = judged(&certificate(&[1, 2, 3, 4, 5], &[1, 2, 3, 4]), 0);
+        assert!(forged.is_err_and(|why| why.contains("node 6 is not signed")));
+        let outsider = judged(&certificate(&[1, 2, 3, 4, 12], &[1, 2, 3, 4, 12]), 0);
+        assert!(outsider.is_err(), "not in the watch set");
+        assert!(judged(&certificate(&[1, 2, 3, 4, 5], &[1, 2, 3, 4, 5]), 7).is_err(), "about somebody else");
+        assert!(judged(&[7; 40], 0).is_err_and(|why| why.contains("unreadable")));
+    }
+}

@@ -165,3 +165,22 @@ fn extremes_are_drawn() {
         }
     }
 }
+
+/// A torus of another host says where it is, not which thread stands in for it.
+#[test]
+fn a_remote_torus_says_where_it_is() {
+    let mut console = Console::empty(110, 30, Colours::None);
+    console.poll(10, |node| {
+        node.tori.truncate(1);
+        node.cluster = Some(cluster());
+    });
+    let text = console.text();
+    assert!(text.contains("n2 · udp 41.0 us") && text.contains("n3 · udp 43.0 us"), "{text}");
+    console.poll(10, |node| {
+        node.tori.truncate(1);
+        let mut lost = cluster();
+        lost.sessions.clear();
+        node.cluster = Some(lost);
+    });
+    assert!(console.text().contains("#2 · no session"), "{}", console.text());
+}

@@ -212,7 +212,12 @@ impl Mesh {
             (0..self.nodes).filter(|&other| has(other) && other != member.index && !removed(other)).collect();
         let step = (all.len() / SNAPSHOT).max(1);
         let some = all.iter().copied().skip(member.random.below(step as u64) as usize).step_by(step);
-        let mut given: Vec<u32> = nearest.chain(some).collect();
+        // Who came back in a later life than the one removed here.
+        let back = all
+            .iter()
+            .copied()
+            .filter(|&other| member.node.membership().known(id(other)).is_some_and(|(_, live)| !live));
+        let mut given: Vec<u32> = nearest.chain(some).chain(back).collect();
         given.sort_unstable();
         given.dedup();
         let records: Vec<MemberRecord> = given.into_iter().map(|other| self.records[other as usize]).collect();
@@ -251,7 +256,9 @@ impl Mesh {
         }
         for want in wants {
             if !member.later.iter().any(|later| later.1 == want) {
-                member.later.push((member.now_ns + ASK_NS, want));
+                // More news at once than slots carry: once it is quiet, the list is compared with somebody's.
+                let wait_ns = if want == Later::Snapshot { REFRESH_NS[0] } else { ASK_NS };
+                member.later.push((member.now_ns + wait_ns, want));
             }
         }
         result
@@ -395,7 +402,10 @@ impl Sink for Collect<'_> {
             }
             Event::ValveShut { .. } => seen.push(Seen::ValveShut),
             Event::Alone => seen.push(Seen::Alone),
-            Event::HealReport { .. } => seen.push(Seen::Healed),
+            Event::HealReport { .. } => {
+                seen.push(Seen::Healed);
+                self.wants.push(Later::Snapshot);
+            }
             Event::NeedCandidates => self.wants.push(Later::Candidates),
             Event::NeedRecord(other) => self.wants.push(Later::Record(other.get().wrapping_sub(1))),
             Event::NeedSession { id, .. } => self.out.wishes.push(id.get().wrapping_sub(1)),

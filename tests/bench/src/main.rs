@@ -1,18 +1,23 @@
 //! `make bench`: every figure the project promises, ours and the peer side by side in one run.
 //!
-//! `trefoil-bench [--only torus,projection,shm,inject,braid,agent] [--json FILE] [--trefoil BINARY]` prints one table and writes
+//! `trefoil-bench [--only SECTION,...] [--json FILE] [--trefoil BINARY]` prints one table and writes
 //! one JSON list. Figures are medians of at least five interleaved rounds on pinned threads; the machine's mode stands above
 //! them, because two virtual CPUs may share a core from one minute to the next. Nothing fails by a figure: a missed bar is shown.
 
 mod agent;
+mod ballots;
+mod bootstrap_rows;
 mod braid;
+mod ekk_rows;
 mod inject;
+mod link_rows;
 mod links;
 mod measure;
 mod projection;
 mod report;
 mod seed;
 mod shm;
+mod sim_rows;
 mod torus_rows;
 
 use std::path::PathBuf;
@@ -21,7 +26,12 @@ use std::process::ExitCode;
 use measure::{Mode, machine_mode};
 use report::{Row, Verdict, table, write_json};
 
-const SECTIONS: [&str; 6] = ["torus", "projection", "shm", "inject", "braid", "agent"];
+/// What bootstrap steps allocate is counted.
+#[global_allocator]
+static ALLOCATOR: shm_transport::counting::CountingAllocator = shm_transport::counting::CountingAllocator;
+
+const SECTIONS: [&str; 10] =
+    ["torus", "projection", "shm", "inject", "braid", "agent", "ekk", "bootstrap", "link", "sim"];
 
 struct Options {
     only: Vec<String>,
@@ -58,8 +68,15 @@ fn describe(mode: Mode, rtt_ns: f64) -> String {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.first().is_some_and(|arg| arg == "--child") {
-        shm::child(&args[1..]);
+    // This binary again, as the other side of a measurement or under callgrind.
+    let helper: Option<fn(&[String])> = match args.first().map(String::as_str) {
+        Some("--child") => Some(shm::child),
+        Some("--count-ballots") => Some(ekk_rows::count_ballots),
+        Some("--count-sim") => Some(sim_rows::count_sim),
+        _ => None,
+    };
+    if let Some(helper) = helper {
+        helper(&args[1..]);
         return ExitCode::SUCCESS;
     }
     let options = match options(&args) {
@@ -84,6 +101,10 @@ fn main() -> ExitCode {
             "shm" => shm::rows(mode),
             "inject" => inject::rows(mode),
             "braid" => braid::rows(),
+            "ekk" => ekk_rows::rows(),
+            "bootstrap" => bootstrap_rows::rows(),
+            "link" => link_rows::rows(),
+            "sim" => sim_rows::rows(),
             _ => agent::rows(options.trefoil.as_deref()),
         };
         rows.extend(section_rows);

@@ -164,6 +164,7 @@ impl Host {
     pub fn lose(&self, incoming_percent: u32, outgoing_percent: u32) {
         let rule = |percent: u32| match percent {
             0 => String::new(),
+            100.. => "drop".to_owned(),
             percent => format!("numgen random mod 100 < {percent} drop"),
         };
         self.rules(&rule(incoming_percent), &rule(outgoing_percent));

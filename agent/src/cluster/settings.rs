@@ -1,5 +1,6 @@
 //! What the cluster part of a configuration comes to, in plain values; made by whoever starts the cluster.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use ekk::membership::record::MemberRecord;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub handshakes_per_s: u32,
     /// Nodes known by address of their reliable plane, founders among them.
     pub peers: Vec<Peer>,
+    /// What the file calls them, until they say their own names.
+    pub names: BTreeMap<u32, String>,
     /// Addresses of reliable planes to ask, whoever answers there.
     pub seeds: Vec<SocketAddr>,
     /// Tori of the braid that other nodes run.

@@ -101,7 +101,7 @@ pub fn start(cluster: &Cluster, around: Around, runtime: &tokio::runtime::Handle
     for text in unresolved {
         tracing::warn!("{text}");
     }
-    let node = node_config(cluster, &identity)?;
+    let node = node_config(cluster, &identity, state.kept().epoch)?;
     let reached = cluster.advertise.map(|at| SocketAddr::new(at.ip(), cluster.reliable.port()));
     let being = Being {
         boot_inc,
@@ -171,7 +171,8 @@ fn resolve(cluster: &Cluster) -> ((Vec<Peer>, Vec<SocketAddr>), Vec<String>) {
     ((peers, seeds), unresolved)
 }
 
-fn node_config(cluster: &Cluster, identity: &Identity) -> Result<NodeConfig, ClusterError> {
+/// `formed` is the epoch of the formation this node belonged to last, 0 = none: after a full stop the next one is formed.
+fn node_config(cluster: &Cluster, identity: &Identity, formed: u64) -> Result<NodeConfig, ClusterError> {
     let ids = |list: &[u32]| list.iter().copied().filter_map(NodeId::new).collect::<Vec<_>>();
     let set = |list: &[u32]| Founders::new(&ids(list)).map_err(|error| ClusterError::Founders(error.to_string()));
     let founders = set(&cluster.founders)?;
@@ -197,6 +198,8 @@ fn node_config(cluster: &Cluster, identity: &Identity) -> Result<NodeConfig, Clu
     node.quorum = u8::try_from(quorum.min(count)).unwrap_or(u8::MAX);
     node.voters = set(&cluster.voters)?;
     node.policies = super::link::policies(&votes(&cluster.votes));
+    let before = formed.max(cluster.epoch.saturating_sub(1));
+    node.record = (before > 0).then(|| node.formation(before));
     Ok(node)
 }
 
@@ -242,6 +245,7 @@ fn link_settings(
         rekey_ns: u64::try_from(link.rekey.as_nanos()).unwrap_or(u64::MAX),
         handshakes_per_s: link.handshakes_per_s,
         peers,
+        names: cluster.peers.iter().filter_map(|peer| Some((peer.id, peer.name.clone()?))).collect(),
         seeds,
         remotes: cluster
             .remotes

@@ -69,6 +69,8 @@ pub(super) struct Engine<'r, C> {
     pub(super) sessions_ns: u64,
     pub(super) show_ns: u64,
     pub(super) mirrors_ns: u64,
+    /// When member lists are compared next, `u64::MAX` = not planned.
+    pub(super) compare_ns: [u64; 2],
     /// Messages to peers whose address is not known yet.
     pub(super) unaddressed: u64,
 }
@@ -168,6 +170,7 @@ impl<C: Crypto> Engine<'_, C> {
         if now_ns >= self.sessions_ns {
             self.sessions_ns = now_ns + SESSIONS_NS;
             self.turn_sessions(now_ns);
+            self.compare(now_ns);
         }
         let udp = &mut self.udp;
         let mut unaddressed = 0;

@@ -44,6 +44,9 @@ pub(super) fn formation_bytes(formation: &Formation) -> Vec<u8> {
     [formation.cluster_id, formation.epoch, formation.digest].iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
+/// Member lists are compared so long after the node formed, and after two parts of the cluster met, ns.
+const COMPARE_NS: [u64; 2] = [3_000_000_000, 10_000_000_000];
+
 impl<C: Crypto> Engine<'_, C> {
     pub(super) fn hear_bridge(&mut self, message: ToLink, now_ns: u64) {
         match message {
@@ -178,9 +181,7 @@ impl<C: Crypto> Engine<'_, C> {
 
     fn take_snapshot(&mut self, from: u32, snapshot: &Snapshot, now_ns: u64) {
         let Some(formation) = formation(&snapshot.formation) else { return };
-        if self.node.formation().is_some() {
-            return;
-        }
+        let first = self.node.formation().is_none();
         let mut refused = 0;
         let mut records = snapshot.records.iter().filter_map(|bytes| {
             let record = record(bytes);
@@ -194,10 +195,30 @@ impl<C: Crypto> Engine<'_, C> {
             self.tell.say(Severity::Warning, format!("snapshot from {name} not taken: {refusal}"));
             return;
         }
-        let text = format!("snapshot of {} members from {name}, epoch {}", snapshot.records.len(), formation.epoch);
-        self.tell.say(Severity::Info, text);
+        if first {
+            let text = format!("snapshot of {} members from {name}, epoch {}", snapshot.records.len(), formation.epoch);
+            self.tell.say(Severity::Info, text);
+        }
         if refused > 0 {
             self.tell.say(Severity::Warning, format!("{refused} records of that snapshot could not be read"));
+        }
+    }
+
+    /// Compares member lists with a peer later on: news that overflowed while many came at once are found there
+    /// (`membership:MB-9`, `membership:MB-14`).
+    fn compare_later(&mut self, now_ns: u64) {
+        self.compare_ns = COMPARE_NS.map(|later_ns| now_ns + later_ns);
+    }
+
+    /// Asks a watched peer for its list when one of those times has come.
+    pub(super) fn compare(&mut self, now_ns: u64) {
+        let Some(due) = self.compare_ns.iter_mut().find(|due| **due <= now_ns) else { return };
+        let now = Time(now_ns);
+        let peer = self.node.watches(now).map(|watch| watch.identity.id.get()).find(|id| self.endpoint.has_session(*id));
+        // Without a session the time stays due until there is one.
+        if let Some(peer) = peer {
+            *due = u64::MAX;
+            self.bridge.send(ToReliable::WantSnapshot { peer });
         }
     }
 
@@ -285,15 +306,18 @@ impl<C: Crypto> Engine<'_, C> {
             Told::Alone if self.node.formation().is_none() || self.directory.totals().live <= 1 => {}
             Told::Alone => self.tell.say(Severity::Error, "no watch link lives: this node is alone".to_owned()),
             Told::Formed { epoch, digest } => {
+                self.compare_later(now_ns);
                 self.shown.adopted = false;
                 self.tell.say(Severity::Notice, format!("the cluster is formed: epoch {epoch}, digest {digest:016x}"));
             }
             Told::Adopted { epoch, digest } => {
+                self.compare_later(now_ns);
                 self.shown.adopted = true;
                 let text = format!("joined a formed cluster: epoch {epoch}, digest {digest:016x}");
                 self.tell.say(Severity::Notice, text);
             }
             Told::HealReport { undone, removed_there } => {
+                self.compare_later(now_ns);
                 let text = format!(
                     "two parts of the cluster met: {undone} removals of this side undone, {removed_there} members had been \
                      removed by the other"
@@ -355,7 +379,7 @@ impl<C: Crypto> Engine<'_, C> {
 
     /// A node as people call it.
     pub(super) fn name(&self, id: u32) -> String {
-        match self.shown.name(&self.directory, id) {
+        match self.known_name(id).as_str() {
             "" => format!("n{id}"),
             name if name == format!("n{id}") => name.to_owned(),
             name => format!("{name} (n{id})"),

@@ -270,6 +270,7 @@ fn engine<C: Crypto>(
         sessions_ns: 0,
         show_ns: 0,
         mirrors_ns: 0,
+        compare_ns: [u64::MAX; 2],
         unaddressed: 0,
         settings: Arc::new(settings),
     }))

@@ -216,8 +216,11 @@ impl<C: Crypto> Engine<'_, C> {
         }
     }
 
-    fn known_name(&self, id: u32) -> String {
-        self.shown.name(&self.directory, id).to_owned()
+    pub(super) fn known_name(&self, id: u32) -> String {
+        match self.shown.name(&self.directory, id) {
+            "" => self.settings.names.get(&id).cloned().unwrap_or_default(),
+            name => name.to_owned(),
+        }
     }
 
     fn neighbour_snapshots(&self, now: Time) -> Vec<NeighbourSnapshot> {

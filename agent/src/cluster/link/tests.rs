@@ -1,6 +1,6 @@
 //! Link threads on loopback with plain keys: a test stands in for the reliable plane.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -82,6 +82,7 @@ pub(super) fn settings(id: u32, founders: &[u32], boot_id: u64) -> Settings {
             .iter()
             .map(|&id| crate::cluster::settings::Peer { id, address: ([127, 0, 0, 1], 1_000 + id as u16).into() })
             .collect(),
+        names: BTreeMap::new(),
         seeds: Vec::new(),
         remotes: Vec::new(),
         in_doubt: InDoubt::Redo,

@@ -19,6 +19,7 @@ mod seed;
 mod shm;
 mod sim_rows;
 mod torus_rows;
+mod udp;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,8 +31,8 @@ use report::{Row, Verdict, table, write_json};
 #[global_allocator]
 static ALLOCATOR: shm_transport::counting::CountingAllocator = shm_transport::counting::CountingAllocator;
 
-const SECTIONS: [&str; 10] =
-    ["torus", "projection", "shm", "inject", "braid", "agent", "ekk", "bootstrap", "link", "sim"];
+const SECTIONS: [&str; 11] =
+    ["torus", "projection", "shm", "inject", "braid", "agent", "ekk", "bootstrap", "udp", "link", "sim"];
 
 struct Options {
     only: Vec<String>,
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
             "braid" => braid::rows(),
             "ekk" => ekk_rows::rows(),
             "bootstrap" => bootstrap_rows::rows(),
+            "udp" => udp::rows(mode),
             "link" => link_rows::rows(),
             "sim" => sim_rows::rows(),
             _ => agent::rows(options.trefoil.as_deref()),

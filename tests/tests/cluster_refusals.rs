@@ -83,7 +83,7 @@ fn clu_7_one_certificate_on_two_hosts_is_said() {
     twin.tori = false;
     let twin = cluster.launch_on(&host, "twin", &twin);
     sees(&nodes[0], "the duplicate", |view| view.duplicate_identity.contains("node 3"));
-    nodes[0].wait("an event about it", |snapshot| told(snapshot, &["n3", "both are alive"]));
+    nodes[0].wait("an event about it", |snapshot| told(snapshot, &["n3", "both alive"]));
     // The one that was there first stays.
     for node in &nodes[..2] {
         formed(node, 3);

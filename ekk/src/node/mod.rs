@@ -281,6 +281,18 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         self.membership.maintenance(node, until);
     }
 
+    /// Nobody in the cluster says anything about the silence of `node` for `span`; zero ends it (`decisions:CLU-19`).
+    pub fn announce_maintenance(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        span: Span,
+        crypto: &mut impl Crypto,
+        sink: &mut impl Sink,
+    ) {
+        self.membership.announce_maintenance(now, node, span, crypto, sink);
+    }
+
     /// Forgets a removed member. False when nothing was known.
     pub fn forget(&mut self, node: NodeId) -> bool {
         self.membership.forget(node)

@@ -66,13 +66,14 @@ impl<C: Crypto> Engine<'_, C> {
 
     fn maintenance(&mut self, node: &str, seconds: u32, now_ns: u64) -> Result<Reply, Refusal> {
         let id = self.find(node)?;
-        let until = Time(now_ns).after(Span::from_ms(u64::from(seconds) * 1_000));
-        self.node.maintenance(id, until);
+        let (now, span) = (Time(now_ns), Span::from_ms(u64::from(seconds) * 1_000));
+        let until = now.after(span);
+        self.node.announce_maintenance(now, id, span, &mut self.crypto, &mut self.outbox);
         self.shown.maintenance(id.get(), until.0, seconds);
         let name = self.name(id.get());
         let text = match seconds {
             0 => format!("maintenance of {name} ended"),
-            _ => format!("maintenance of {name}: this node says nothing of its silence for {seconds} s"),
+            _ => format!("maintenance of {name}: nobody removes it for being silent for {seconds} s"),
         };
         self.tell.say(Severity::Notice, text.clone());
         done(text)

@@ -18,17 +18,21 @@ const COLUMNS: [Column; 4] = [
     Column("INCARNATION", 13, 1, true),
 ];
 
+fn how_well(formed: bool, overdue: bool) -> Shape {
+    match (formed, overdue) {
+        (true, _) => Shape::Well,
+        (false, true) => Shape::Failed,
+        (false, false) => Shape::Degraded,
+    }
+}
+
 /// The whole screen.
 pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
     let Some(cluster) = super::cluster(pen, state, area) else { return };
     let boot = &cluster.bootstrap;
     let quiet = pen.theme.quiet();
     let formed = boot.waiting.is_empty();
-    let symbol = match (formed, boot.overdue) {
-        (true, _) => Shape::Well,
-        (false, true) => Shape::Failed,
-        (false, false) => Shape::Degraded,
-    };
+    let symbol = how_well(formed, boot.overdue);
     let x = pen.put_within(area.x + 2, area.y, area.right(), "BOOTSTRAP", quiet);
     let x = pen.shape(x + 2, area.y, symbol);
     let late = if boot.overdue && !formed { ", overdue" } else { "" };

@@ -60,7 +60,7 @@ fn mb_15_a_killed_host_is_removed_by_certificate_and_everybody_can_say_why() {
     }
 }
 
-// membership:MB-7, decisions:CLU-7, decisions:CLU-13: a frozen host is removed; thawed, it removes nobody, hears of its death and
+// decisions:CLU-7, decisions:CLU-13: a frozen host is removed; thawed, it removes nobody, hears of its death and
 // returns in a later life.
 #[test]
 fn clu_7_a_frozen_host_returns_in_a_later_life() {
@@ -126,7 +126,7 @@ fn mb_14_a_partition_heals_and_says_what_was_undone() {
     nodes[..3].iter().for_each(works);
 }
 
-// decisions:CLU-16, decisions:CLU-13: a host that hears nothing removes nobody; one that loses some of what it says is not removed.
+// membership:MB-7, decisions:CLU-16, decisions:CLU-13: a host that hears nothing removes nobody; one that loses some of what it says is not removed.
 #[test]
 fn clu_16_loss_in_one_direction_removes_nobody_wrongly() {
     if skipped("clu_16_loss_in_one_direction_removes_nobody_wrongly", lacks_lab()) {

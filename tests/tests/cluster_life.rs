@@ -18,14 +18,14 @@ fn asks(node: &Node, words: &[&str]) -> String {
     said(&output)
 }
 
-// decisions:CLU-7, membership:MB-9: a node that comes back without its state begins at incarnation 1 again; the others know better,
+// decisions:CLU-7: a node that comes back without its state begins at incarnation 1 again; the others know better,
 // and it returns in a later life; nobody else is removed.
 #[test]
-fn mb_9_a_node_without_its_state_returns() {
-    if skipped("mb_9_a_node_without_its_state_returns", lacks_lab()) {
+fn clu_7_a_node_without_its_state_returns() {
+    if skipped("clu_7_a_node_without_its_state_returns", lacks_lab()) {
         return;
     }
-    let _guard = guard("mb_9_a_node_without_its_state_returns", BUDGET);
+    let _guard = guard("clu_7_a_node_without_its_state_returns", BUDGET);
     let _lane = lane();
     let cluster = Cluster::new("stateless", 3, 1500);
     let mut nodes = cluster.form(|_| {});

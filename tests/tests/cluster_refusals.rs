@@ -45,7 +45,7 @@ fn clu_8_a_foreign_ca_is_named_on_both_sides() {
     assert!(shown.contains("CA"), "{shown}");
 }
 
-// bootstrap:P6, decisions:CLU-8: a founder that was told other founders takes no part; `trefoil bootstrap` shows on both sides which
+// decisions:CLU-8: a founder that was told other founders takes no part; `trefoil bootstrap` shows on both sides which
 // field differs.
 #[test]
 fn clu_8_a_config_mismatch_shows_the_field_on_both_sides() {

@@ -3,7 +3,8 @@
 //! replay of the corpus with seeded mutations (`tests/tests/fuzz_corpus.rs`, `make test`).
 
 use control::api::{Refusal, Reply, Request};
-use control::page::{EventsPage, HostPage, NodePage, TorusPage};
+use control::cluster::ClusterPage;
+use control::page::{EventsPage, HostPage, MAGIC, NodePage, TorusPage, VERSION};
 use control::{Snapshot, snapshot};
 use torus::message::{Message, RECORD_BYTES};
 use torus::projection::native::{self, Projection};
@@ -18,7 +19,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub type Entry = fn(&[u8]) -> u64;
 
 /// Every entry by name; the name is that of its corpus folder and of its libfuzzer target.
-pub const TARGETS: [(&str, Entry); 10] = [
+pub const TARGETS: [(&str, Entry); 25] = [
     ("region", region),
     ("projection", projection),
     ("seed_projection", seed_projection),
@@ -29,6 +30,21 @@ pub const TARGETS: [(&str, Entry); 10] = [
     ("request", request),
     ("status_page", status_page),
     ("snapshots", snapshots),
+    ("ekk_v0", ekk_v0),
+    ("ekk_bootstrap", ekk_bootstrap),
+    ("ekk_membership", ekk_membership),
+    ("ekk_record", ekk_record),
+    ("ekk_certificate", ekk_certificate),
+    ("ekk_consensus", ekk_consensus),
+    ("ekk_node", ekk_node),
+    ("link_frame", link::fuzz_frame),
+    ("link_rsepx", link::fuzz_rsepx),
+    ("mirror_command", mirror_command),
+    ("identity", identity),
+    ("certificate", certificate),
+    ("reliable", reliable),
+    ("scenario", scenario),
+    ("cluster_page", cluster_page),
 ];
 
 /// A region of any content: header, lines, links, rings, injections; read and written by every part of the transport.
@@ -123,6 +139,140 @@ pub fn snapshots(bytes: &[u8]) -> u64 {
             0
         }
     }
+}
+
+/// A message of the seed: the envelope and 64 bytes at most.
+#[must_use]
+pub fn ekk_v0(bytes: &[u8]) -> u64 {
+    use ekk::wire::v0::{Envelope, Message, fuzz_v0};
+    fuzz_v0(bytes);
+    let [sender, kind, rest @ ..] = bytes else { return 0 };
+    u64::from(Message::decode(Envelope { sender: *sender, kind: *kind }, rest).is_ok())
+}
+
+/// A message about forming a cluster.
+#[must_use]
+pub fn ekk_bootstrap(bytes: &[u8]) -> u64 {
+    use ekk::wire::v1::bootstrap::{Message, fuzz_bootstrap};
+    fuzz_bootstrap(bytes);
+    u64::from(Message::decode(bytes).is_ok())
+}
+
+/// Heartbeats and news: the first byte is the kind, the rest the body.
+#[must_use]
+pub fn ekk_membership(bytes: &[u8]) -> u64 {
+    use ekk::wire::v1::membership::{Heartbeat, Message, fuzz_membership};
+    use ekk::wire::v1::{Kind, Reader};
+    fuzz_membership(bytes);
+    let Some((&kind, body)) = bytes.split_first() else { return 0 };
+    let taken = match Kind(kind) {
+        Kind::HEARTBEAT => Heartbeat::decode(Reader::new(body)).is_ok(),
+        kind => Message::decode(kind, Reader::new(body)).is_ok(),
+    };
+    u64::from(taken)
+}
+
+/// A member record, with everything its member signed.
+#[must_use]
+pub fn ekk_record(bytes: &[u8]) -> u64 {
+    use ekk::membership::record::{MemberRecord, fuzz_record};
+    fuzz_record(bytes);
+    u64::from(MemberRecord::decode(&mut ekk::wire::v1::Reader::new(bytes)).is_ok())
+}
+
+/// A death certificate.
+#[must_use]
+pub fn ekk_certificate(bytes: &[u8]) -> u64 {
+    use ekk::membership::evidence::{Certificate, fuzz_certificate};
+    fuzz_certificate(bytes);
+    u64::from(Certificate::decode(&mut ekk::wire::v1::Reader::new(bytes)).is_ok())
+}
+
+/// Proposals, answers, inhibitions, decisions; and evidence, which travels inside a message of its own.
+#[must_use]
+pub fn ekk_consensus(bytes: &[u8]) -> u64 {
+    use ekk::consensus::evidence::Evidence;
+    use ekk::wire::v1::consensus::{decode_answer, decode_decision, decode_inhibit, decode_proposal};
+    use ekk::wire::v1::{HEADER_BYTES, Header, Reader};
+    let mut taken = u64::from(Evidence::decode(bytes).is_ok());
+    // Each body is tried with each decoder, whatever its kind says.
+    let bodies = [Some(bytes), Header::decode(bytes).ok().map(|_| &bytes[bytes.len().min(HEADER_BYTES)..])];
+    for body in bodies.into_iter().flatten() {
+        taken += u64::from(decode_proposal(Reader::new(body)).is_ok());
+        taken += u64::from(decode_answer(Reader::new(body)).is_ok());
+        taken += u64::from(decode_inhibit(Reader::new(body)).is_ok());
+        taken += u64::from(decode_decision(Reader::new(body)).is_ok());
+    }
+    taken
+}
+
+/// A script of messages and ticks for a whole node; what is asserted in it are the node's own rules.
+#[must_use]
+pub fn ekk_node(bytes: &[u8]) -> u64 {
+    ekk::node::fuzz_node(bytes);
+    u64::from(bytes.len() > 1)
+}
+
+/// A command between the mirrors of two nodes.
+#[must_use]
+pub fn mirror_command(bytes: &[u8]) -> u64 {
+    use agent::cluster::mirror::wire::{Command, fuzz_mirror_command};
+    fuzz_mirror_command(bytes);
+    u64::from(Command::parse(bytes).is_some())
+}
+
+/// Member cards and revocation lists, as text.
+#[must_use]
+pub fn identity(bytes: &[u8]) -> u64 {
+    use agent::cluster::identity::{card, revoked};
+    card::fuzz_card(bytes) + revoked::fuzz_revoked(bytes)
+}
+
+/// A certificate, DER or PEM.
+#[must_use]
+pub fn certificate(bytes: &[u8]) -> u64 {
+    agent::cluster::identity::certificate::fuzz_certificate(bytes)
+}
+
+/// What comes on the streams of the reliable plane: frames, the first message, pieces of a member list.
+#[must_use]
+pub fn reliable(bytes: &[u8]) -> u64 {
+    use agent::cluster::reliable::{frames, hello, snapshot};
+    frames::fuzz_frames(bytes) + hello::fuzz_hello(bytes) + snapshot::fuzz_snapshot(bytes)
+}
+
+/// A scenario of the simulator; a refusal says what is wrong.
+#[must_use]
+pub fn scenario(bytes: &[u8]) -> u64 {
+    let Ok(text) = std::str::from_utf8(bytes) else { return 0 };
+    match sim::Scenario::parse(text) {
+        Ok(_) => 1,
+        Err(problems) => {
+            assert!(!problems.to_string().is_empty(), "a refusal says what is wrong");
+            0
+        }
+    }
+}
+
+/// The cluster's part of a status page; what it becomes is drawn on its screens.
+#[must_use]
+pub fn cluster_page(bytes: &[u8]) -> u64 {
+    let mut rest = bytes;
+    let page: ClusterPage = take(&mut rest);
+    let Some(cluster) = page.snapshot() else { return 0 };
+    let events = EventsPage::default();
+    let node = NodePage { magic: MAGIC, version: VERSION, pid: 1, tori: 1, phase: 1, ..NodePage::default() };
+    let torus = TorusPage { state: 1, core: -1, ..TorusPage::default() };
+    let snapshot = Snapshot::from_pages(&node, &HostPage::default(), &[&torus], &events, 1).expect("the page is ours");
+    let snapshot = snapshot.with_cluster(Some(&page));
+    for screen in [Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Bootstrap] {
+        for size in [(80, 24), (40, 10), (7, 3)] {
+            let options = FrameOptions { size, screen, torus: 0 };
+            let text = tui::frame(std::slice::from_ref(&snapshot), Format::Text, &options);
+            assert!(text.lines().count() <= usize::from(size.1), "taller than the terminal");
+        }
+    }
+    1 + cluster.watches.len() as u64
 }
 
 /// Draws every screen at a usual and at a very small size.

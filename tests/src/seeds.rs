@@ -1,6 +1,8 @@
 //! The well-formed (and a few nearly well-formed) inputs from which the fuzz corpus begins: one list, written to
 //! `tests/fuzz/corpus` by `TREFOIL_WRITE_CORPUS=1 cargo test -p trefoil-tests --test fuzz_corpus`.
 
+mod cluster;
+
 use std::fs;
 
 use control::Snapshot;
@@ -45,6 +47,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(requests());
     seeds.push(("status_page", "two-tori".to_owned(), status_page()));
     seeds.push(("status_page", "node-only".to_owned(), node_page().as_bytes().to_vec()));
+    seeds.extend(cluster::all());
     seeds
 }
 
@@ -165,10 +168,10 @@ fn snapshots() -> Vec<u8> {
 /// The configurations of the repository, and one with every kind of mistake.
 fn configs() -> Vec<Seed> {
     let mut seeds = Vec::new();
-    for name in ["demo.toml", "node.toml"] {
+    for name in ["demo.toml", "node.toml", "three-hosts/n1.toml", "three-hosts/n2.toml", "three-hosts/n3.toml"] {
         let path = root().join("configs").join(name);
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        seeds.push(("config", name.to_owned(), bytes));
+        seeds.push(("config", name.replace('/', "-"), bytes));
     }
     let wrong = "[node]\nname = \"\"\nunknown = 1\n[braid]\ntori = 99\ngain = \"much\"\n[[torus]]\nid = 77\n[torus.workload]\nkind = \"none\"\n";
     seeds.push(("config", "wrong.toml".to_owned(), wrong.as_bytes().to_vec()));

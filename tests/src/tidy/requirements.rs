@@ -2,7 +2,7 @@
 //!
 //! `tests/requirements.txt` lists every id: `ID<TAB>STATUS<TAB>ONE LINE`, status `in-scope`, `out-of-scope` (never built here) or
 //! `elsewhere` (a later part of the project). An id is cited as `rse:T4`, `ekk:D-05` or `decisions:NODE-9` in a comment, or as
-//! `rse_t4_...`, `node_9_...`, `vector_9_...` at the start of a test's name. An id in scope must be cited by code and by a test; a vector
+//! `rse_t4_...`, `node_9_...`, `clu_7_...`, `mb_15_...`, `vector_9_...` at the start of a test's name. An id in scope must be cited by code and by a test; a vector
 //! or a property (`rse:V..`, `ekk:P..`) is a test by nature and needs no code. A citation must exist in the list.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +97,14 @@ pub fn citations(text: &str) -> BTreeSet<String> {
         let number = digits(&text[at + mark.len()..]);
         if !number.is_empty() {
             found.insert(format!("decisions:NODE-{number}"));
+        }
+    }
+    for (mark, id) in [("fn clu_", "decisions:CLU-"), ("fn mb_", "membership:MB-")] {
+        for (at, _) in text.match_indices(mark) {
+            let number = digits(&text[at + mark.len()..]);
+            if !number.is_empty() {
+                found.insert(format!("{id}{number}"));
+            }
         }
     }
     for (at, mark) in text.match_indices("fn vector_") {

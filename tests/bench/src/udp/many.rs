@@ -147,9 +147,15 @@ pub fn rows() -> Vec<Row> {
             "ns",
             &alike,
             "one link, 64 on their way",
-            Bar::AtMost(1.0),
+            Bar::AtMost(1.05),
         )
-        .note("receive, open, seal, send; each link has one message on its way, the one link all 64"),
-        Row::against("udp CPU a message, 64 links, one each", "ns", &sparse, "one link, one on its way", Bar::None),
+        .note("receive, open, seal, send; as many on their way either way; 5 % for what the machine adds"),
+        Row::against(
+            "udp CPU a message, 64 links, one each",
+            "ns",
+            &sparse,
+            "one link, one on its way",
+            Bar::AtMost(1.0),
+        ),
     ]
 }

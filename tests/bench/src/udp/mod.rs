@@ -169,7 +169,7 @@ fn trip_rows(place: &Place, length: usize) -> Vec<Row> {
     let name = |what: &str| format!("udp RTT p50, {}, {length} B, {what}", place.name);
     match rounds(&manners, |manner| round_trips(place, manner, length)) {
         Ok(all) => vec![
-            against(name("io_uring spinning"), &all[0], &all[2], "std sockets spinning", Bar::None),
+            against(name("io_uring spinning"), &all[0], &all[2], "std sockets spinning", Bar::AtMost(2.0)),
             against(name("sockets spinning"), &all[1], &all[2], "std sockets spinning", Bar::None),
             against(name("io_uring waiting"), &all[3], &all[5], "std sockets waiting", Bar::None),
             against(name("sockets waiting"), &all[4], &all[5], "std sockets waiting", Bar::None),

@@ -217,6 +217,7 @@ pub enum Cipher {
     /// AES-128-GCM.
     Aes128Gcm,
     /// ChaCha20-Poly1305.
+    #[serde(rename = "chacha20-poly1305")]
     ChaCha20Poly1305,
 }
 

@@ -23,6 +23,53 @@ edges = 40
 tokens = 5
 "#;
 
+/// As [`BASE`], for the keys of the cluster: with tori on other nodes the region is private.
+const CLUSTER: &str = r#"
+[braid]
+tori = 3
+[cluster]
+id = 1
+listen = "127.0.0.1:7946"
+founders = [1, 2, 3]
+[cluster.rsepx]
+listen = "127.0.0.1:7950"
+peer = "127.0.0.1:7951"
+torus = "C"
+[[peer]]
+id = 2
+address = "127.0.0.1:7957"
+[[remote]]
+torus = "B"
+id = 1
+node = 2
+[[remote]]
+torus = "C"
+id = 2
+node = 0
+[[torus]]
+name = "A"
+id = 0
+[torus.workload]
+kind = "cycle"
+"#;
+
+/// Keys that cannot be changed alone: what is replaced in [`CLUSTER`].
+const TOGETHER: &[(&str, &[(&str, &str)])] = &[
+    (
+        "remote.id",
+        &[("id = 1\nnode", "id = 9\nnode"), ("id = 2\nnode", "id = 1\nnode"), ("id = 9\nnode", "id = 2\nnode")],
+    ),
+    (
+        "cluster.rsepx.torus",
+        &[
+            ("torus = \"C\"\n[[peer]]", "torus = \"B\"\n[[peer]]"),
+            ("node = 2", "node = 9"),
+            ("node = 0", "node = 2"),
+            ("node = 9", "node = 0"),
+        ],
+    ),
+];
+
 /// Another value for each key, TOML. Keys of a workload are tried with the kind before the colon.
 const CHANGES: &[(&str, &str)] = &[
     ("node.name", "\"other\""),
@@ -63,6 +110,57 @@ const CHANGES: &[(&str, &str)] = &[
     ("braid.tolerance.face", "77"),
     ("braid.tolerance.rate_percent", "7.0"),
     ("braid.tolerance.rounds", "77"),
+    ("cluster.id", "4"),
+    ("cluster.zone", "\"rack9\""),
+    ("cluster.preset", "\"wan\""),
+    ("cluster.listen", "\"127.0.0.1:8946\""),
+    ("cluster.reliable", "\"127.0.0.1:8947\""),
+    ("cluster.advertise", "\"127.0.0.2:7946\""),
+    ("cluster.founders", "[1, 2]"),
+    ("cluster.seeds", "[\"127.0.0.3:7947\"]"),
+    ("cluster.quorum", "\"all\""),
+    ("cluster.deadline_s", "7"),
+    ("cluster.on_deadline", "\"give-up\""),
+    ("cluster.epoch", "7"),
+    ("cluster.start", "\"at-once\""),
+    ("cluster.metric", "\"rtt\""),
+    ("cluster.position", "[1, 2, 3]"),
+    ("cluster.neighbours", "5"),
+    ("cluster.voters", "[1, 2]"),
+    ("cluster.in_doubt", "\"drop\""),
+    ("cluster.identity.dir", "\"other\""),
+    ("cluster.identity.ca", "[\"other.crt\"]"),
+    ("cluster.identity.certificate", "\"other.crt\""),
+    ("cluster.identity.key", "\"other.key\""),
+    ("cluster.identity.card", "\"other.card\""),
+    ("cluster.identity.revoked", "\"revoked.list\""),
+    ("cluster.link.io", "\"sockets\""),
+    ("cluster.link.core", "1"),
+    ("cluster.link.mtu", "1400"),
+    ("cluster.link.projections_per_s", "77"),
+    ("cluster.link.bandwidth_bytes_per_s", "77777"),
+    ("cluster.link.dscp", "7"),
+    ("cluster.link.zero_copy", "true"),
+    ("cluster.link.sq_poll", "true"),
+    ("cluster.link.cipher", "\"chacha20-poly1305\""),
+    ("cluster.link.rekey_s", "77"),
+    ("cluster.link.handshakes_per_s", "7"),
+    ("cluster.votes.mode", "\"no\""),
+    ("cluster.votes.power_limit", "\"no\""),
+    ("cluster.votes.shutdown", "\"yes\""),
+    ("cluster.votes.reformation", "\"no\""),
+    ("cluster.votes.quarantine", "\"no\""),
+    ("cluster.votes.custom", "\"no\""),
+    ("cluster.votes.open_s", "7"),
+    ("cluster.rsepx.listen", "\"127.0.0.1:8950\""),
+    ("cluster.rsepx.peer", "\"127.0.0.1:8951\""),
+    ("cluster.rsepx.torus", "\"B\""),
+    ("peer.id", "3"),
+    ("peer.name", "\"other\""),
+    ("peer.address", "\"127.0.0.1:8957\""),
+    ("remote.torus", "\"E\""),
+    ("remote.id", "2"),
+    ("remote.node", "3"),
     ("record.on_full", "\"break\""),
     ("record.ring_entries", "128"),
     ("torus.name", "\"other\""),
@@ -110,6 +208,58 @@ const READ_AT: &[(&str, &str)] = &[
     ("region.seed_v1", "region.seed_v1"),
     ("region.inject_records", "config.region.inject_records"),
     ("braid.tori", "config.braid.tori"),
+    ("cluster.id", "Identity::load(&cluster.identity, cluster.id"),
+    ("cluster.zone", "zone: &cluster.zone"),
+    ("cluster.preset", "match cluster.preset"),
+    ("cluster.listen", "UdpOptions::new(cluster.listen)"),
+    ("cluster.reliable", "ReliableSettings::new(cluster.reliable"),
+    ("cluster.advertise", "reliable.advertise = cluster.advertise"),
+    ("cluster.founders", "set(&cluster.founders)"),
+    ("cluster.seeds", "cluster.seeds.iter()"),
+    ("cluster.quorum", "match cluster.quorum"),
+    ("cluster.deadline_s", "cluster.deadline.as_nanos()"),
+    ("cluster.on_deadline", "on_deadline: cluster.on_deadline"),
+    ("cluster.epoch", "formed.max(cluster.epoch"),
+    ("cluster.start", "cluster.start == StartTori::Formed"),
+    ("cluster.metric", "match cluster.metric"),
+    ("cluster.position", "position: cluster.position"),
+    ("cluster.neighbours", "try_from(cluster.neighbours)"),
+    ("cluster.voters", "set(&cluster.voters)"),
+    ("cluster.in_doubt", "match cluster.in_doubt"),
+    // The folder is part of each of the paths below.
+    ("cluster.identity.dir", "Identity::load(&cluster.identity"),
+    ("cluster.identity.ca", "Trust::load(&files.ca"),
+    ("cluster.identity.certificate", "Certificate::read(&files.certificate)"),
+    ("cluster.identity.key", "read_key(&files.key"),
+    ("cluster.identity.card", "Card::read(&files.card)"),
+    ("cluster.identity.revoked", "files.revoked.as_deref()"),
+    ("cluster.link.io", "match link.io"),
+    ("cluster.link.core", "core: link.core"),
+    ("cluster.link.mtu", "link.mtu as usize"),
+    ("cluster.link.projections_per_s", "projections_per_s: link.projections_per_s"),
+    ("cluster.link.bandwidth_bytes_per_s", "link.bandwidth_bytes_per_s.unwrap_or"),
+    ("cluster.link.dscp", "dscp: link.dscp"),
+    ("cluster.link.zero_copy", "send_zc: link.zero_copy"),
+    ("cluster.link.sq_poll", "sqpoll: link.sq_poll"),
+    ("cluster.link.cipher", "suites(cluster.link.cipher"),
+    ("cluster.link.rekey_s", "reliable.rekey = cluster.link.rekey"),
+    ("cluster.link.handshakes_per_s", "reliable.handshakes_per_s = cluster.link.handshakes_per_s"),
+    ("cluster.votes.mode", "answer(votes.mode)"),
+    ("cluster.votes.power_limit", "answer(votes.power_limit)"),
+    ("cluster.votes.shutdown", "answer(votes.shutdown)"),
+    ("cluster.votes.reformation", "answer(votes.reformation)"),
+    ("cluster.votes.quarantine", "answer(votes.quarantine)"),
+    ("cluster.votes.custom", "answer(votes.custom)"),
+    ("cluster.votes.open_s", "cluster.votes.open.as_nanos()"),
+    ("cluster.rsepx.listen", "listen: rsepx.listen"),
+    ("cluster.rsepx.peer", "peer: rsepx.peer"),
+    ("cluster.rsepx.torus", "torus: rsepx.torus"),
+    ("peer.id", "Peer { id: peer.id"),
+    ("peer.name", "peer.name.clone()"),
+    ("peer.address", "find(&peer.address"),
+    ("remote.torus", "name: remote.torus.clone()"),
+    ("remote.id", "torus: remote.id"),
+    ("remote.node", "node: remote.node?"),
     ("record.on_full", "config.record.on_full"),
     ("record.ring_entries", "config.record.ring_entries"),
     ("torus.name", "torus.name"),
@@ -125,7 +275,13 @@ fn keys(schema: &Value, node: &Value, path: &str, out: &mut Vec<String>) {
     if let Some(name) = node["$ref"].as_str() {
         node = &schema["$defs"][name.trim_start_matches("#/$defs/")];
     }
-    if !node["items"].is_null() {
+    // An optional table is itself or null.
+    let given = |choice: &&Value| choice["type"] != "null";
+    let optional = node["anyOf"].as_array().filter(|all| all.iter().any(|choice| !given(&choice)));
+    if let Some(choice) = optional.and_then(|all| all.iter().find(given)) {
+        return keys(schema, choice, path, out);
+    }
+    if !node["items"].is_null() && !node["items"]["$ref"].is_null() {
         return keys(schema, &node["items"], path, out);
     }
     match node["properties"].as_object() {
@@ -138,9 +294,16 @@ fn keys(schema: &Value, node: &Value, path: &str, out: &mut Vec<String>) {
     }
 }
 
-/// The configuration of `BASE` with one key changed and the kind of the workload as the key needs it.
-fn changed(folder: &Path, kind: Option<&str>, change: Option<(&str, &str)>) -> config::Config {
-    let mut tree: toml::Table = BASE.parse().expect("TOML");
+/// The configuration of `BASE`, or of `CLUSTER`, with one key changed and the kind of the workload as the key needs it.
+fn changed(folder: &Path, in_cluster: bool, kind: Option<&str>, change: Option<(&str, &str)>) -> config::Config {
+    let path = change.map_or("", |(path, _)| path);
+    let together = TOGETHER.iter().find(|(key, _)| *key == path).map(|(_, replaced)| *replaced);
+    let base = if in_cluster { CLUSTER } else { BASE };
+    let base = together.unwrap_or_default().iter().fold(base.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let mut tree: toml::Table = base.parse().expect("TOML");
     let mut set = |path: &str, value: toml::Value| {
         let (tables, key) = path.rsplit_once('.').expect("a table and a key");
         let mut table = &mut tree;
@@ -162,7 +325,7 @@ fn changed(folder: &Path, kind: Option<&str>, change: Option<(&str, &str)>) -> c
         }
         set("torus.workload", toml::Value::Table(workload));
     }
-    if let Some((path, text)) = change {
+    if let Some((path, text)) = change.filter(|_| together.is_none()) {
         if path == "torus.workload.kind" {
             set("torus.workload", toml::Value::Table(toml::Table::new()));
         }
@@ -226,12 +389,14 @@ fn every_key_of_the_configuration_acts() {
     let schema = config::json_schema();
     let mut known = Vec::new();
     keys(&schema, &schema, "", &mut known);
-    assert!(known.len() > 55, "{known:?}");
+    assert!(known.len() > 105, "{known:?}");
     for key in known {
         let found = CHANGES.iter().find(|(path, _)| path.rsplit(':').next() == Some(&key));
         let (path, value) = found.unwrap_or_else(|| panic!("{key} is new: give it another value in CHANGES"));
         let kind = path.split_once(':').map(|(kind, _)| kind);
-        let (before, after) = (changed(&folder, kind, None), changed(&folder, kind, Some((&key, value))));
+        let in_cluster = ["cluster.", "peer.", "remote."].iter().any(|table| key.starts_with(table));
+        let before = changed(&folder, in_cluster, kind, None);
+        let after = changed(&folder, in_cluster, kind, Some((&key, value)));
         let same_text = config::Config { text: before.text.clone(), ..after.clone() };
         assert_ne!(before, same_text, "{key} = {value} is lost between the file and the checked configuration");
         match READ_AT.iter().find(|(path, _)| *path == key) {

@@ -309,7 +309,8 @@ fn product_rules_equal_the_oracle_where_no_difference_is_exercised() {
     }
 }
 
-/// Aim: each difference is a switch of its own, `bootstrap:W6` first. Method: one rule at a time on top of the seed's, with the input that shows it.
+/// Aim: each difference is a switch of its own, `bootstrap:W6` first.
+/// Method: one rule at a time on top of the seed's, with the input that shows it.
 #[test]
 fn each_difference_can_be_switched_alone() {
     let members = [id(1), id(2), id(3)];

@@ -1,4 +1,5 @@
 //! Clusters of real processes on hosts of their own: forming, braiding over the network, death and what is told about it.
+//! Each host is a namespace of its own, made without root where that is allowed (`decisions:CLU-18`).
 #![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use std::time::Duration;

@@ -126,7 +126,8 @@ fn mb_14_a_partition_heals_and_says_what_was_undone() {
     nodes[..3].iter().for_each(works);
 }
 
-// membership:MB-7, decisions:CLU-16, decisions:CLU-13: a host that hears nothing removes nobody; one that loses some of what it says is not removed.
+// membership:MB-7, decisions:CLU-16, decisions:CLU-13: a host that hears nothing removes nobody; one that loses some of
+// what it says is not removed.
 #[test]
 fn clu_16_loss_in_one_direction_removes_nobody_wrongly() {
     if skipped("clu_16_loss_in_one_direction_removes_nobody_wrongly", lacks_lab()) {

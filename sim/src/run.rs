@@ -5,8 +5,9 @@ use crate::peer::Protocol;
 use crate::peer::foca::Swim;
 use crate::peer::linked::Linked;
 use crate::peer::mesh::Mesh;
-use crate::report::{Comparison, Report, ThresholdRow, Thresholds};
-use crate::scenario::{Expect, Fidelity, Scenario};
+use crate::peer::tori::{Memory, Sabotage, Tori};
+use crate::report::{Braided, Comparison, Report, ThresholdRow, Thresholds};
+use crate::scenario::{Expect, Fidelity, Scenario, Work};
 use crate::world::{Settings, World};
 
 /// What may be said beside the scenario.
@@ -97,6 +98,9 @@ pub fn link_world(scenario: &Scenario, options: &Options, checks: Checks) -> Res
 /// [`RunError`] when it cannot be started.
 pub fn trefoil(scenario: &Scenario, options: &Options, step: &mut dyn FnMut(u64) -> bool) -> Result<Report, RunError> {
     let until_ns = options.until_ns.unwrap_or(scenario.until_ns).min(scenario.until_ns);
+    if scenario.fidelity == Fidelity::Braid {
+        return braid(scenario, options, Sabotage::None, step);
+    }
     if scenario.fidelity == Fidelity::Link {
         let mut world = link_world(scenario, options, Checks::all())?;
         drive(&mut world, until_ns, step);
@@ -108,6 +112,47 @@ pub fn trefoil(scenario: &Scenario, options: &Options, step: &mut dyn FnMut(u64)
     drive(&mut world, until_ns, step);
     Ok(Report::of("trefoil", &world))
 }
+
+/// Runs small tori in a braid over whole links; `sabotage` shows that what goes wrong is noticed.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started.
+pub fn braid(
+    scenario: &Scenario,
+    options: &Options,
+    sabotage: Sabotage,
+    step: &mut dyn FnMut(u64) -> bool,
+) -> Result<Report, RunError> {
+    let nodes = nodes(scenario, options)?;
+    let late = crate::world::late_nodes(scenario, nodes, options.seed);
+    let mesh = Mesh::new(scenario, nodes, options.seed, &late).map_err(RunError::Node)?;
+    let work = Work { tori: scenario.work.tori.min(nodes as u8), ..scenario.work };
+    let mut memory = Memory::new(work.tori);
+    let protocol = Linked::with_rider(mesh, options.seed, Tori::new(&mut memory, work, sabotage));
+    let mut world = World::new(protocol, scenario.clone(), settings(scenario, nodes, options.seed), Checks::all());
+    let until_ns = options.until_ns.unwrap_or(scenario.until_ns).min(scenario.until_ns);
+    let mut braided = Braided::default();
+    let mut at_ns = 0;
+    while at_ns < until_ns && braided.problem.is_none() {
+        at_ns = (at_ns + LOOK_NS).min(until_ns);
+        let goes_on = world.advance(at_ns);
+        braided.look(&world.protocol().rider().ledger, at_ns >= scenario.calm_ns);
+        if !goes_on || at_ns.is_multiple_of(1_000_000_000) && !step(at_ns / 1_000_000_000) {
+            break;
+        }
+    }
+    world.finish();
+    if at_ns >= scenario.until_ns && scenario.calm_ns < scenario.until_ns {
+        braided.judge(&world.protocol().rider().ledger);
+    }
+    let mut report = Report::of("trefoil", &world);
+    report.set_commands(world.protocol().commands);
+    report.set_braid(braided);
+    Ok(report)
+}
+
+/// Between two looks at a braid, ns.
+const LOOK_NS: u64 = 100_000_000;
 
 /// Runs foca through a scenario, with every period of its LAN preset divided by `speed`.
 ///

@@ -11,6 +11,7 @@ use ekk::hash::mix;
 use link::aead::{Algorithm, KEY_BYTES, RingAead};
 use link::{Config, Deliver, Endpoint, KeptFor, Kind, Out, PeerInfo, SessionKeys, Versions};
 
+use super::rider::{Line, Nothing, Rider, STREAM};
 use super::{Boot, Outbox, Protocol, SESSION, View};
 
 /// First byte of a greeting; no frame of the link begins so.
@@ -43,8 +44,9 @@ pub struct Commands {
 }
 
 /// One member with its endpoint.
-pub struct Member<M> {
+pub struct Member<M, S = ()> {
     inner: M,
+    seat: Option<S>,
     endpoint: Endpoint<RingAead>,
     index: u32,
     boot: u64,
@@ -60,8 +62,9 @@ pub struct Member<M> {
 }
 
 /// A protocol over whole links.
-pub struct Linked<P> {
+pub struct Linked<P, R = Nothing> {
     inner: P,
+    rider: R,
     seed: u64,
     boots: u64,
     epochs: BTreeMap<(u32, u32), u32>,
@@ -75,9 +78,23 @@ impl<P: Protocol> Linked<P> {
     /// Puts links under `inner`.
     #[must_use]
     pub fn new(inner: P, seed: u64) -> Self {
+        Self::with_rider(inner, seed, Nothing)
+    }
+}
+
+impl<P: Protocol, R: Rider> Linked<P, R> {
+    /// Puts links under `inner` and lets `rider` use them too.
+    #[must_use]
+    pub fn with_rider(inner: P, seed: u64, rider: R) -> Self {
         let (boots, epochs) = (0, BTreeMap::new());
         let (commands, buffer, inbox) = (Commands::default(), Out::new(), Outbox::default());
-        Self { inner, seed, boots, epochs, commands, buffer, inbox }
+        Self { inner, rider, seed, boots, epochs, commands, buffer, inbox }
+    }
+
+    /// What rides.
+    #[must_use]
+    pub const fn rider(&self) -> &R {
+        &self.rider
     }
 
     fn key(&self, from: u64, to: u64, epoch: u32) -> RingAead {
@@ -89,7 +106,7 @@ impl<P: Protocol> Linked<P> {
         RingAead::new(Algorithm::Aes128Gcm, &bytes)
     }
 
-    fn install(&mut self, member: &mut Member<P::Member>, peer: u32, peer_boot: u64, epoch: u32) {
+    fn install(&mut self, member: &mut Member<P::Member, R::Seat>, peer: u32, peer_boot: u64, epoch: u32) {
         let keys = SessionKeys {
             send: self.key(member.boot, peer_boot, epoch),
             receive: self.key(peer_boot, member.boot, epoch),
@@ -105,11 +122,39 @@ impl<P: Protocol> Linked<P> {
         if let Ok(installed) = member.endpoint.install(member.now_ns, info, keys) {
             self.commands.in_doubt += installed.in_doubt as u64;
             member.settled += installed.in_doubt as u64;
+            if let Some(seat) = &mut member.seat {
+                self.rider.session(seat, peer, peer_boot, member.now_ns);
+            }
+        }
+    }
+
+    /// The rider's turn.
+    fn ride(&mut self, member: &mut Member<P::Member, R::Seat>, out: &mut Outbox) {
+        let Some(seat) = &mut member.seat else { return };
+        if self.rider.next_ns(seat) > member.now_ns {
+            return;
+        }
+        let (now_ns, endpoint, buffer) = (member.now_ns, &mut member.endpoint, &mut self.buffer);
+        let mut line = Line { now_ns, endpoint, buffer, out: &mut *out, greet: Vec::new() };
+        self.rider.turn(seat, &mut line);
+        for peer in line.greet {
+            greet(member, peer, out);
+        }
+    }
+
+    /// Hands over to the rider what came for it.
+    fn hand_in(&mut self, member: &mut Member<P::Member, R::Seat>, got: &mut Got) {
+        let Some(seat) = &mut member.seat else { return };
+        for (peer, command) in got.ridden.drain(..) {
+            self.rider.command(seat, peer, &command);
+        }
+        for (peer, boot, projection) in got.projections.drain(..) {
+            self.rider.projection(seat, peer, boot, &projection, member.now_ns);
         }
     }
 
     /// Carries out what the node wants sent: sealed where there is a session, held and greeted where there is none.
-    fn pass_on(&mut self, member: &mut Member<P::Member>, inner: &mut Outbox, out: &mut Outbox) {
+    fn pass_on(&mut self, member: &mut Member<P::Member, R::Seat>, inner: &mut Outbox, out: &mut Outbox) {
         for (parcel, bytes) in inner.parcels() {
             if member.endpoint.seal(member.now_ns, parcel.to + 1, Kind::Ekk, bytes, &mut self.buffer).is_ok() {
                 out.send(parcel.to, usize::from(parcel.class), self.buffer.bytes());
@@ -130,12 +175,12 @@ impl<P: Protocol> Linked<P> {
         self.poll(member, out);
     }
 
-    fn poll(&mut self, member: &mut Member<P::Member>, out: &mut Outbox) {
+    fn poll(&mut self, member: &mut Member<P::Member, R::Seat>, out: &mut Outbox) {
         let now_ns = member.now_ns;
         member.endpoint.poll(now_ns, |peer, _, bytes| out.send(peer - 1, SESSION, bytes));
     }
 
-    fn greeting(&mut self, member: &mut Member<P::Member>, from: u32, bytes: &[u8], out: &mut Outbox) {
+    fn greeting(&mut self, member: &mut Member<P::Member, R::Seat>, from: u32, bytes: &[u8], out: &mut Outbox) {
         let Ok(bytes) = <&[u8; GREETING_BYTES]>::try_from(bytes) else { return };
         let mut boot = [0; 8];
         boot.copy_from_slice(&bytes[1..9]);
@@ -165,7 +210,7 @@ impl<P: Protocol> Linked<P> {
     }
 
     /// One numbered command to somebody there is a session with.
-    fn command(&mut self, member: &mut Member<P::Member>) {
+    fn command(&mut self, member: &mut Member<P::Member, R::Seat>) {
         let watches = self.inner.view(&member.inner).watches;
         let Some(&peer) = watches.get(member.number as usize % watches.len().max(1)) else { return };
         let mut bytes = [0; 16];
@@ -191,7 +236,7 @@ fn greeting_bytes(kind: u8, boot: u64, epoch: u32) -> [u8; GREETING_BYTES] {
     bytes
 }
 
-fn greet<M>(member: &mut Member<M>, peer: u32, out: &mut Outbox) {
+fn greet<M, S>(member: &mut Member<M, S>, peer: u32, out: &mut Outbox) {
     let now_ns = member.now_ns;
     let last = member.greeted.entry(peer).or_insert(0);
     if *last == 0 || now_ns.saturating_sub(*last) >= GREET_NS {
@@ -205,6 +250,8 @@ fn greet<M>(member: &mut Member<M>, peer: u32, out: &mut Outbox) {
 struct Got {
     messages: Vec<(u32, Vec<u8>)>,
     commands: Vec<(u32, Vec<u8>)>,
+    ridden: Vec<(u32, Vec<u8>)>,
+    projections: Vec<(u32, u64, Vec<u8>)>,
     acknowledged: u64,
 }
 
@@ -213,31 +260,39 @@ impl Deliver for Got {
         self.messages.push((peer - 1, bytes.to_vec()));
     }
 
-    fn projection(&mut self, _peer: u32, _edge: u8, _boot: u64, _seq: u64, _bytes: &[u8]) {}
+    fn projection(&mut self, peer: u32, _edge: u8, boot: u64, _seq: u64, bytes: &[u8]) {
+        self.projections.push((peer - 1, boot, bytes.to_vec()));
+    }
 
-    fn command(&mut self, peer: u32, _stream: u8, _seq: u64, bytes: &[u8]) -> bool {
-        self.commands.push((peer - 1, bytes.to_vec()));
+    fn command(&mut self, peer: u32, stream: u8, _seq: u64, bytes: &[u8]) -> bool {
+        let commands = if stream == STREAM { &mut self.ridden } else { &mut self.commands };
+        commands.push((peer - 1, bytes.to_vec()));
         true
     }
 
-    fn acked(&mut self, _peer: u32, _stream: u8, _seq: u64) {
-        self.acknowledged += 1;
+    fn acked(&mut self, _peer: u32, stream: u8, _seq: u64) {
+        self.acknowledged += u64::from(stream != STREAM);
     }
 }
 
-impl<P: Protocol> Protocol for Linked<P> {
-    type Member = Member<P::Member>;
+impl<P: Protocol, R: Rider> Protocol for Linked<P, R> {
+    type Member = Member<P::Member, R::Seat>;
 
     fn boot(&mut self, node: u32, boot: Boot, now_ns: u64, out: &mut Outbox) -> Self::Member {
         self.boots += 1;
         let boot_id = mix(self.seed ^ self.boots) | 1;
         let mut inner_out = std::mem::take(&mut self.inbox);
         let inner = self.inner.boot(node, boot, now_ns, &mut inner_out);
-        let config =
-            Config { projection_bytes_max: 0, max_edges: 0, ..Config::new(super::mesh::CLUSTER_ID, node + 1, boot_id) };
+        let mut config = Config::new(super::mesh::CLUSTER_ID, node + 1, boot_id);
+        if R::PROJECTS {
+            config.max_edges = torus::MAX_TORI;
+        } else {
+            (config.projection_bytes_max, config.max_edges) = (0, 0);
+        }
         let endpoint = Endpoint::new(config).expect("the defaults of the link are inside their ranges");
         let mut member = Member {
             inner,
+            seat: self.rider.board(node, boot_id, now_ns),
             endpoint,
             index: node,
             boot: boot_id,
@@ -270,6 +325,7 @@ impl<P: Protocol> Protocol for Linked<P> {
                 greet(member, from, out);
             }
         }
+        self.hand_in(member, &mut got);
         member.settled += got.acknowledged;
         self.commands.acknowledged += got.acknowledged;
         for (peer, command) in got.commands {
@@ -298,13 +354,15 @@ impl<P: Protocol> Protocol for Linked<P> {
             member.command_ns = now_ns + COMMAND_NS;
             self.command(member);
         }
+        self.ride(member, out);
         self.pass_on(member, &mut inner_out, out);
         self.inbox = inner_out;
     }
 
     fn next_ns(&self, member: &Self::Member) -> u64 {
         let link = member.endpoint.next_deadline_ns().unwrap_or(u64::MAX).max(member.now_ns + 1_000);
-        self.inner.next_ns(&member.inner).min(member.command_ns).min(link)
+        let ride = member.seat.as_ref().map_or(u64::MAX, |seat| self.rider.next_ns(seat));
+        self.inner.next_ns(&member.inner).min(member.command_ns).min(link).min(ride)
     }
 
     fn view(&self, member: &Self::Member) -> View {
@@ -316,7 +374,8 @@ impl<P: Protocol> Protocol for Linked<P> {
     }
 
     fn digest(&self, member: &Self::Member) -> u64 {
-        mix(self.inner.digest(&member.inner) ^ member.endpoint.state_hash() ^ member.sent << 32 ^ member.settled)
+        let seat = member.seat.as_ref().map_or(0, |seat| self.rider.digest(seat));
+        mix(seat ^ self.inner.digest(&member.inner) ^ member.endpoint.state_hash() ^ member.sent << 32 ^ member.settled)
     }
 
     fn leave(&mut self, member: &mut Self::Member, now_ns: u64, out: &mut Outbox) {
@@ -329,6 +388,7 @@ impl<P: Protocol> Protocol for Linked<P> {
 
     fn stopped(&mut self, node: u32) {
         self.inner.stopped(node);
+        self.rider.stopped(node);
     }
 
     fn overhead(&self) -> usize {

@@ -6,6 +6,8 @@
 pub mod foca;
 pub mod linked;
 pub mod mesh;
+pub mod rider;
+pub mod tori;
 
 use ekk::sink::Class;
 

@@ -1,9 +1,11 @@
 //! What a run says: numbers for people and as JSON.
 
+mod braided;
 mod compare;
 mod text;
 mod thresholds;
 
+pub use braided::Braided;
 pub use compare::{Claim, Comparison};
 use serde::Serialize;
 pub use thresholds::{ThresholdRow, Thresholds};
@@ -141,6 +143,8 @@ pub struct Report {
     pub events: u64,
     /// Commands over whole links: sent, taken, acknowledged, in doubt, taken wrongly.
     pub commands: Option<[u64; 5]>,
+    /// What tori in a braid did.
+    pub braid: Option<Braided>,
     /// Filled in by a caller with a clock.
     pub speed: Option<Speed>,
 }
@@ -213,6 +217,7 @@ impl Report {
             node_ticks: measure.ticks,
             events: world.events(),
             commands: None,
+            braid: None,
             speed: None,
         }
     }
@@ -224,6 +229,12 @@ impl Report {
         if wrong > 0 && self.violation.is_none() {
             self.violation = Some(format!("commands exactly once (rse:U8): {wrong} taken twice or out of order"));
         }
+    }
+
+    /// Adds what a braid did; what went wrong in it is a violation.
+    pub fn set_braid(&mut self, braid: Braided) {
+        self.violation = self.violation.take().or_else(|| braid.problem.clone());
+        self.braid = Some(braid);
     }
 
     /// Adds what only a caller with a clock knows.

@@ -59,6 +59,15 @@ impl Report {
         if self.ballots_decided > 0 {
             writeln!(f, "  ballots      {} results told", self.ballots_decided)?;
         }
+        if let Some(braid) = &self.braid {
+            let ([doubt, redone, dropped], [sent, left_out]) = (braid.in_doubt, braid.projections);
+            let (over, level, loads) = (braid.handed_over, braid.level_after, &braid.loads);
+            let level =
+                level.map_or("not level".to_owned(), |rounds| format!("level {rounds} rounds after the last fault"));
+            writeln!(f, "  braid        loads {loads:?}, {level}, {} rounds", braid.rounds)?;
+            writeln!(f, "  hand-over    {over} handed over, {doubt} in doubt, {redone} redone, {dropped} dropped")?;
+            writeln!(f, "  projections  {sent} sent, {left_out} left out by the cap")?;
+        }
         if let Some([sent, taken, acknowledged, in_doubt, wrong]) = self.commands {
             writeln!(
                 f,

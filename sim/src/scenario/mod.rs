@@ -123,13 +123,15 @@ pub struct Expect {
 pub struct Work {
     /// Tokens put into the first torus at the start.
     pub tokens: u32,
-    /// Tori in the braid.
+    /// Tori in the braid, one on each of the first nodes.
     pub tori: u8,
+    /// Hand-overs in doubt are done again instead of dropped (`decisions:CLU-12`).
+    pub redo: bool,
 }
 
 impl Default for Work {
     fn default() -> Self {
-        Self { tokens: 2_000, tori: 3 }
+        Self { tokens: 2_000, tori: 3, redo: true }
     }
 }
 

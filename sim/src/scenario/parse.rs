@@ -151,8 +151,10 @@ fn work(mut table: Table<'_>, problems: &mut Collector<'_>) -> Work {
     let plain = Work::default();
     let tokens = table.whole("tokens", 0..=100_000, problems).map_or(plain.tokens, |tokens| tokens as u32);
     let tori = table.whole("tori", 1..=16, problems).map_or(plain.tori, |tori| tori as u8);
+    let policies = [("redo", true), ("drop", false)];
+    let redo = table.word("in_doubt", &policies, problems).unwrap_or(plain.redo);
     table.finish(problems);
-    Work { tokens, tori }
+    Work { tokens, tori, redo }
 }
 
 fn who(table: &mut Table<'_>, problems: &mut Collector<'_>) -> Option<Who> {

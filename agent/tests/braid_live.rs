@@ -55,7 +55,7 @@ fn a_skewed_load_levels_across_three_threads() {
 fn a_recording_of_live_hand_overs_replays_to_the_same_digests() {
     let dir = TempDir::new("record");
     let file = dir.path().join("run.rec");
-    let options = agent::runtime::Options { record: Some(file.clone()) };
+    let options = agent::runtime::Options { record: Some(file.clone()), ..Default::default() };
     let mut node = agent::runtime::Node::start(config(&skewed(&dir, 900)), options).expect("starts");
     let handle = node.handle();
     guard("work has moved both ways of the braid", || {

@@ -38,7 +38,7 @@ fn busy(dir: &TempDir, waiting: &str) -> String {
 
 /// Starts the two with a recording of everything.
 fn recorded(dir: &TempDir, waiting: &str) -> Node {
-    let options = Options { record: Some(dir.path().join("recording")) };
+    let options = Options { record: Some(dir.path().join("recording")), ..Options::default() };
     Node::start(config(&busy(dir, waiting)), options).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -292,6 +292,8 @@ pub struct News {
     pub page: Option<Box<ClusterPage>>,
     /// The tori may start now.
     pub open: bool,
+    /// They may, although the cluster did not form in time.
+    pub overdue: bool,
     /// The node must stop, and why.
     pub give_up: Option<String>,
 }
@@ -337,7 +339,7 @@ impl Running {
         news.page = ClusterPage::new(&shown);
         let overdue = shown.bootstrap.overdue && !formed(&shown);
         if self.waits && (formed(&shown) || (overdue && self.on_deadline == OnDeadline::FailOpen)) {
-            (self.waits, news.open) = (false, true);
+            (self.waits, news.open, news.overdue) = (false, true, overdue);
         }
         if overdue && self.on_deadline == OnDeadline::GiveUp {
             let first = shown.bootstrap.waiting.first().map_or("", |waiting| waiting.text.as_str());

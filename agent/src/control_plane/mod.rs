@@ -174,7 +174,7 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
             break "asked to, or a torus failed";
         }
         if attendant.gave_up.is_some() {
-            break "the cluster did not form in time";
+            break "its part in the cluster ended";
         }
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             break "its time is over";
@@ -376,7 +376,12 @@ impl Attendant {
             self.handle.publish_cluster(page);
         }
         if news.open {
-            self.handle.log(Severity::Notice, "the cluster is formed: the tori start");
+            let why = if news.overdue {
+                "the cluster did not form in time: the tori start all the same (cluster.on_deadline = \"fail-open\")"
+            } else {
+                "the cluster is formed: the tori start"
+            };
+            self.handle.log(if news.overdue { Severity::Warning } else { Severity::Notice }, why);
             self.handle.open_gate();
         }
         self.gave_up = self.gave_up.take().or(news.give_up).or(cluster.broken().map(str::to_owned));

@@ -272,6 +272,8 @@ pub struct BallotView<'a> {
     pub voters: &'a [NodeId],
     /// The proposer knows every vote; others know the yes votes of the decision.
     pub votes: [Option<Vote>; CLUSTER_VOTERS_MAX],
+    /// Votes cast, yes and no: the proposer's count, for others that of the decision once it is known.
+    pub tally: [u8; 3],
     /// Yes votes needed.
     pub needed: u32,
     /// This node's word.

@@ -118,6 +118,7 @@ impl Own {
             outcome: self.outcome,
             voters: self.voters(),
             votes: self.votes,
+            tally: self.tally(),
             needed: self.proposal.threshold.needed(u32::from(self.count)),
             own,
             opened: self.opened,

@@ -29,6 +29,8 @@ pub(super) struct Remote {
     yes: u64,
     own: OwnVote,
     signature: Signature,
+    /// Cast, yes and no, as the decision says.
+    tally: [u8; 3],
     opened: Time,
     deadline: Time,
     again: Time,
@@ -47,6 +49,7 @@ impl Default for Remote {
             yes: 0,
             own: OwnVote::NotAVoter,
             signature: Signature::EMPTY,
+            tally: [0; 3],
             opened: Time::ZERO,
             deadline: Time::ZERO,
             again: Time::ZERO,
@@ -112,6 +115,7 @@ impl Remote {
             outcome: self.outcome,
             voters: self.voters(rules),
             votes,
+            tally: self.tally,
             needed: self.proposal.threshold.needed(self.electorate_size(rules)),
             own: self.own,
             opened: self.opened,
@@ -395,10 +399,6 @@ impl Consensus {
             Some(_) => return Err(Ignored::Signature),
             None => self.follow_decided(desk, &decision, content)?,
         };
-        // One that was given up as unknown is known after all.
-        if self.remote[slot].phase != Phase::Open {
-            self.remote[slot].phase = Phase::Open;
-        }
         let before = self.remote[slot].yes;
         self.check_yes_votes(desk, &decision, slot)?;
         let needed = decision.proposal.threshold.needed(self.remote[slot].electorate_size(&self.rules));
@@ -410,6 +410,9 @@ impl Consensus {
         if !proven {
             return Err(Ignored::Unproven);
         }
+        self.remote[slot].tally = decision.tally;
+        // One that was given up as unknown is known after all.
+        self.remote[slot].phase = Phase::Open;
         self.close(desk, slot, decision.outcome);
         Ok(())
     }
@@ -555,6 +558,11 @@ impl Consensus {
         }
         self.evidence.keep(&evidence);
         self.answer_by_policy(desk, slot);
+        if self.remote[slot].own == OwnVote::Ask {
+            // Told again: now there is something to say yes or no to.
+            let key = self.remote[slot].key;
+            desk.sink.event(&Event::BallotOpened { proposer: key.proposer, ballot: key.number });
+        }
         Ok(())
     }
 

@@ -46,8 +46,13 @@ pub(super) struct Propose {
     #[arg(value_parser = ["mode", "power-limit", "shutdown", "reformation", "quarantine", "rehabilitation", "custom0", "custom1", "custom2", "custom3"])]
     kind: String,
     /// What about it: a mode number, watts, or the number of the node to quarantine.
-    #[arg(default_value_t = 0)]
-    value: u32,
+    #[arg(required_if_eq_any([
+        ("kind", "mode"),
+        ("kind", "power-limit"),
+        ("kind", "quarantine"),
+        ("kind", "rehabilitation"),
+    ]))]
+    value: Option<u32>,
     /// Who votes: the neighbours, or the configured voters of the cluster [default: local; quarantine: cluster].
     #[arg(long, value_parser = ["local", "cluster"])]
     scope: Option<String>,
@@ -156,7 +161,8 @@ pub(super) fn propose(propose: Propose, runtime_dir: &Path) -> Result<(), Failur
     if of_a_node && scope == "local" {
         return Err(Failure::usage("a quarantine and its end bind the whole cluster: leave --scope local out"));
     }
-    let request = Request::Propose { kind: propose.kind, value: propose.value, scope, threshold: propose.threshold };
+    let request =
+        Request::Propose { kind: propose.kind, value: propose.value.unwrap_or(0), scope, threshold: propose.threshold };
     ask(&request, runtime_dir)
 }
 

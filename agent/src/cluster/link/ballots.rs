@@ -195,7 +195,7 @@ impl<C: Crypto> Engine<'_, C> {
             kind: kind_name(view.proposal.kind),
             about: self.about(view),
             result: view.outcome.map_or("open", Outcome::word).to_owned(),
-            why: why(view, &votes),
+            why: why(view),
             votes,
             needed: view.needed,
             own_vote: own_vote.to_owned(),
@@ -220,15 +220,14 @@ impl<C: Crypto> Engine<'_, C> {
 }
 
 /// Why a ballot ended as it did; empty while it is open.
-fn why(view: &BallotView<'_>, votes: &[(u32, String)]) -> String {
-    let count = |word: &str| votes.iter().filter(|(_, vote)| vote == word).count();
-    let (yes, no, all) = (count("yes"), count("no"), votes.len());
+fn why(view: &BallotView<'_>) -> String {
+    let ([cast, yes, no], all) = (view.tally, view.voters.len());
     match view.outcome {
         None => String::new(),
         Some(Outcome::Approved) => format!("{yes} of {all} said yes, {} needed", view.needed),
         Some(Outcome::Rejected) => format!("{yes} of {all} said yes, {no} no; {} were needed", view.needed),
         Some(Outcome::Timeout) => "not everybody voted in time".to_owned(),
-        Some(Outcome::NoQuorum) => format!("{} of {all} voted: too few to decide", yes + no + count("abstain")),
+        Some(Outcome::NoQuorum) => format!("{cast} of {all} voted: too few to decide"),
         Some(Outcome::Cancelled) => "withdrawn, or a competing ballot went first".to_owned(),
         Some(Outcome::Unknown) => "its decision was never heard here".to_owned(),
     }

@@ -3,11 +3,13 @@
 //! Everything the thread owns is in [`Engine`]; nothing here takes a lock or allocates for a datagram. What `ekk` wants done while
 //! it is borrowed waits in the [`Outbox`] and is carried out right after.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ekk::id::NodeId;
-use ekk::node::Node;
+use ekk::membership::record::MemberRecord;
+use ekk::node::{Formation, Node};
 use ekk::sign::Crypto;
 use ekk::sink::Class;
 use ekk::time::{Span, Time};
@@ -69,6 +71,8 @@ pub(super) struct Engine<'r, C> {
     pub(super) sessions_ns: u64,
     pub(super) show_ns: u64,
     pub(super) mirrors_ns: u64,
+    /// A list of members that is being taken in, and who sent it.
+    pub(super) joining: Option<(Formation, u32, VecDeque<MemberRecord>)>,
     /// When member lists are compared next, `u64::MAX` = not planned.
     pub(super) compare_ns: [u64; 2],
     /// Messages to peers whose address is not known yet.
@@ -126,12 +130,22 @@ impl<C: Crypto> Engine<'_, C> {
         while !self.stopping {
             let now_ns = self.clock.now_ns();
             self.shared.beat_ns.store(now_ns, Ordering::Relaxed);
+            self.obey(now_ns);
             self.turn(now_ns);
             let sleep_ns = self.sleep_ns(self.clock.now_ns());
             self.udp.wait(sleep_ns);
             self.doorbell.answer();
         }
         self.finish();
+    }
+
+    /// Told to stop by whoever owns the thread, whether or not the message got through.
+    fn obey(&mut self, now_ns: u64) {
+        let told = self.shared.stop.load(Ordering::Acquire);
+        if told == 2 && !self.stopping {
+            self.node.leave(Time(now_ns), &mut self.crypto, &mut self.outbox);
+        }
+        self.stopping |= told != 0;
     }
 
     fn begin(&mut self, now_ns: u64) {
@@ -158,6 +172,7 @@ impl<C: Crypto> Engine<'_, C> {
             self.node.tick(Time(now_ns), &mut self.crypto, &mut self.outbox);
             self.judge_deadline(now_ns);
         }
+        self.take_members(now_ns);
         self.carry_out(now_ns);
         self.send_messages(now_ns);
         if now_ns >= self.mirrors_ns {

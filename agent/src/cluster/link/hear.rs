@@ -1,5 +1,7 @@
 //! What comes over the bridge, and what `ekk` tells: sessions, snapshots, members, the node's log.
 
+use std::collections::VecDeque;
+
 use ekk::fixed::Q16;
 use ekk::id::NodeId;
 use ekk::membership::record::MemberRecord;
@@ -44,6 +46,8 @@ pub(super) fn formation_bytes(formation: &Formation) -> Vec<u8> {
     [formation.cluster_id, formation.epoch, formation.digest].iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
+/// Members of a list taken in one turn of the loop: each is two signatures to check and an event to tell.
+const MEMBERS_A_TURN: usize = 64;
 /// Member lists are compared so long after the node formed, and after two parts of the cluster met, ns.
 const COMPARE_NS: [u64; 2] = [3_000_000_000, 10_000_000_000];
 
@@ -94,7 +98,7 @@ impl<C: Crypto> Engine<'_, C> {
             // Said twice, or after forming: nothing is left to do.
             ToLink::LocalDone => drop(self.node.local_done(Time(now_ns), &mut self.crypto, &mut self.outbox)),
             ToLink::Stop { leave } => {
-                if leave {
+                if leave && !self.stopping {
                     self.node.leave(Time(now_ns), &mut self.crypto, &mut self.outbox);
                 }
                 self.stopping = true;
@@ -179,28 +183,39 @@ impl<C: Crypto> Engine<'_, C> {
         }
     }
 
+    /// Takes a list of members in; it is worked off a piece a turn, so that neither the loop nor what `ekk` tells is held up.
     fn take_snapshot(&mut self, from: u32, snapshot: &Snapshot, now_ns: u64) {
         let Some(formation) = formation(&snapshot.formation) else { return };
         let first = self.node.formation().is_none();
-        let mut refused = 0;
-        let mut records = snapshot.records.iter().filter_map(|bytes| {
-            let record = record(bytes);
-            refused += u64::from(record.is_none());
-            record
-        });
-        let adopted = self.node.adopt(Time(now_ns), &mut records, formation, &mut self.crypto, &mut self.outbox);
-        drop(records);
-        let name = self.name(from);
-        if let Err(refusal) = adopted {
-            self.tell.say(Severity::Warning, format!("snapshot from {name} not taken: {refusal}"));
-            return;
-        }
+        let records: VecDeque<MemberRecord> = snapshot.records.iter().filter_map(|bytes| record(bytes)).collect();
+        let (name, refused) = (self.name(from), snapshot.records.len() - records.len());
         if first {
             let text = format!("snapshot of {} members from {name}, epoch {}", snapshot.records.len(), formation.epoch);
             self.tell.say(Severity::Info, text);
         }
         if refused > 0 {
-            self.tell.say(Severity::Warning, format!("{refused} records of that snapshot could not be read"));
+            self.tell
+                .say(Severity::Warning, format!("{refused} records of the snapshot from {name} could not be read"));
+        }
+        self.joining = Some((formation, from, records));
+        self.take_members(now_ns);
+    }
+
+    /// The next piece of a list of members.
+    pub(super) fn take_members(&mut self, now_ns: u64) {
+        let Some((formation, from, mut records)) = self.joining.take() else { return };
+        let piece = MEMBERS_A_TURN.min(records.len());
+        let adopted = {
+            let mut some = records.drain(..piece);
+            self.node.adopt(Time(now_ns), &mut some, formation, &mut self.crypto, &mut self.outbox)
+        };
+        match adopted {
+            Err(refusal) => {
+                let name = self.name(from);
+                self.tell.say(Severity::Warning, format!("snapshot from {name} not taken: {refusal}"));
+            }
+            Ok(_) if !records.is_empty() => self.joining = Some((formation, from, records)),
+            Ok(_) => {}
         }
     }
 
@@ -214,7 +229,8 @@ impl<C: Crypto> Engine<'_, C> {
     pub(super) fn compare(&mut self, now_ns: u64) {
         let Some(due) = self.compare_ns.iter_mut().find(|due| **due <= now_ns) else { return };
         let now = Time(now_ns);
-        let peer = self.node.watches(now).map(|watch| watch.identity.id.get()).find(|id| self.endpoint.has_session(*id));
+        let peer =
+            self.node.watches(now).map(|watch| watch.identity.id.get()).find(|id| self.endpoint.has_session(*id));
         // Without a session the time stays due until there is one.
         if let Some(peer) = peer {
             *due = u64::MAX;

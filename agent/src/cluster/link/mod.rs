@@ -25,7 +25,7 @@ mod braid_tests;
 mod tests;
 
 use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -52,6 +52,9 @@ use crate::runtime::clock::Clock;
 use crate::runtime::events::Severity;
 use crate::runtime::pinning;
 
+/// How long a stop waits for the thread, and how often it looks.
+const STOP: std::time::Duration = std::time::Duration::from_secs(1);
+const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 /// Stack of the thread: the node's tables are values, and large ones.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -61,6 +64,8 @@ pub struct LinkShared {
     snapshot: Mutex<Option<Arc<ClusterSnapshot>>>,
     /// The cluster is formed, or this node has adopted its formation.
     pub formed: AtomicBool,
+    /// The thread shall end, even when no message reaches it: 0 = go on, 1 = stop, 2 = leave, then stop.
+    pub stop: AtomicU8,
     /// CLOCK_MONOTONIC when the loop last came round, ns.
     pub beat_ns: AtomicU64,
 }
@@ -174,9 +179,17 @@ impl LinkHandle {
     }
 
     /// Stops it and waits; `leave` = the others are told that this node leaves for good.
+    /// A thread that does not come round within a second is left behind; it ends with the process.
     pub fn stop(&mut self, leave: bool) {
+        self.shared.stop.store(if leave { 2 } else { 1 }, Ordering::Release);
+        // A full bridge loses the message, not the word above; the doorbell rings either way.
         let _ = self.sender.send(ToLink::Stop { leave });
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else { return };
+        let start = std::time::Instant::now();
+        while !thread.is_finished() && start.elapsed() < STOP {
+            std::thread::sleep(LOOK);
+        }
+        if thread.is_finished() {
             let _ = thread.join();
         }
     }
@@ -270,6 +283,7 @@ fn engine<C: Crypto>(
         sessions_ns: 0,
         show_ns: 0,
         mirrors_ns: 0,
+        joining: None,
         compare_ns: [u64::MAX; 2],
         unaddressed: 0,
         settings: Arc::new(settings),

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::peer::tori::Ledger;
 
-/// Most difference of two tori at rest, pieces: twice the tolerance of the braid.
+/// Most difference of two of up to four tori once level, pieces: twice the tolerance of the braid. Among more the last pieces
+/// move slowly (the gain is at most 1 / N, and givers step back for rivals unseen): one more for each further torus.
 pub const SPREAD_MAX: u64 = 6;
 /// Most exchanges after the last fault until the tori are level; a node that is down then for a second is 1,250 of them.
 pub const ROUNDS_MAX: u64 = 2_500;
@@ -53,7 +54,7 @@ impl Braided {
         self.seatless = ledger.seatless;
         if is_calm {
             let calm = *self.calm_round.get_or_insert(self.rounds);
-            let is_level = ledger.spread() <= SPREAD_MAX;
+            let is_level = ledger.spread() <= SPREAD_MAX + (self.loads.len() as u64).saturating_sub(4);
             self.level_after = is_level.then(|| self.level_after.unwrap_or(self.rounds.saturating_sub(calm)));
         }
     }

@@ -294,6 +294,8 @@ pub struct News {
     pub open: bool,
     /// They may, although the cluster did not form in time.
     pub overdue: bool,
+    /// Draining began or ended.
+    pub drain: Option<bool>,
     /// The node must stop, and why.
     pub give_up: Option<String>,
 }
@@ -335,6 +337,8 @@ impl Running {
         if let Err(error) = failed {
             tracing::warn!("{error}");
         }
+        let before = self.shown.as_ref().is_some_and(|last| last.draining);
+        news.drain = (before != shown.draining).then_some(shown.draining);
         self.reliable.set_formation(shown.bootstrap.formation);
         news.page = ClusterPage::new(&shown);
         let overdue = shown.bootstrap.overdue && !formed(&shown);

@@ -375,6 +375,9 @@ impl Attendant {
         if let Some(page) = &news.page {
             self.handle.publish_cluster(page);
         }
+        if let Some(on) = news.drain {
+            self.handle.drain(on);
+        }
         if news.open {
             let why = if news.overdue {
                 "the cluster did not form in time: the tori start all the same (cluster.on_deadline = \"fail-open\")"

@@ -22,7 +22,7 @@ use super::events::Happening;
 use super::exchange::ExchangeStats;
 use super::inputs::Inputs;
 use super::notices::Notices;
-use super::shared::NodeShared;
+use super::shared::{DRAIN, NodeShared};
 
 /// How long a damaged ring stays as it is before this side sets it right, ns: what its writer stores next may mend it.
 const PATIENCE_NS: u64 = 100_000_000;
@@ -204,6 +204,7 @@ impl<'a> Braiding<'a> {
         node: &NodeShared,
     ) -> bool {
         let cpu_permille = node.cpu_permille.load(Ordering::Relaxed);
+        let bias = node.load_bias.load(Ordering::Relaxed);
         if now_ns.saturating_sub(self.heard_ns) >= self.listen_ns {
             self.listen(side, node, now_ns);
             self.mend(side, now_ns);
@@ -216,11 +217,11 @@ impl<'a> Braiding<'a> {
         self.exchanged_ns = now_ns;
         self.read_sources(side, now_ns);
         self.look_at_links();
-        let own = facts(torus, cpu_permille);
+        let own = facts(torus, cpu_permille, bias);
         let decision = self.braid.decide(&Own { facts: own.facts(torus), links: &self.links }, now_ns);
         self.carry_out(&decision, torus, inputs, notices, now_ns);
         self.look_at_links();
-        let own = facts(torus, cpu_permille);
+        let own = facts(torus, cpu_permille, bias);
         self.braid.project(&mut self.projection, &Own { facts: own.facts(torus), links: &self.links }, now_ns);
         side.publish(now_ns, self.projection.words());
         let ended_ns = self.clock.now_ns();
@@ -604,19 +605,25 @@ impl Shown {
 struct Gathered {
     counters: torus::Counters,
     cpu_permille: u32,
+    /// Events by which the load counts as higher than it is.
+    bias: u64,
 }
 
-fn facts<R: Reactor>(torus: &Torus<'_, R>, cpu_permille: u32) -> Gathered {
-    Gathered { counters: torus.counters(), cpu_permille }
+fn facts<R: Reactor>(torus: &Torus<'_, R>, cpu_permille: u32, bias: u64) -> Gathered {
+    Gathered { counters: torus.counters(), cpu_permille, bias }
 }
 
 impl Gathered {
     fn facts<'t, R: Reactor>(&'t self, torus: &'t Torus<'_, R>) -> Facts<'t> {
+        let mut load = torus.load();
+        load.suspended = load.suspended.saturating_add(self.bias);
+        // Who drains has no room: nobody hands over to it, however the loads compare.
+        let room = if self.bias >= DRAIN { 0 } else { torus.admission_room() };
         Facts {
             counters: &self.counters,
             faces: torus.faces(),
-            load: torus.load(),
-            room: torus.admission_room(),
+            load,
+            room,
             state_digest: torus.digest(),
             graph_digest: torus.reactor().graph_digest(),
             coupled: torus.reactor().coupled(),

@@ -263,6 +263,17 @@ impl NodeHandle {
         *self.inner.inbox.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(*page));
     }
 
+    /// Counts the tori of this node as more loaded by so many events than they are, in what they say and in what they decide: the
+    /// braid then moves their work to other nodes. This is where a field between nodes steers hand-over; 0 ends it.
+    pub fn bias_load(&self, events: u64) {
+        self.inner.shared.load_bias.store(events, Ordering::Relaxed);
+    }
+
+    /// Lets the tori of this node take nothing and give everything they have; or ends that.
+    pub fn drain(&self, on: bool) {
+        self.bias_load(if on { super::shared::DRAIN } else { 0 });
+    }
+
     /// Lets tori run that were held at the start; once is enough.
     pub fn open_gate(&self) {
         let (closed, open) = (super::shared::Gate::Closed as u32, super::shared::Gate::Open as u32);

@@ -23,6 +23,9 @@ pub enum State {
     Failed = 5,
 }
 
+/// Bias of a node that drains: above every queue, so that no peer is ever more loaded.
+pub const DRAIN: u64 = 1 << 32;
+
 /// Start gate of the torus threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -123,6 +126,9 @@ pub struct NodeShared {
     pub mode: AtomicI32,
     /// Busy share of the host's CPUs, per mille; 0 until it was read. Written by the control thread, put into projections.
     pub cpu_permille: AtomicU32,
+    /// Events by which the tori of this node count as more loaded than they are: how a field between nodes moves work. A torus
+    /// under [`DRAIN`] takes nothing and gives everything.
+    pub load_bias: AtomicU64,
     /// By braid id the boot of a peer whose process is known to be gone; 0 = none. Written by the keeper, read by the tori.
     pub gone: [AtomicU64; MAX_TORI],
     /// One each, in configuration order.
@@ -146,6 +152,7 @@ impl NodeShared {
             stop_asked: AtomicBool::new(false),
             mode: AtomicI32::new(-1),
             cpu_permille: AtomicU32::new(0),
+            load_bias: AtomicU64::new(0),
             gone: Default::default(),
             tori: (0..tori).map(|_| TorusShared::default()).collect(),
         }

@@ -63,6 +63,13 @@ fn a_removed_node_is_explained_by_its_record() {
     let cluster = sample();
     insta::assert_snapshot!(why::why(&node(), &cluster, "n8").expect("known"));
     assert_eq!(why::why(&node(), &cluster, "8"), why::why(&node(), &cluster, "#8"));
+    cluster_without_names_is_found_by_number(&node());
+}
+
+fn cluster_without_names_is_found_by_number(now: &Snapshot) {
+    let mut nameless = sample();
+    nameless.removals[0].name.clear();
+    assert!(why::why(now, &nameless, "n8").is_ok(), "as messages call it");
 }
 
 #[test]

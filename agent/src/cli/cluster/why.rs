@@ -30,7 +30,8 @@ pub(super) fn facts<'c>(cluster: &'c ClusterSnapshot, node: &str) -> Option<Fact
         .chain(cluster.sessions.iter().map(|known| (known.id, &known.name)))
         .chain(cluster.removals.iter().map(|known| (known.id, &known.name)))
         .chain(cluster.bootstrap.founders.iter().map(|known| (known.id, &known.name)));
-    let number = node.trim_start_matches('#').parse::<u32>().ok();
+    // Messages say `n4` of a node whose name is not known.
+    let number = node.trim_start_matches(['#', 'n']).parse::<u32>().ok();
     let id = known.into_iter().find(|(id, name)| *name == node || Some(*id) == number).map(|(id, _)| id)?;
     Some(Facts {
         id,

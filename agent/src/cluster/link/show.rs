@@ -200,7 +200,8 @@ impl<C: Crypto> Engine<'_, C> {
                 && totals.live > 1
                 && !watches.iter().any(|watch| matches!(watch.health, Health::Alive | Health::Suspect)),
             draining: self.node.draining(),
-            valve: self.shown.valve.clone(),
+            // It may have opened by itself since it was told.
+            valve: if self.node.membership().valve_shut().is_some() { self.shown.valve.clone() } else { String::new() },
             duplicate_identity: self.shown.duplicate.clone(),
             bootstrap: self.bootstrap_snapshot(),
             members: MemberTotals { known: totals.live, removed: totals.removed, left: totals.left },

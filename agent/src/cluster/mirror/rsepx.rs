@@ -17,6 +17,9 @@ use super::{MirrorView, Tell};
 use crate::cluster::settings::Rsepx;
 use crate::runtime::events::Severity;
 
+/// A seed peer that was silent for so long may count from the start again, ns.
+const RESTART_NS: u64 = 3_000_000_000;
+
 /// Frames taken in one turn.
 const FRAMES: usize = 64;
 /// Longer datagrams are no frames.
@@ -109,8 +112,12 @@ impl<'r> Carrier<'r> {
 
     fn apply(&mut self, seq: u64, seed: &SeedProjection, now_ns: u64, tell: &mut Tell<'_>) {
         if seq <= self.last_seq {
-            self.refused += 1;
-            return;
+            // A seed node counts from 1 at each boot and does not say that it booted; its silence does.
+            if now_ns.saturating_sub(self.newest_ns) < RESTART_NS {
+                self.refused += 1;
+                return;
+            }
+            self.last_seq = 0;
         }
         if self.side.is_none() {
             let claimed = liveness::boot_id().map_err(|error| error.to_string()).and_then(|boot| {
@@ -223,6 +230,23 @@ mod tests {
         assert_eq!((read.torus, read.load.pending, read.counters.executed, read.room), (2, 7, 50, 0));
         assert!(read.counters.conserved());
         assert!(said.iter().any(|text| text.contains("UNAUTHENTICATED")), "{said:?}");
+        let mut again = |carrier: &mut Carrier<'_>, now_ns: u64, done: &dyn Fn(&Carrier<'_>) -> bool| {
+            // Other content each time: a whole repetition is answered by the station itself.
+            projection.total_events += 1;
+            projection.seal();
+            projection.encode(&mut payload);
+            let mut restarted = Station::new(2, Times::default());
+            restarted.publish(0, 1, 4, &payload, 0);
+            restarted.poll(0, |_, frame| drop(seed.send_to(frame, to)));
+            while !done(carrier) && begun.elapsed() < Duration::from_secs(10) {
+                carrier.turn(now_ns, &mut |_, _| {});
+            }
+        };
+        let refused = carrier.view().refused;
+        again(&mut carrier, 1_000, &|carrier| carrier.view().refused > refused);
+        assert_eq!((carrier.view().refused, carrier.view().applied), (refused + 1, 1), "an old number is a repetition");
+        again(&mut carrier, RESTART_NS + 1_000, &|carrier| carrier.view().applied > 1);
+        assert_eq!(carrier.view().applied, 2, "after a silence it is a peer that booted");
         let mut ack = [0; 2_048];
         let (length, _) = seed.recv_from(&mut ack).expect("an acknowledgement");
         assert!(station.receive(7, &ack[..length], |_, _, _| {}, |_, _| {}).is_ok());
@@ -233,7 +257,7 @@ mod tests {
         for _ in 0..50 {
             carrier.turn(9, &mut |_, text| said.push(text));
         }
-        assert_eq!(carrier.view().applied, 1);
+        assert_eq!(carrier.view().applied, 2);
     }
 
     trait Frames {

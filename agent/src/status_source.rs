@@ -173,6 +173,7 @@ mod tests {
             (size_of::<NodePage>() as u32, 8),
             (size_of::<HostPage>() as u32, 8),
             (size_of::<EventsPage>() as u32, 8),
+            (size_of::<ClusterPage>() as u32, 8),
         ];
         links.extend(tori);
         links

@@ -1,7 +1,11 @@
 //! The cluster's part of the metrics.
 
+use std::sync::atomic::AtomicU64;
+
 use control::ClusterSnapshot;
 use control::cluster::{COMPONENTS, Health};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::{Level, Total};
@@ -38,9 +42,9 @@ const fn flag(is: bool) -> f64 {
 /// Registers everything a cluster says.
 pub(super) fn register(registry: &mut Registry, cluster: &ClusterSnapshot) {
     for (name, help, value) in LEVELS {
-        let family = Level::default();
-        registry.register(format!("cluster_{name}"), *help, family.clone());
-        family.get_or_create(&Vec::new()).set(value(cluster));
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(value(cluster));
+        registry.register(format!("cluster_{name}"), *help, gauge);
     }
     let plane = &cluster.plane;
     let totals = [
@@ -50,9 +54,9 @@ pub(super) fn register(registry: &mut Registry, cluster: &ClusterSnapshot) {
         ("datagram_bytes_received", "Bytes received in datagrams", plane.received_bytes),
     ];
     for (name, help, value) in totals {
-        let family = Total::default();
-        registry.register(format!("link_{name}"), help, family.clone());
-        family.get_or_create(&Vec::new()).inc_by(value);
+        let counter = Counter::<u64, AtomicU64>::default();
+        counter.inc_by(value);
+        registry.register(format!("link_{name}"), help, counter);
     }
     let dropped = Total::default();
     registry.register("link_datagrams_dropped", "Datagrams dropped, by reason", dropped.clone());

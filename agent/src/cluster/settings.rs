@@ -46,10 +46,6 @@ pub struct Settings {
     pub remotes: Vec<Remote>,
     /// What becomes of hand-overs in doubt.
     pub in_doubt: InDoubt,
-    /// How this node answers ballots.
-    pub votes: Votes,
-    /// Voters of ballots of scope `cluster`, ascending (`decisions:CLU-9`).
-    pub voters: Vec<u32>,
     /// How long a ballot that the operator answers stays open, ns.
     pub open_ns: u64,
     /// When forming is overdue, ns after the start; 0 = never.
@@ -86,37 +82,6 @@ pub enum InDoubt {
     Redo,
     /// They are given up: done at most once.
     Drop,
-}
-
-/// How a ballot is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Answer {
-    /// Yes.
-    Yes,
-    /// No.
-    No,
-    /// Neither.
-    Abstain,
-    /// The operator is asked.
-    #[default]
-    Ask,
-}
-
-/// How this node answers ballots, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Votes {
-    /// Change of mode.
-    pub mode: Answer,
-    /// Limit of power.
-    pub power_limit: Answer,
-    /// Shutdown.
-    pub shutdown: Answer,
-    /// Reformation.
-    pub reformation: Answer,
-    /// Quarantine with sound evidence.
-    pub quarantine: Answer,
-    /// The user's own kinds.
-    pub custom: Answer,
 }
 
 /// A peer that speaks only the frames of the seed: unauthenticated.

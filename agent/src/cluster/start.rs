@@ -23,11 +23,9 @@ use super::identity::{Identity, IdentityError, unix_now_s};
 use super::link::{self, LinkError, LinkHandle, Setup, Teller};
 use super::reliable::keys::{has_aes, suites};
 use super::reliable::{Reliable, ReliableError, Settings as ReliableSettings};
-use super::settings::{self, InDoubt, Peer, Remote, Rsepx, Settings, Votes};
+use super::settings::{InDoubt, Peer, Remote, Rsepx, Settings};
 use super::state::{StateError, StateFile};
-use crate::config::cluster::{
-    Answer, Cluster, Io, Metric as Nearness, OnDeadline, Preset as Periods, Quorum, StartTori,
-};
+use crate::config::cluster::{Cluster, Io, Metric as Nearness, OnDeadline, Preset as Periods, Quorum, StartTori};
 use crate::runtime::clock::Clock;
 
 /// How long a request to the cluster may take.
@@ -197,7 +195,7 @@ fn node_config(cluster: &Cluster, identity: &Identity, formed: u64) -> Result<No
     node.neighbours_min = node.neighbours_min.min(node.k);
     node.quorum = u8::try_from(quorum.min(count)).unwrap_or(u8::MAX);
     node.voters = set(&cluster.voters)?;
-    node.policies = super::link::policies(&votes(&cluster.votes));
+    node.policies = super::link::policies(&cluster.votes);
     let before = formed.max(cluster.epoch.saturating_sub(1));
     node.record = (before > 0).then(|| node.formation(before));
     Ok(node)
@@ -256,8 +254,6 @@ fn link_settings(
             crate::config::cluster::InDoubt::Redo => InDoubt::Redo,
             crate::config::cluster::InDoubt::Drop => InDoubt::Drop,
         },
-        votes: votes(&cluster.votes),
-        voters: cluster.voters.clone(),
         open_ns: u64::try_from(cluster.votes.open.as_nanos()).unwrap_or(u64::MAX),
         deadline_ns: u64::try_from(cluster.deadline.as_nanos()).unwrap_or(u64::MAX),
         rsepx: cluster.rsepx.as_ref().map(|rsepx| Rsepx {
@@ -266,22 +262,6 @@ fn link_settings(
             torus: rsepx.torus,
             name: name_of(rsepx.torus),
         }),
-    }
-}
-
-fn votes(votes: &crate::config::cluster::Votes) -> Votes {
-    let answer = |answer: Answer| match answer {
-        Answer::Yes => settings::Answer::Yes,
-        Answer::No => settings::Answer::No,
-        Answer::Ask => settings::Answer::Ask,
-    };
-    Votes {
-        mode: answer(votes.mode),
-        power_limit: answer(votes.power_limit),
-        shutdown: answer(votes.shutdown),
-        reformation: answer(votes.reformation),
-        quarantine: answer(votes.quarantine),
-        custom: answer(votes.custom),
     }
 }
 

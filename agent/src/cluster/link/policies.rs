@@ -1,8 +1,8 @@
-//! How a node answers ballots by itself, from its settings.
+//! How a node answers ballots by itself, from its configuration.
 
 use ekk::consensus::{Policies, Policy, Vote};
 
-use crate::cluster::settings::{Answer, Votes};
+use crate::config::cluster::{Answer, Votes};
 
 /// The answers by kind, for [`ekk::node::NodeConfig::policies`]. The end of a quarantine is always the operator's.
 #[must_use]
@@ -10,7 +10,6 @@ pub fn policies(votes: &Votes) -> Policies {
     let of = |answer| match answer {
         Answer::Yes => Policy::Vote(Vote::Yes),
         Answer::No => Policy::Vote(Vote::No),
-        Answer::Abstain => Policy::Vote(Vote::Abstain),
         Answer::Ask => Policy::Ask,
     };
     Policies {

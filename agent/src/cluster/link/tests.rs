@@ -15,7 +15,7 @@ use shm_transport::udp::{Mode, UdpOptions};
 
 use super::*;
 use crate::cluster::bridge::{self, Keys, ReliableEnd, SessionUp, Suite, Target, ToReliable};
-use crate::cluster::settings::{InDoubt, Votes};
+use crate::cluster::settings::InDoubt;
 
 /// Longest any of these tests waits for something that must happen.
 pub(super) const GUARD: Duration = Duration::from_secs(40);
@@ -86,8 +86,6 @@ pub(super) fn settings(id: u32, founders: &[u32], boot_id: u64) -> Settings {
         seeds: Vec::new(),
         remotes: Vec::new(),
         in_doubt: InDoubt::Redo,
-        votes: Votes::default(),
-        voters: founders.to_vec(),
         open_ns: 10_000_000_000,
         deadline_ns: 0,
         rsepx: None,

@@ -2,9 +2,9 @@
 //!
 //! `tests/requirements.txt` lists every id: `ID<TAB>STATUS<TAB>ONE LINE`, status `in-scope`, `out-of-scope` (never built here) or
 //! `elsewhere` (a later part of the project). An id is cited as `rse:T4`, `ekk:D-05` or `decisions:NODE-9` in a comment, or as
-//! `rse_t4_...`, `node_9_...`, `clu_7_...`, `mb_15_...`, `vector_9_...` at the start
-//! of a test's name. An id in scope must be cited by code and by a test; a vector
-//! or a property (`rse:V..`, `ekk:P..`) is a test by nature and needs no code. A citation must exist in the list.
+//! `rse_t4_...`, `node_9_...`, `clu_7_...`, `avm_7_...`, `avm_v32_...`, `mb_15_...`, `vector_9_...` at the start
+//! of a test's name. An id in scope must be cited by code and by a test; a vector,
+//! a settled question or a property (`rse:V..`, `avm:A..`, `ekk:P..`) is a test by nature and needs no code. A citation must exist in the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,16 +60,18 @@ pub fn parse(text: &str) -> Result<Requirements, Finding> {
 }
 
 /// Where ids come from, and the kinds each source numbers.
-const SHAPES: [(&str, &[&str]); 5] = [
+const SHAPES: [(&str, &[&str]); 6] = [
     ("rse:", &["T", "P", "B", "M", "U", "V"]),
     ("ekk:", &["D-", "P", "V", "N"]),
     ("membership:", &["MB-"]),
     ("bootstrap:", &["P", "C", "E", "K", "W"]),
-    ("decisions:", &["NODE-", "CLU-"]),
+    ("avm:", &["R", "A", "V"]),
+    ("decisions:", &["NODE-", "CLU-", "AVM-"]),
 ];
 
 /// What is a test by nature and needs no code: vectors, and properties that hold over all of a machine.
-const TESTS_BY_NATURE: [&str; 7] = ["rse:V", "ekk:P", "ekk:V", "ekk:N", "bootstrap:P", "bootstrap:C", "bootstrap:K"];
+const TESTS_BY_NATURE: [&str; 9] =
+    ["rse:V", "ekk:P", "ekk:V", "ekk:N", "bootstrap:P", "bootstrap:C", "bootstrap:K", "avm:V", "avm:A"];
 
 /// The ids cited in a text.
 #[must_use]
@@ -86,21 +88,23 @@ pub fn citations(text: &str) -> BTreeSet<String> {
             }
         }
     }
-    for (at, mark) in text.match_indices("fn rse_") {
-        let rest = &text[at + mark.len()..];
-        let Some(kind) = rest.chars().next().filter(|kind| "tpbmuv".contains(*kind)) else { continue };
-        let number = digits(&rest[1..]);
-        if !number.is_empty() {
-            found.insert(format!("rse:{}{number}", kind.to_ascii_uppercase()));
+    for (mark, source, letters) in [("fn rse_", "rse:", "tpbmuv"), ("fn avm_", "avm:", "rav")] {
+        for (at, _) in text.match_indices(mark) {
+            let rest = &text[at + mark.len()..];
+            let Some(kind) = rest.chars().next().filter(|kind| letters.contains(*kind)) else { continue };
+            let number = digits(&rest[1..]);
+            if !number.is_empty() {
+                found.insert(format!("{source}{}{number}", kind.to_ascii_uppercase()));
+            }
         }
     }
-    for (at, mark) in text.match_indices("fn node_") {
-        let number = digits(&text[at + mark.len()..]);
-        if !number.is_empty() {
-            found.insert(format!("decisions:NODE-{number}"));
-        }
-    }
-    for (mark, id) in [("fn clu_", "decisions:CLU-"), ("fn mb_", "membership:MB-")] {
+    let numbered = [
+        ("fn node_", "decisions:NODE-"),
+        ("fn clu_", "decisions:CLU-"),
+        ("fn avm_", "decisions:AVM-"),
+        ("fn mb_", "membership:MB-"),
+    ];
+    for (mark, id) in numbered {
         for (at, _) in text.match_indices(mark) {
             let number = digits(&text[at + mark.len()..]);
             if !number.is_empty() {

@@ -19,7 +19,7 @@ help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 .PHONY: deps
-deps: ## install the Debian packages that tests need, when they are missing
+deps: ## install the Debian packages that building and tests need, when they are missing
 	@scripts/deps
 
 .PHONY: build

@@ -8,8 +8,20 @@ use super::Finding;
 use super::source::Source;
 
 /// Folders that hold crates.
-pub const CRATES: [&str; 11] =
-    ["ekk", "torus", "link", "sim", "shm-transport", "control", "agent", "tui", "tests", "tests/bench", "tests/fuzz"];
+pub const CRATES: [&str; 12] = [
+    "ekk",
+    "torus",
+    "link",
+    "sim",
+    "avm",
+    "shm-transport",
+    "control",
+    "agent",
+    "tui",
+    "tests",
+    "tests/bench",
+    "tests/fuzz",
+];
 
 /// The Rust files of the repository.
 #[derive(Debug, Default)]

@@ -3,10 +3,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use control::avm::AvmPage;
 use control::cluster::ClusterPage;
 use control::page::{
-    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_CLUSTER, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS,
-    TorusPage, VERSION,
+    EventsPage, FILE_NAME, HostPage, MAX_TORI, NodePage, SLOT_AVM, SLOT_CLUSTER, SLOT_EVENTS, SLOT_HOST, SLOT_NODE,
+    SLOT_TORUS, TorusPage, VERSION,
 };
 use control::snapshot::{PageError, check_node};
 use control::{Snapshot, SourceError, StatusSource};
@@ -122,8 +123,9 @@ impl PageSource {
         }
         let tori: Vec<&TorusPage> = tori.iter().map(|torus| &**torus).collect();
         let cluster = self.record::<ClusterPage>(board, SLOT_CLUSTER, "cluster")?;
+        let avm = self.record::<AvmPage>(board, SLOT_AVM, "AVM")?;
         let snapshot = Snapshot::from_pages(&node, &host, &tori, &events, now_ns()).map_err(&explain)?;
-        Ok(snapshot.with_cluster(cluster.as_deref()))
+        Ok(snapshot.with_cluster(cluster.as_deref()).with_avm(avm.as_deref()))
     }
 }
 
@@ -174,6 +176,7 @@ mod tests {
             (size_of::<HostPage>() as u32, 8),
             (size_of::<EventsPage>() as u32, 8),
             (size_of::<ClusterPage>() as u32, 8),
+            (size_of::<AvmPage>() as u32, 8),
         ];
         links.extend(tori);
         links

@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// First word of [`NodePage`]: `b"TREFOIL1"` read as a little-endian number.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"TREFOIL1");
 /// Version of this layout; a reader of another version refuses (`decisions:NODE-15`).
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Most tori a node can hold (`decisions:NODE-8`).
 pub const MAX_TORI: usize = 16;
 /// Cells of one face of the lattice (x = 0 or x = 31), index y * 32 + z.
@@ -39,8 +39,10 @@ pub const SLOT_HOST: usize = 1;
 pub const SLOT_EVENTS: usize = 2;
 /// Slot index of the cluster's record ([`crate::cluster::ClusterPage`]).
 pub const SLOT_CLUSTER: usize = 3;
+/// Slot index of the AVM's record ([`crate::avm::AvmPage`]).
+pub const SLOT_AVM: usize = 4;
 /// Slot index of the first torus; torus i of the node is at `SLOT_TORUS + i`.
-pub const SLOT_TORUS: usize = 4;
+pub const SLOT_TORUS: usize = 5;
 
 /// A short text in a fixed field: length, then UTF-8 bytes. Of alignment 1, so that it fits anywhere without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::avm::AvmSnapshot;
 use crate::cluster::ClusterSnapshot;
 use crate::page::{self, EventsPage, FACE, HostPage, NodePage, Reading, TorusPage};
 use crate::seed::{SeedSnapshot, seed_of};
@@ -30,6 +31,9 @@ pub struct Snapshot {
     /// The cluster, when the node belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Box<ClusterSnapshot>>,
+    /// Its programs, when it runs any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avm: Option<Box<AvmSnapshot>>,
 }
 
 /// Phase of the node.
@@ -383,6 +387,7 @@ impl Snapshot {
             events_suppressed: events.suppressed,
             read_ns,
             cluster: None,
+            avm: None,
         })
     }
 

@@ -3,6 +3,7 @@
 
 use crate::Snapshot;
 use crate::api::{Reply, Request};
+use crate::avm::{AvmReply, AvmRequest};
 
 /// Where snapshots come from: the mapped status page of a live agent, a recorded file, a test.
 pub trait StatusSource {
@@ -64,6 +65,14 @@ pub trait Steering {
     /// # Errors
     /// [`SteerError`] tells a refusal (with the agent's reason) from an agent that cannot be reached.
     fn send(&mut self, request: &Request) -> Result<Reply, SteerError>;
+
+    /// Asks the AVM one thing and waits, bounded, for its answer.
+    ///
+    /// # Errors
+    /// As [`Steering::send`].
+    fn avm(&mut self, _request: &AvmRequest) -> Result<AvmReply, SteerError> {
+        Err(SteerError::Refused { reason: "nothing is connected here that runs programs".to_owned() })
+    }
 }
 
 /// Why a request was not carried out. In every case nothing was changed unless the variant says so.

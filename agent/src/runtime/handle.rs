@@ -285,6 +285,11 @@ impl NodeHandle {
         self.inner.pages.write_cluster(self.inner.clock.now_ns(), page);
     }
 
+    /// Puts the AVM's record on the status page.
+    pub fn publish_avm(&self, page: &control::avm::AvmPage) {
+        self.inner.pages.write_avm(self.inner.clock.now_ns(), page);
+    }
+
     /// Where lines for the event log are left, for threads of the cluster.
     #[must_use]
     pub fn inbox(&self) -> Arc<Inbox> {

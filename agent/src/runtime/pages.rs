@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use control::Snapshot;
+use control::avm::AvmPage;
 use control::cluster::ClusterPage;
 use control::page::{
-    EventsPage, HostPage, MAX_TORI, NodePage, SLOT_CLUSTER, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS, TorusPage,
+    EventsPage, HostPage, MAX_TORI, NodePage, SLOT_AVM, SLOT_CLUSTER, SLOT_EVENTS, SLOT_HOST, SLOT_NODE, SLOT_TORUS,
+    TorusPage,
 };
 use shm_transport::board::{Board, BoardError, BoardReader, BoardWriter};
 use shm_transport::slot::Read;
@@ -27,6 +29,7 @@ pub fn links(tori: usize) -> Vec<(u32, u32)> {
         (size_of::<HostPage>() as u32, SLOTS),
         (size_of::<EventsPage>() as u32, EVENT_SLOTS),
         (size_of::<ClusterPage>() as u32, EVENT_SLOTS),
+        (size_of::<AvmPage>() as u32, EVENT_SLOTS),
     ];
     links.extend(std::iter::repeat_n((size_of::<TorusPage>() as u32, SLOTS), tori.min(MAX_TORI)));
     links
@@ -42,6 +45,7 @@ const _: () = assert!(align_of::<NodePage>() == 8 && size_of::<NodePage>().is_mu
 const _: () = assert!(align_of::<HostPage>() == 8 && size_of::<HostPage>().is_multiple_of(8));
 const _: () = assert!(align_of::<EventsPage>() == 8 && size_of::<EventsPage>().is_multiple_of(8));
 const _: () = assert!(align_of::<ClusterPage>() == 8 && size_of::<ClusterPage>().is_multiple_of(8));
+const _: () = assert!(align_of::<AvmPage>() == 8 && size_of::<AvmPage>().is_multiple_of(8));
 const _: () = assert!(align_of::<TorusPage>() == 8 && size_of::<TorusPage>().is_multiple_of(8));
 
 /// The board of the node.
@@ -84,6 +88,11 @@ impl Pages {
         self.write(SLOT_CLUSTER, now_ns, words(page));
     }
 
+    /// Writes the AVM's record.
+    pub fn write_avm(&self, now_ns: u64, page: &AvmPage) {
+        self.write(SLOT_AVM, now_ns, words(page));
+    }
+
     fn write(&self, link: usize, now_ns: u64, words: &[u64]) {
         if let Ok(mut writer) = self.board.writer(link) {
             writer.publish(now_ns, words);
@@ -119,7 +128,9 @@ impl Pages {
         let tori: Vec<Box<TorusPage>> = (0..self.tori).map(|at| self.read(SLOT_TORUS + at)).collect();
         let tori: Vec<&TorusPage> = tori.iter().map(Box::as_ref).collect();
         let cluster = self.read::<ClusterPage>(SLOT_CLUSTER);
-        Some(Snapshot::from_pages(&node, &host, &tori, &events, now_ns).ok()?.with_cluster(Some(&cluster)))
+        let avm = self.read::<AvmPage>(SLOT_AVM);
+        let snapshot = Snapshot::from_pages(&node, &host, &tori, &events, now_ns).ok()?;
+        Some(snapshot.with_cluster(Some(&cluster)).with_avm(Some(&avm)))
     }
 
     /// The newest record of a link; zero when there is none.

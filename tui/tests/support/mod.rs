@@ -47,6 +47,7 @@ pub fn node(polls: u64) -> Snapshot {
         events: events(polls),
         events_suppressed: 0,
         cluster: None,
+        avm: None,
         read_ns: ns + 1_000_000,
     }
 }

@@ -96,6 +96,14 @@ impl<'m> Emitter<'m> {
         Some(event)
     }
 
+    /// Puts an event back that [`Emitter::take_latest`] gave and that is not given away after all, at its own time. It always
+    /// fits: its place was free since. That it was taken stays in the fold of what was taken out, which is as deterministic.
+    pub fn put_back(&mut self, event: Event) {
+        let hashed = hash(event.time, event.item());
+        self.pending_hash = self.pending_hash.wrapping_add(hashed);
+        self.queue.push(event.time, event.item());
+    }
+
     /// Multiset hash of what waits, by a full scan; equals the incremental one.
     pub(crate) fn pending_hash_full(&self) -> u64 {
         let mut sum = 0u64;

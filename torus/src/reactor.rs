@@ -23,9 +23,10 @@ pub trait Reactor {
         true
     }
 
-    /// Picks up to `count` pieces of work to give away, latest first and deterministically, and passes them to `sink`; returns
-    /// how many. The default gives nothing. [`Emitter::take_latest`] takes pending events out.
-    fn hand_over(&mut self, _count: u32, _queue: &mut Emitter<'_>, _sink: &mut dyn FnMut(Token)) -> u32 {
+    /// Picks up to `count` pieces of work to give away to torus `to`, latest first and deterministically, and passes them to
+    /// `sink`; returns how many. The default gives nothing. [`Emitter::take_latest`] takes pending events out,
+    /// [`Emitter::put_back`] returns those that cannot be given.
+    fn hand_over(&mut self, _to: u8, _count: u32, _queue: &mut Emitter<'_>, _sink: &mut dyn FnMut(Token)) -> u32 {
         0
     }
 

@@ -138,7 +138,7 @@ impl Reactor for Relay<'_> {
         });
     }
 
-    fn hand_over(&mut self, count: u32, queue: &mut Emitter<'_>, sink: &mut dyn FnMut(Token)) -> u32 {
+    fn hand_over(&mut self, _to: u8, count: u32, queue: &mut Emitter<'_>, sink: &mut dyn FnMut(Token)) -> u32 {
         give_latest(count, queue, sink)
     }
 

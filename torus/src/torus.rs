@@ -163,8 +163,8 @@ impl<'m, R: Reactor> Torus<'m, R> {
             Input::Admit { from: _, token } => self.admit(&token),
             Input::Feed { count } => self.feed(count),
             Input::Horizon { time } => self.set(|settings| settings.horizon = time),
-            Input::HandOver { to: _, count } => {
-                let accepted = u64::from(self.give(count, &mut |_| ()));
+            Input::HandOver { to, count } => {
+                let accepted = u64::from(self.give(to, count, &mut |_| ()));
                 Applied { accepted, rejected: 0 }
             }
             Input::Lost { peer: _, count } => {
@@ -193,9 +193,8 @@ impl<'m, R: Reactor> Torus<'m, R> {
     /// [`Input::HandOver`] with the tokens delivered; recorded and replayed as that input. The receiver's room has been reserved
     /// (`decisions:NODE-5`): `sink` cannot refuse.
     pub fn hand_over(&mut self, to: u8, count: u32, sink: &mut dyn FnMut(Token)) -> u32 {
-        let _ = to;
         self.note_place();
-        self.give(count, sink)
+        self.give(to, count, sink)
     }
 
     /// Executes up to `n` events in canonical order; splitting a run changes nothing (`rse:T1`, `rse:T6`).
@@ -346,8 +345,8 @@ impl<'m, R: Reactor> Torus<'m, R> {
         Applied { accepted, rejected: 0 }
     }
 
-    fn give(&mut self, count: u32, sink: &mut dyn FnMut(Token)) -> u32 {
-        let given = self.reactor.hand_over(count, &mut self.core, sink);
+    fn give(&mut self, to: u8, count: u32, sink: &mut dyn FnMut(Token)) -> u32 {
+        let given = self.reactor.hand_over(to, count, &mut self.core, sink);
         self.handed_out += u64::from(given);
         given
     }

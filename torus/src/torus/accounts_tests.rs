@@ -216,3 +216,62 @@ fn a_cell_that_loses_one_of_its_processes_still_delivers_to_the_others() {
         },
     );
 }
+
+/// Gives away only events with an even payload.
+#[derive(Debug)]
+struct Picky;
+
+impl crate::Reactor for Picky {
+    fn react(&mut self, _event: &Event, _out: &mut crate::Emitter<'_>) {}
+
+    fn hand_over(&mut self, to: u8, count: u32, queue: &mut crate::Emitter<'_>, sink: &mut dyn FnMut(Token)) -> u32 {
+        let (mut given, mut kept) = (0, Vec::new());
+        while given < count {
+            let Some(event) = queue.take_latest() else { break };
+            if event.payload.is_multiple_of(2) {
+                sink(Token {
+                    delay_ticks: u64::from(to),
+                    dst: event.cell(),
+                    src: event.cell(),
+                    payload: event.payload,
+                });
+                given += 1;
+            } else {
+                kept.push(event);
+            }
+        }
+        kept.into_iter().for_each(|event| queue.put_back(event));
+        given
+    }
+
+    fn digest(&self) -> u64 {
+        0
+    }
+
+    fn graph_digest(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn what_a_reactor_keeps_back_stays_where_it_was() {
+    // decisions:NODE-7, rse:T4: the torus tells to whom; the accounts hold; what was put back is executed at its time.
+    let capacities = Capacities::default();
+    let mut bytes = vec![0; capacities.bytes()];
+    let mut torus = Torus::new(&capacities, &mut Carver::new(&mut bytes), Picky, None).expect("sized");
+    for time in 0..40 {
+        torus.apply(&Input::InjectAt { time, dst: cell(0), src: cell(0), payload: time });
+    }
+    torus.run(3);
+    let mut given = Vec::new();
+    assert_eq!(torus.hand_over(5, 9, &mut |token| given.push((token.delay_ticks, token.payload))), 9);
+    assert_eq!(given, [38, 36, 34, 32, 30, 28, 26, 24, 22].map(|payload| (5, payload)));
+    assert_eq!((torus.counters().handed_out, torus.counters().pending), (9, 28));
+    assert!(torus.counters().conserved() && torus.digest() == torus.digest_full());
+    let mut left = Vec::new();
+    while let Some(stepped) = torus.step() {
+        left.push(stepped.event.payload);
+    }
+    let expected: Vec<u64> = (3..40u64).filter(|payload| *payload < 22 || !payload.is_multiple_of(2)).collect();
+    assert_eq!(left, expected);
+}

@@ -1,0 +1,3 @@
+use super::{Source, format, parse};
+
+mod reading;

@@ -1,0 +1,56 @@
+use super::{Source, format, parse};
+
+const SAMPLE: &str = r#"// A sample.
+module sample
+unsafe
+use bank   // trailing
+
+fn main(a, b: int)->[int]? {
+  let mut x=1;  let (p, [q, ..rest]) = (1,[2,3])
+    // own line
+    let r = {a: 1, "b c": -x}
+    for i in 1..<3 { x+=i }
+  match r {
+    {a: just n, b} if n > -1 => { n }
+      deposit(n: int, _) => n
+    1 | 2 => return nothing,
+    [] => {}
+    _ => ()
+    }
+    let f = |y| y * 2 - 3 % 2
+    call o ["deposit", f(1)]
+    o.deposit( 5 ).x[0]
+    let ok = post a != b + 3
+      && true
+    require x + 1 < 3 as "small"
+    prefer x == 1 weight 3
+    let c = create bank.account at %c1
+    send c.hello(1)
+    let t = retry 3 atomic %c1 { abort }
+    map(
+        [1,
+         2],
+        |z| {
+        z + 1
+        })
+}
+behaviour account {
+    state balance = 0, owner = sender()
+    on deposit(n: int) -> text { balance += n
+        "ok" }
+    on message m { decline }
+}
+test "adds" { assert 1 + 1 == 2 }
+"#;
+
+#[test]
+fn a_sample_reads_and_formats() {
+    let sample = SAMPLE.replace("=> ()", "=> nothing");
+    let source = Source::new("sample.avm", &sample);
+    let tree = parse(&source).unwrap_or_else(|e| panic!("{e}"));
+    let once = format(&sample).unwrap_or_else(|e| panic!("{e}"));
+    let again = format(&once).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(once, again);
+    assert_eq!(tree, parse(&Source::new("sample.avm", &once)).unwrap_or_else(|e| panic!("{e}")));
+    assert!(once.contains("// own line") && once.contains("// trailing"));
+}

@@ -93,7 +93,7 @@ pub enum Ordering {
 
 /// An expression over choices and variables. Where a partial operation is undefined (overflow, division by zero, kinds that do not
 /// go together) the expression is undefined, and a condition that is undefined does not hold (`decisions:AVM-4`).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone)]
 #[allow(missing_docs)]
 pub enum Expr {
     Const(Val),

@@ -1,0 +1,89 @@
+//! Tests of the module, and what they share: a random source of fixed seeds and a solver that tries everything.
+
+mod explorer;
+
+use std::collections::BTreeMap;
+
+use super::{Answer, Ir, Limits, Objective, Outcome, Solver};
+
+/// SplitMix64.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`.
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(super) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len() as u64) as usize]
+    }
+}
+
+/// Tries every resolution in order: the oracle.
+pub(super) struct Everything;
+
+impl Everything {
+    pub(super) fn best(ir: &Ir) -> Option<Answer> {
+        let sizes = ir.choices.iter().map(|choice| choice.options.len());
+        let sizes: Vec<usize> = sizes.chain(ir.fd.vars.iter().map(|(_, domain)| domain.len())).collect();
+        if sizes.contains(&0) {
+            return None;
+        }
+        let mut best: Option<((i128, i128), Answer)> = None;
+        let mut picks = vec![0usize; sizes.len()];
+        loop {
+            let made = ir.choices.len();
+            let choices = picks[..made].iter().map(|pick| *pick as u32).collect();
+            let vars = ir.fd.vars.iter().zip(&picks[made..]).map(|((id, domain), pick)| (*id, domain[*pick].clone()));
+            let answer = Answer { choices, vars: vars.collect::<BTreeMap<_, _>>() };
+            if ir.admits(&answer) {
+                if ir.objective == Objective::LexFirst {
+                    return Some(answer);
+                }
+                let score = ir.score(&answer);
+                if best.as_ref().is_none_or(|(have, _)| score > *have) {
+                    best = Some((score, answer));
+                }
+            }
+            let Some(at) = (0..picks.len()).rev().find(|at| picks[*at] + 1 < sizes[*at]) else {
+                return best.map(|(_, answer)| answer);
+            };
+            picks[at] += 1;
+            picks[at + 1..].fill(0);
+        }
+    }
+
+    /// Indices of the requirements that deletion in program order leaves.
+    pub(super) fn core(ir: &Ir) -> Vec<u32> {
+        let mut kept: Vec<u32> = (0..ir.requires.len() as u32).collect();
+        for candidate in kept.clone() {
+            let fewer: Vec<u32> = kept.iter().copied().filter(|at| *at != candidate).collect();
+            let mut smaller = ir.clone();
+            smaller.objective = Objective::LexFirst;
+            smaller.requires = fewer.iter().map(|at| ir.requires[*at as usize].clone()).collect();
+            if Self::best(&smaller).is_none() {
+                kept = fewer;
+            }
+        }
+        kept
+    }
+}
+
+impl Solver for Everything {
+    fn solve(&mut self, ir: &Ir, _: &Limits) -> Outcome {
+        Self::best(ir).map_or_else(|| Outcome::Unsat(Self::core(ir)), Outcome::Sat)
+    }
+}

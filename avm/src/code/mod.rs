@@ -2,7 +2,9 @@
 //! disassembler and the flow graph.
 
 mod builtin;
+pub mod cfg;
 pub mod codec;
+mod disasm;
 mod facts;
 mod hash;
 mod instr;
@@ -13,6 +15,7 @@ mod operands;
 mod verify;
 
 pub use builtin::Builtin;
+pub use disasm::disasm;
 pub use facts::{Facts, facts, set_pinned};
 pub use hash::{ContentHash, HashError, content_hash};
 pub use instr::{Family, Instr, Safety};

@@ -62,6 +62,10 @@ pub struct LogEntry {
     pub event: Event,
     /// Controller of the transaction at that time.
     pub controller: Option<ControllerId>,
+    /// Calls around it: 0 = by the program itself. A call stands at the depth of its caller, behind what its callee did one deeper
+    /// (`avm:7.6`): with this the brackets of calls are found again.
+    #[serde(default)]
+    pub depth: u32,
 }
 
 /// How much a trace holds.

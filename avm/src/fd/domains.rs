@@ -9,6 +9,8 @@ pub(super) const INPUT: u32 = u32::MAX;
 /// Stands for the variable in an entry about a word of a propagator's state.
 pub(super) const STATE: u32 = u32::MAX;
 const FIXED: u32 = 1 << 31;
+/// Entries that are reserved at most; a search beyond lets the trail grow.
+const ROOM: usize = 1 << 18;
 
 /// A domain would become empty; carries the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,6 +243,13 @@ impl Domains {
             self.trail.push(Entry { old, word: word as u32, slot: STATE, cause: INPUT, size: 0 });
             self.state[word] = new;
         }
+    }
+
+    /// Makes room on the trail, so that it need not grow while a search runs: no entry is without a bit that went.
+    pub(super) fn reserve(&mut self) {
+        let values: usize = self.sizes.iter().map(|size| *size as usize).sum();
+        let states: usize = self.state.iter().map(|word| word.count_ones() as usize).sum();
+        self.trail.reserve((values + states).min(ROOM));
     }
 
     /// Takes back every change after the first `length` entries of the trail.

@@ -15,9 +15,12 @@ mod constraint;
 mod domains;
 mod encode;
 mod engine;
+mod explain;
+mod label;
 mod limits;
 mod prop;
 mod refute;
+pub mod search;
 mod store;
 mod universe;
 
@@ -25,5 +28,7 @@ mod universe;
 mod tests;
 
 pub use constraint::Constraint;
+pub use explain::{Attempt, Explanation};
+pub use label::Label;
 pub use limits::{Changes, Inconsistent, Limit, Limits, Refusal};
 pub use store::{Mark, Store};

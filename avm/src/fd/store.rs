@@ -26,6 +26,13 @@ pub struct Mark {
     epoch: u32,
 }
 
+impl Mark {
+    /// Number of variables there were.
+    pub(super) fn vars(&self) -> usize {
+        self.vars as usize
+    }
+}
+
 /// Variables, constraints, refutations (`avm:8.1`).
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -163,16 +170,21 @@ impl Store {
     /// # Errors
     /// [`Refusal::Inconsistent`], [`Refusal::UnknownVar`]; nothing is changed then.
     pub fn narrow(&mut self, var: VarId, values: &[Val]) -> Result<Changes, Refusal> {
+        let start = self.engine.domains.trail.len();
+        let result = self.narrow_open(var, values);
+        self.close(start, result)
+    }
+
+    /// [`Self::narrow`] that leaves a failure as it stands.
+    pub(super) fn narrow_open(&mut self, var: VarId, values: &[Val]) -> Result<(), Refusal> {
         let slot = self.slot(var)?;
-        let domains = &self.engine.domains;
+        let domains = &mut self.engine.domains;
         let mut kept = vec![0u64; domains.bits(slot).len()];
         for place in values.iter().filter_map(|value| domains.universe(slot).place(value)) {
             kept[place / 64] |= 1 << (place % 64);
         }
-        self.attempt(|engine| {
-            engine.domains.filter(slot, INPUT, |_, place| kept[place / 64] >> (place % 64) & 1 != 0)?;
-            engine.propagate()
-        })
+        let narrowed = domains.filter(slot, INPUT, |_, place| kept[place / 64] >> (place % 64) & 1 != 0);
+        narrowed.and_then(|()| self.engine.propagate()).map_err(inconsistent)
     }
 
     /// Leaves one value, and propagates; the step of `label` (`avm:8.3`).
@@ -180,22 +192,26 @@ impl Store {
     /// # Errors
     /// [`Refusal::Inconsistent`], [`Refusal::UnknownVar`]; nothing is changed then.
     pub fn try_assign(&mut self, var: VarId, value: &Val) -> Result<Changes, Refusal> {
-        let slot = self.slot(var)?;
-        let place = self.engine.domains.universe(slot).place(value);
-        let place = place.ok_or(Refusal::Inconsistent(Inconsistent { constraint: None }))?;
-        self.attempt(|engine| {
-            engine.domains.assign(slot, place, INPUT)?;
-            engine.propagate()
-        })
+        let start = self.engine.domains.trail.len();
+        let result = self.assign_open(var, value);
+        self.close(start, result)
     }
 
-    fn attempt(&mut self, work: impl FnOnce(&mut Engine) -> Result<(), Fail>) -> Result<Changes, Refusal> {
-        let start = self.engine.domains.trail.len();
-        match work(&mut self.engine) {
+    /// [`Self::try_assign`] that leaves a failure as it stands.
+    pub(super) fn assign_open(&mut self, var: VarId, value: &Val) -> Result<(), Refusal> {
+        let slot = self.slot(var)?;
+        let place = self.engine.domains.universe(slot).place(value).ok_or_else(|| inconsistent(Fail(INPUT)))?;
+        let assigned = self.engine.domains.assign(slot, place, INPUT);
+        assigned.and_then(|()| self.engine.propagate()).map_err(inconsistent)
+    }
+
+    /// Reports the changes since `start`, or takes them back.
+    fn close(&mut self, start: usize, result: Result<(), Refusal>) -> Result<Changes, Refusal> {
+        match result {
             Ok(()) => Ok(self.changes_since(start)),
-            Err(fail) => {
+            Err(refusal) => {
                 self.engine.undo(start);
-                Err(inconsistent(fail))
+                Err(refusal)
             }
         }
     }
@@ -228,7 +244,8 @@ impl Store {
         }
     }
 
-    fn add(&mut self, constraint: &Constraint) -> Result<(), Refusal> {
+    /// [`Self::post`] that leaves a failure as it stands, and does not list the constraint.
+    pub(super) fn add(&mut self, constraint: &Constraint) -> Result<(), Refusal> {
         for var in constraint.vars() {
             self.slot(var)?;
         }
@@ -264,8 +281,8 @@ impl Store {
     }
 
     /// Goes back to a mark: variables, domains, constraints, refutations and the next id are what they were. Marks may be nested
-    /// and a mark may be gone back to again and again. False, and nothing happens, for a mark taken before [`Self::settle`] or after
-    /// something that is undone already.
+    /// and a mark may be gone back to again and again, until an older one was gone back to. False, and nothing happens, for a mark
+    /// taken before a [`Self::settle`] that voided it, or that lies beyond what stands.
     pub fn undo_to(&mut self, mark: &Mark) -> bool {
         let now = self.mark();
         let reaches = mark.epoch == now.epoch

@@ -1,4 +1,8 @@
+mod label;
+mod model;
+mod search;
 mod spec;
+mod sudoku;
 
 use super::{Constraint, Store};
 use crate::id::VarId;

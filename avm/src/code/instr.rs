@@ -66,6 +66,12 @@ macro_rules! instructions {
                 match self { $(Self::$variant => Safety::$safety,)* }
             }
 
+            /// What it takes and gives, one line.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+
             /// Finds one by name.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {

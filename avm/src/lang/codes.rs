@@ -68,7 +68,6 @@ codes! {
     Taken "E104" Error "The name belongs to an instruction, a library function or a form of the language.";
     Immutable "E105" Error "Assignment to what is not declared `mut`.";
     Captured "E106" Error "Assignment, inside a closure, to what is outside of it.";
-    BrokenModule "E107" Error "A module that is used has errors of its own.";
     Arity "E110" Error "The wrong number of arguments.";
     Kind "E111" Error "A value of the wrong kind.";
     NotCallable "E112" Error "What is called is no function.";
@@ -81,7 +80,6 @@ codes! {
     OutsideHandler "E125" Error "`decline` or `reject` outside of a behaviour's handler.";
     OutsideLoop "E126" Error "`break` or `continue` outside of a loop.";
     ReturnInClosure "E127" Error "`return` inside a closure.";
-    ReceiveWithChoices "E128" Error "`receive` in an `atomic` block after a choice: a blocking receive fails there.";
     NotExhaustive "E131" Error "A `match` that does not cover all values.";
     Registers "E140" Error "A function that needs more than 250 registers.";
     Constants "E141" Error "A module with more than 65535 constants.";
@@ -93,6 +91,7 @@ codes! {
     Unreachable "W201" Warning "Code that is never reached.";
     UnusedName "W202" Warning "A name that nothing uses.";
     UnusedResult "W203" Warning "The result of something that can fail is ignored.";
+    ReceiveWithChoices "W204" Warning "`receive` in an `atomic` block after a choice: a blocking receive fails there.";
     UnusedUse "W205" Warning "A `use` of which nothing is used.";
     UnneededUnsafe "W206" Warning "`unsafe` without need.";
     UnneededMut "W207" Warning "`mut` without need.";

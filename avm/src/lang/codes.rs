@@ -85,8 +85,9 @@ codes! {
     Constants "E141" Error "A module with more than 65535 constants.";
     Functions "E142" Error "A module with more than 65535 functions.";
     Arguments "E143" Error "More than 32 parameters or arguments.";
-    CodeSize "E144" Error "A function of more than 1000000 operations.";
+    CodeSize "E144" Error "A function of more than 262128 operations.";
     Elements "E145" Error "A pattern, record or state with more than 200 parts.";
+    LongName "E146" Error "A name of no characters, or of more than 100 bytes.";
     UnusedValue "W200" Warning "A value that nothing uses.";
     Unreachable "W201" Warning "Code that is never reached.";
     UnusedName "W202" Warning "A name that nothing uses.";

@@ -41,16 +41,16 @@ pub fn is_formatted(source: &Source) -> Result<bool, Diagnostics> {
 struct Open {
     /// Statements stand in it.
     block: bool,
-    /// It is the first that was opened on its line: what is in it stands deeper.
-    deeper: bool,
+    /// How deep its line stands: what is in it stands one level deeper.
+    level: usize,
 }
 
 struct Writer<'a> {
     text: &'a str,
     out: String,
     open: Vec<Open>,
-    /// A bracket was opened on this line and is still open.
-    opened: bool,
+    /// How deep this line stands.
+    level: usize,
     /// End of what was written, in the text.
     at: usize,
     /// Nothing stands on the line yet.
@@ -59,7 +59,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, out: String::with_capacity(text.len()), open: Vec::new(), opened: false, at: 0, line_start: true }
+        Self { text, out: String::with_capacity(text.len()), open: Vec::new(), level: 0, at: 0, line_start: true }
     }
 
     fn run(&mut self, parsed: &Parsed) {
@@ -97,16 +97,16 @@ impl<'a> Writer<'a> {
             self.out.push('\n');
         }
         self.line_start = true;
-        self.opened = false;
     }
 
     fn indent(&mut self, levels: usize) {
         self.out.extend(std::iter::repeat_n(' ', levels * INDENT));
         self.line_start = false;
+        self.level = levels;
     }
 
     fn depth(&self) -> usize {
-        self.open.iter().filter(|open| open.deeper).count()
+        self.open.last().map_or(0, |open| open.level + 1)
     }
 
     fn comment(&mut self, comment: &Comment, next: &Token, role: &Role) {
@@ -130,9 +130,9 @@ impl<'a> Writer<'a> {
             let in_block = self.open.last().is_none_or(|open| open.block);
             self.new_line(start, !closing);
             let mut levels = self.depth();
-            if closing && self.open.last().is_some_and(|open| open.deeper) {
+            if closing {
                 levels = levels.saturating_sub(1);
-            } else if in_block && !role.start && !closing && token.kind != Tok::Word("else") {
+            } else if in_block && !role.start && token.kind != Tok::Word("else") {
                 levels += 1;
             }
             self.indent(levels);
@@ -149,10 +149,7 @@ impl<'a> Writer<'a> {
         self.out.push_str(self.text.get(start..token.span.end as usize).unwrap_or_default().trim());
         self.at = token.span.end as usize;
         if let Tok::Sign(sign @ ("(" | "[" | "{")) = token.kind {
-            self.open.push(Open { block: sign == "{" && !role.tight_open, deeper: !self.opened });
-            self.opened = true;
-        } else if closing {
-            self.opened = false;
+            self.open.push(Open { block: sign == "{" && !role.tight_open, level: self.level });
         }
     }
 }

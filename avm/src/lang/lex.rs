@@ -111,6 +111,9 @@ pub struct Lexed {
     pub errors: Vec<Diagnostic>,
 }
 
+/// Longest name, bytes.
+pub const MAX_NAME: usize = 100;
+
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
@@ -211,6 +214,9 @@ impl<'a> Lexer<'a> {
             None => Tok::Ident(word.into()),
         };
         self.push(kind, start);
+        if word.len() > MAX_NAME {
+            self.error(Code::LongName, start, "the name is too long", "names have at most 100 bytes");
+        }
     }
 
     fn number(&mut self, start: usize) {

@@ -6,7 +6,7 @@ use super::body::{Body, Dest, Label, MAX_ARGS, Role, State};
 use super::expr::MAX_PARTS;
 use super::types::{self, Ty};
 use super::{Generator, Unit};
-use crate::code::{Instr, MessageShape, Op, Reg};
+use crate::code::{Instr, MessageShape, Op, Reg, limits};
 use crate::lang::ast::{Behaviour, Handler};
 use crate::lang::codes::Code;
 use crate::lang::diagnostic::Diagnostic;
@@ -39,6 +39,12 @@ impl<'w> Generator<'w> {
             let what = format!("a state of more than {MAX_PARTS} fields");
             self.report(
                 Diagnostic::new(Code::Elements, behaviour.name.span, what).help("keep lists or records in fields"),
+            );
+        }
+        if behaviour.handlers.len() > limits::SHAPES {
+            let what = format!("more than {} handlers", limits::SHAPES);
+            self.report(
+                Diagnostic::new(Code::Elements, behaviour.name.span, what).help("take fewer messages with more parts"),
             );
         }
         for (i, (name, _)) in behaviour.state.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::types::Ty;
 use super::{Generator, Unit};
-use crate::code::{Function, Op, Reg};
+use crate::code::{Function, Op, Reg, limits};
 use crate::lang::ast::{Expr, Name, Param, Type};
 use crate::lang::codes::Code;
 use crate::lang::diagnostic::Diagnostic;
@@ -14,7 +14,9 @@ use crate::value::Val;
 /// Most registers that the compiler gives to a function.
 pub const MAX_REGISTERS: u16 = 250;
 /// Most operations of a function.
-const MAX_CODE: usize = 1_000_000;
+const MAX_CODE: usize = limits::FUNCTION_OPS - 16;
+/// Longest name of a function, bytes.
+const MAX_NAME: usize = 240;
 /// Most parameters and arguments.
 pub const MAX_ARGS: usize = 32;
 
@@ -112,7 +114,8 @@ impl<'g, 'w> Body<'g, 'w> {
         Self {
             g,
             unit,
-            name,
+            // Names of closures inside closures grow; the whole name is of no use then.
+            name: if name.len() > MAX_NAME { "closure".into() } else { name },
             role,
             code: Vec::new(),
             spans: Vec::new(),

@@ -67,7 +67,12 @@ impl Body<'_, '_> {
                 see(name);
             }
         });
-        walk::assigned(block, &mut see);
+        walk::assigned(block, &mut |name| {
+            see(name);
+            if let Some(local) = self.find(name) {
+                local.assigned = true;
+            }
+        });
         names.retain(|name| !params.iter().any(|param| param.name.text == *name));
         names.retain(|name| {
             let field = self.state.as_ref().is_some_and(|state| state.fields.contains(name));

@@ -50,6 +50,7 @@ impl Body<'_, '_> {
         let mut out = Ty::Never;
         let (before, mut fresh) = (self.fresh(), true);
         let mut caught: Option<Span> = None;
+        let dead = self.dead;
         for arm in arms {
             if let Some(first) = caught {
                 let error = crate::lang::diagnostic::Diagnostic::new(
@@ -60,6 +61,8 @@ impl Body<'_, '_> {
                 .other(first, "matches everything")
                 .help("remove it, or put it before");
                 self.g.report(error);
+                // One remark is enough.
+                self.dead = dead;
             }
             let inner = self.mark();
             self.push_scope();

@@ -1,45 +1,10 @@
-//! What functions do, itself or by what they invoke.
+//! Pure functions: neither they nor what they invoke holds an instruction.
 
 use super::Generator;
-use crate::code::{Family, Function, Instr, Op};
+use crate::code::Op;
 use crate::lang::codes::Code;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::source::Span;
-
-/// Functions that an operation refers to.
-const fn refers(op: &Op) -> Option<u16> {
-    match op {
-        Op::Invoke { function, .. } | Op::TailInvoke { function, .. } | Op::Closure { function, .. } => Some(*function),
-        _ => None,
-    }
-}
-
-/// Marks the functions that use machine instructions (`decisions:AVM-6`).
-pub fn pin(functions: &mut [Function]) {
-    let machine = |op: &Op| match op {
-        Op::Instr { which, .. } => which.family() == Family::Machine || *which == Instr::CurrentMachine,
-        _ => false,
-    };
-    for function in functions.iter_mut() {
-        function.pinned = function.code.iter().any(machine);
-    }
-    let mut callers: Vec<Vec<usize>> = vec![Vec::new(); functions.len()];
-    for (caller, function) in functions.iter().enumerate() {
-        for callee in function.code.iter().filter_map(refers) {
-            if let Some(list) = callers.get_mut(usize::from(callee)) {
-                list.push(caller);
-            }
-        }
-    }
-    let mut todo: Vec<usize> = (0..functions.len()).filter(|i| functions[*i].pinned).collect();
-    while let Some(callee) = todo.pop() {
-        for caller in &callers[callee] {
-            if !std::mem::replace(&mut functions[*caller].pinned, true) {
-                todo.push(*caller);
-            }
-        }
-    }
-}
 
 /// Says which pure functions do something.
 pub fn pure(generator: &mut Generator<'_>) {
@@ -55,7 +20,7 @@ pub fn pure(generator: &mut Generator<'_>) {
             }
             seen[at] = true;
             let (code, spans) = (&generator.module.functions[at].code, &generator.spans[at]);
-            todo.extend(code.iter().filter_map(refers).map(usize::from));
+            todo.extend(code.iter().filter_map(|op| op.function()).map(usize::from));
             if let Some((what, span)) = code.iter().zip(spans).find_map(|(op, span)| effect(op, *span)) {
                 let name = &function.name.text;
                 let error = Diagnostic::new(Code::NotPure, span, format!("`{name}` is pure and cannot {what}"))
@@ -72,7 +37,6 @@ pub fn pure(generator: &mut Generator<'_>) {
 fn effect(op: &Op, span: Span) -> Option<(String, Span)> {
     match op {
         Op::Instr { which, .. } => Some((format!("use `{}`", which.name()), span)),
-        Op::InvokeValue { .. } => Some(("call a function value, which may do anything".into(), span)),
         _ => None,
     }
 }

@@ -198,7 +198,7 @@ impl Body<'_, '_> {
             ExprKind::Atomic(controller, body) => self.atomic(controller.as_deref(), body, dst, span),
             ExprKind::Retry(times, atomic) => self.retry(times, atomic, dst, span),
             ExprKind::Lambda(params, body) => self.closure(params, body, dst, span),
-            // Everything else is no simple value and never comes here.
+            // Everything else is a literal, which is loaded above.
             _ => Ty::Any,
         }
     }

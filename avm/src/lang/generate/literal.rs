@@ -7,10 +7,15 @@ use crate::lang::ast::{Expr, ExprKind};
 use crate::value::Val;
 
 /// Longest range that becomes a constant.
-const MAX_RANGE: i128 = 4096;
+const MAX_RANGE: i128 = 1024;
+/// Highest tree that becomes a constant.
+const MAX_HEIGHT: u16 = 40;
 
 /// The value of an expression that is made of literals only.
 pub fn constant(expr: &Expr) -> Option<Val> {
+    if expr.height > MAX_HEIGHT {
+        return None;
+    }
     Some(match &expr.kind {
         ExprKind::Nothing => Val::Nothing,
         ExprKind::Root => Val::Object(ROOT),

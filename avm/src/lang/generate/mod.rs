@@ -25,7 +25,7 @@ use super::ast::{self, Name};
 use super::codes::Code;
 use super::diagnostic::Diagnostic;
 use super::source::{Source, Span};
-use crate::code::{Behaviour, Entry, Function, Module, Place, PureFunction};
+use crate::code::{Behaviour, Entry, Function, Module, Place, PureFunction, limits, set_pinned};
 use crate::value::Val;
 
 const MAX_TABLE: usize = u16::MAX as usize;
@@ -36,6 +36,8 @@ pub(super) struct Generator<'w> {
     root: &'w Unit,
     module: Module,
     constants: HashMap<Val, u16>,
+    /// Values inside all constants.
+    values: usize,
     /// Functions that have an index, by module and name.
     known: BTreeMap<(Arc<str>, Arc<str>), u16>,
     /// Those that are still to be compiled.
@@ -58,6 +60,7 @@ pub(super) fn generate(units: &Units, root: &Unit) -> (Module, Vec<Diagnostic>) 
         root,
         module: Module { name: root.name.clone(), ..Module::default() },
         constants: HashMap::new(),
+        values: 0,
         known: BTreeMap::new(),
         queue: Vec::new(),
         spans: Vec::new(),
@@ -121,8 +124,15 @@ impl<'w> Generator<'w> {
     }
 
     fn finish(&mut self) {
+        let ops: usize = self.module.functions.iter().map(|function| function.code.len()).sum();
+        let named =
+            [self.module.entries.len(), self.module.pures.len(), self.module.behaviours.len(), self.module.tests.len()];
+        if ops > limits::MODULE_OPS || named.into_iter().any(|count| count > limits::NAMED) {
+            let error = Diagnostic::new(Code::Functions, Span::default(), "the module is too large");
+            self.report(error.help("split it into modules"));
+        }
         effects::pure(self);
-        effects::pin(&mut self.module.functions);
+        set_pinned(&mut self.module);
         if let Some(span) = self.root.file.needs_unsafe
             && !self.is_unsafe
         {
@@ -220,7 +230,8 @@ impl<'w> Generator<'w> {
             return *index;
         }
         let index = self.module.constants.len();
-        if index >= MAX_TABLE {
+        self.values += count(value);
+        if index >= MAX_TABLE || self.values > limits::VALUES / 2 {
             if !self.errors.iter().any(|error| error.code == Code::Constants) {
                 let error = Diagnostic::new(Code::Constants, span, "the module has too many constants");
                 self.report(error.help("split it into modules"));
@@ -265,5 +276,16 @@ impl<'w> Generator<'w> {
         // Columns are told up to the width of the field.
         let column = before.chars().take(usize::from(u16::MAX) - 1).count() as u16 + 1;
         Place { file, line: line as u32, column }
+    }
+}
+
+/// Values inside a value, itself included.
+fn count(value: &Val) -> usize {
+    match value {
+        Val::Just(inner) => 1 + count(inner),
+        Val::List(values) => 1 + values.iter().map(count).sum::<usize>(),
+        Val::Pair(both) => 1 + count(&both.0) + count(&both.1),
+        Val::Record(fields) => 1 + fields.iter().map(|(_, value)| count(value)).sum::<usize>(),
+        _ => 1,
     }
 }

@@ -2,8 +2,11 @@
 
 use super::super::ast::{Behaviour, File, Function, Handler, Item, Name, Param, Test, Type, TypeKind};
 use super::super::codes::Code;
-use super::super::lex::Tok;
+use super::super::lex::{MAX_NAME, Tok};
 use super::{P, Parser};
+
+/// Deepest nesting of a kind.
+const MAX_TYPES: u16 = 7;
 
 impl Parser {
     pub(super) fn file(&mut self) -> File {
@@ -74,6 +77,7 @@ impl Parser {
             let Tok::Text(text) = self.peek().clone() else {
                 return Err(self.unexpected("the name of the test, a text"));
             };
+            self.named(&text, span);
             self.advance();
             let body = self.block()?;
             file.items.push(Item::Test(Test { name: Name { text, span }, body }));
@@ -82,6 +86,13 @@ impl Parser {
             return Err(failed);
         }
         Ok(())
+    }
+
+    /// A text that serves as a name.
+    fn named(&mut self, name: &str, span: super::Span) {
+        if name.is_empty() || name.len() > MAX_NAME {
+            self.error(Code::LongName, span, "the name is empty or too long", "names have 1 to 100 bytes");
+        }
     }
 
     fn function(&mut self, pure: bool) -> P<Function> {
@@ -110,8 +121,19 @@ impl Parser {
     }
 
     pub(super) fn ty(&mut self) -> P<Type> {
+        let outer = self.types;
+        self.types += 1;
+        let out = self.ty_inside();
+        self.types = outer;
+        out
+    }
+
+    fn ty_inside(&mut self) -> P<Type> {
         self.deeper(|this| {
             let span = this.span();
+            if this.types > MAX_TYPES {
+                return Err(this.too_deep(span));
+            }
             let kind = if this.eat("[") {
                 let inner = this.within(true, Self::ty)?;
                 this.close("]", span)?;
@@ -129,7 +151,7 @@ impl Parser {
             };
             let mut ty = Type { kind, span: span.to(this.before()) };
             let mut marks = 0;
-            while this.is("?") && !this.spaced() && marks < 8 {
+            while this.is("?") && !this.spaced() && marks < 1 {
                 this.advance();
                 marks += 1;
                 ty = Type { span: span.to(this.before()), kind: TypeKind::Option(Box::new(ty)) };
@@ -178,6 +200,7 @@ impl Parser {
             return Err(self.unexpected("`state`, `on` or `}`"));
         }
         let tag = self.label("the tag of a message")?;
+        self.named(&tag.text, tag.span);
         if !self.is("(") && &*tag.text == "message" {
             let name = self.name_or_blank("a name for the message")?;
             let result = self.result()?;

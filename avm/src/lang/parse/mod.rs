@@ -61,6 +61,8 @@ struct Parser {
     roles: Vec<Role>,
     at: usize,
     level: u16,
+    /// Kinds that are open inside each other.
+    types: u16,
     /// Inside brackets, where a new line means nothing.
     inside: bool,
     errors: Vec<Diagnostic>,
@@ -71,7 +73,8 @@ struct Parser {
 pub fn parse(text: &str, file: u16) -> Parsed {
     let lexed = lex(text, file);
     let roles = vec![Role::default(); lexed.tokens.len()];
-    let mut parser = Parser { tokens: lexed.tokens, roles, at: 0, level: 0, inside: false, errors: lexed.errors };
+    let mut parser =
+        Parser { tokens: lexed.tokens, roles, at: 0, level: 0, types: 0, inside: false, errors: lexed.errors };
     let file = parser.file();
     parser.errors.truncate(MAX_ERRORS);
     Parsed { file, tokens: parser.tokens, roles: parser.roles, comments: lexed.comments, errors: parser.errors }

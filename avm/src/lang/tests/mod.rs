@@ -1,3 +1,24 @@
-use super::{Source, format, parse};
+use super::{Program, Source, build, check, format, format_source, fuzz_parse, parse};
+use crate::code::{Verified, verify};
 
+mod checks;
+mod examples;
 mod reading;
+
+/// Compiles a source without modules, and verifies what comes out.
+pub fn compiled(text: &str) -> Verified {
+    let source = Source::new("test.avm", text);
+    let program = build(&[source], &|_| None).unwrap_or_else(|remarks| panic!("{remarks}"));
+    verified(program)
+}
+
+pub fn verified(program: Program) -> Verified {
+    let text = crate::code::disasm(&program.module);
+    verify(program.module).unwrap_or_else(|errors| panic!("{errors:#?}\n{text}"))
+}
+
+/// Codes of the remarks on a source, with their lines.
+pub fn remarks(text: &str) -> Vec<String> {
+    let found = check(&[Source::new("test.avm", text)], &|_| None);
+    found.list().iter().map(|d| format!("{} {}", d.code.as_str(), found.place(d).1)).collect()
+}

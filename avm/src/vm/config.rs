@@ -246,6 +246,13 @@ pub enum Input {
         /// What.
         message: Val,
     },
+    /// A message for the mailbox of the root of an execution.
+    RootMessage {
+        /// To whom.
+        to: ExecutionId,
+        /// What.
+        message: Val,
+    },
     /// From another torus.
     Envelope {
         /// From which.

@@ -1,44 +1,120 @@
 //! The lane: what its host sees.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{
-    Config, Decision, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output, Quantum, Start, StartError,
+use super::compose::{Composition, MOST_SEGMENTS, Segment, Segments};
+use super::config::{
+    Config, Decision, Envelope, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output, Quantum, Start,
+    StartError, Status, Why,
 };
-use crate::code::Module;
+use super::convert::{from_val, to_val};
+use super::exec::{Enter, Exec};
+use super::interp::{self, Exit};
+use super::loaded::Code;
+use super::tx::Mode;
+use super::word::{T_FUNCTION, Value};
+use super::world::{Pure, World};
+use crate::code::Verified;
+use crate::error::ProgramError;
 use crate::event::LogEntry;
 use crate::id::{ExecutionId, ObjectId};
 use crate::value::Val;
 
-/// A module that may be loaded.
-pub type Verified = Arc<Module>;
+/// Executions kept for reuse of their memory.
+const POOL: usize = 64;
 
 /// Executions, objects and code of one torus.
 #[derive(Debug)]
 pub struct Lane {
-    config: Config,
-    outputs: Vec<Output>,
+    pub(super) world: World,
+    pub(super) code: Code,
+    pub(super) execs: BTreeMap<ExecutionId, Box<Exec>>,
+    pool: Vec<Box<Exec>>,
+    next: u64,
+    /// Executions that wait for a message.
+    receiving: usize,
 }
 
 impl Lane {
     /// Takes all memory that is bounded by the configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, outputs: Vec::new() }
+        Self {
+            world: World::new(config),
+            code: Code::default(),
+            execs: BTreeMap::new(),
+            pool: Vec::new(),
+            next: 0,
+            receiving: 0,
+        }
     }
 
     /// Its configuration.
     #[must_use]
     pub const fn config(&self) -> &Config {
-        &self.config
+        &self.world.config
     }
 
     /// Loads a module; one of the same name is replaced for new objects and executions only (`decisions:AVM-17`).
     ///
     /// # Errors
     /// When it needs what the node does not grant, or does not fit.
-    pub fn load(&mut self, module: &Verified) -> Result<(), LoadError> {
-        Err(LoadError::Code(module.name.clone()))
+    pub fn load(&mut self, verified: &Verified) -> Result<(), LoadError> {
+        let module = verified.module();
+        let world = &mut self.world;
+        if module.needs_unsafe && !world.config.grant_unsafe {
+            return Err(LoadError::UnsafeRefused(module.name.clone()));
+        }
+        let own = |code: &Code, function: Value| {
+            let number = if function.is_ref() { world.heap.child(function, 0).bits32() } else { function.bits32() };
+            code.modules[code.functions[number as usize].module as usize].module.name == module.name
+        };
+        for pure in &module.pures {
+            if world.pures.get(&pure.name).is_some_and(|other| !own(&self.code, other.function)) {
+                return Err(LoadError::FunctionTaken(module.name.clone(), pure.name.clone()));
+            }
+        }
+        world.heap.allow(usize::MAX);
+        let number = self.code.load(&mut world.heap, &mut world.names, module)?;
+        let functions = self.code.modules[number as usize].functions;
+        for pure in &module.pures {
+            let function = Value::word32(T_FUNCTION, functions + u32::from(pure.function));
+            if let Some(before) = world.pures.insert(pure.name.clone(), Pure { version: 0, function }) {
+                world.heap.release(before.function);
+            }
+        }
+        Ok(())
+    }
+
+    /// Names of loaded modules and of their entries, with the number of arguments each takes.
+    #[must_use]
+    pub fn programs(&self) -> Vec<(Arc<str>, Vec<(Arc<str>, u8)>)> {
+        let mut all: BTreeMap<Arc<str>, Vec<(Arc<str>, u8)>> = BTreeMap::new();
+        for loaded in &self.code.modules {
+            let module = &loaded.module;
+            let arity =
+                |function: u16| module.functions.get(usize::from(function)).map_or(0, |function| function.arity);
+            let entries = module.entries.iter().map(|entry| (entry.name.clone(), arity(entry.function))).collect();
+            all.insert(module.name.clone(), entries);
+        }
+        all.into_iter().collect()
+    }
+
+    /// Number of an entry's function over all modules, of its module, and whether it is pinned.
+    fn entry(&self, module: &Arc<str>, entry: &Arc<str>, args: usize) -> Result<(u32, u32, bool), StartError> {
+        let (number, loaded) = self.code.module(module).ok_or_else(|| StartError::NoModule(module.clone()))?;
+        let of = |name: &Arc<str>| name == entry;
+        let all = loaded.module.entries.iter().chain(&loaded.module.tests);
+        let Some(found) = all.clone().find(|known| of(&known.name)) else {
+            let names = all.map(|known| known.name.to_string()).collect::<Vec<_>>().join(", ");
+            return Err(StartError::NoEntry(module.clone(), entry.clone(), names));
+        };
+        let function = &loaded.module.functions[usize::from(found.function)];
+        if usize::from(function.arity) != args {
+            return Err(StartError::Arity(entry.clone(), function.arity, args));
+        }
+        Ok((loaded.functions + u32::from(found.function), number, function.pinned))
     }
 
     /// Starts an execution.
@@ -46,92 +122,489 @@ impl Lane {
     /// # Errors
     /// When the entry does not exist or nothing is free.
     pub fn start(&mut self, start: &Start) -> Result<ExecutionId, StartError> {
-        Err(StartError::NoModule(start.module.clone()))
+        let (func, module, pinned) = self.entry(&start.module, &start.entry, start.args.len())?;
+        let mut x = self.fresh(start)?;
+        x.module = module;
+        x.pinned = pinned;
+        x.entry = start.entry.clone();
+        let args = match self.values(&start.args) {
+            Ok(args) => args,
+            Err(error) => {
+                self.recycle(x);
+                return Err(error);
+            }
+        };
+        for (at, arg) in args.iter().enumerate() {
+            x.regs[at] = self.world.heap.retain(*arg);
+        }
+        x.args = self.world.heap.list_of(&args).unwrap_or(super::word::EMPTY);
+        interp::enter(&mut self.world, &self.code, &mut x, func, 0, 0, Enter::Root);
+        let id = x.id;
+        self.execs.insert(id, x);
+        Ok(id)
+    }
+
+    /// Starts several entries as one commit (`avm:11` R2): the result is a pair of whether it was committed and the list of the
+    /// results. `common` says everything but module, entry and arguments.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; [`StartError::Full`] for more than 63 segments.
+    pub fn compose(
+        &mut self,
+        segments: &[Segment],
+        how: Composition,
+        common: &Start,
+    ) -> Result<ExecutionId, StartError> {
+        if segments.is_empty() || segments.len() > MOST_SEGMENTS {
+            return Err(StartError::Full(MOST_SEGMENTS as u32));
+        }
+        let mut functions = Vec::with_capacity(segments.len());
+        for segment in segments {
+            functions.push(self.entry(&segment.module, &segment.entry, segment.args.len())?);
+        }
+        let mut x = self.fresh(common)?;
+        let mut parts: Vec<(u32, Vec<Value>)> = Vec::with_capacity(segments.len());
+        for (segment, (func, ..)) in segments.iter().zip(&functions) {
+            match self.values(&segment.args) {
+                Ok(args) => parts.push((*func, args)),
+                Err(error) => {
+                    parts.into_iter().flat_map(|(_, args)| args).for_each(|value| self.world.heap.release(value));
+                    self.recycle(x);
+                    return Err(error);
+                }
+            }
+        }
+        x.module = functions[0].1;
+        x.pinned = functions.iter().any(|(_, _, pinned)| *pinned);
+        x.entry = segments.iter().map(|segment| &*segment.entry).collect::<Vec<_>>().join("+").into();
+        x.segments = Some(Box::new(Segments::new(how, parts)));
+        self.world.segment_begin(&self.code, &mut x);
+        let id = x.id;
+        self.execs.insert(id, x);
+        Ok(id)
+    }
+
+    fn values(&mut self, vals: &[Val]) -> Result<Vec<Value>, StartError> {
+        let world = &mut self.world;
+        world.heap.allow(usize::MAX);
+        let mut made = Vec::with_capacity(vals.len());
+        for val in vals {
+            match from_val(&mut world.heap, &mut world.names, val) {
+                Ok(value) => made.push(value),
+                Err(_) => {
+                    made.into_iter().for_each(|value| world.heap.release(value));
+                    return Err(StartError::Memory);
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// An execution with nothing to do yet.
+    pub(super) fn fresh(&mut self, start: &Start) -> Result<Box<Exec>, StartError> {
+        if self.execs.len() >= self.world.config.executions as usize {
+            return Err(StartError::Full(self.world.config.executions));
+        }
+        if let Some(parent) = start.parent
+            && self.execs.get(&parent).is_none_or(|parent| parent.status == Status::Terminated)
+        {
+            return Err(StartError::NoParent(parent));
+        }
+        let world = &mut self.world;
+        world.heap.allow(usize::MAX);
+        let input = from_val(&mut world.heap, &mut world.names, &start.input).map_err(|_| StartError::Memory)?;
+        let authority = match &start.authority {
+            Some(name) => world.names.number(name.as_str()).map_err(|_| StartError::Memory)?,
+            None => 0,
+        };
+        let mut x = self.pool.pop().unwrap_or_else(|| Box::new(Exec::new(world.config.trace_bytes)));
+        x.id = ExecutionId::new(world.config.node, world.config.torus, self.next);
+        self.next += 1;
+        x.status = Status::Running;
+        x.held = false;
+        x.woken = false;
+        x.fuel = start.fuel.unwrap_or(world.config.fuel);
+        x.done = 0;
+        x.trace.reset(&mut world.heap, start.trace.unwrap_or(world.config.trace));
+        x.random = start.seed;
+        x.now_ns = start.now_ns;
+        x.authority = authority;
+        x.parent = start.parent;
+        x.blocking = start.blocking;
+        x.result = None;
+        x.words = 0;
+        x.decisions.clear();
+        (x.committed, x.refused, x.aborted) = (0, 0, 0);
+        x.contexts.push(Exec::root_context(input, world.machine));
+        Ok(x)
+    }
+
+    fn recycle(&mut self, mut x: Box<Exec>) {
+        let world = &mut self.world;
+        x.release_all(&mut world.heap, &self.code);
+        if let Some(Ok(value)) = x.result.take() {
+            world.heap.release(value);
+        }
+        let level = x.trace.level;
+        x.trace.reset(&mut world.heap, level);
+        if self.pool.len() < POOL && x.regs.len() <= 1 << 16 {
+            self.pool.push(x);
+        }
     }
 
     /// One bounded step of one execution; one that is unknown or over answers `Ended`.
-    pub fn quantum(&mut self, _execution: ExecutionId) -> Quantum {
-        Quantum::Ended
+    pub fn quantum(&mut self, execution: ExecutionId) -> Quantum {
+        let Self { world, code, execs, .. } = self;
+        let Some(x) = execs.get_mut(&execution) else { return Quantum::Ended };
+        match x.status {
+            Status::Terminated => return Quantum::Ended,
+            Status::Suspended(why) => return Quantum::Suspended(why),
+            Status::Running => {}
+        }
+        if x.held && x.tx.mode != Mode::Implicit {
+            return Quantum::Suspended(Why::Asked);
+        }
+        if world.alone.is_some_and(|alone| alone != execution) {
+            return Quantum::Yielded;
+        }
+        let budget = u64::from(world.config.quantum_ops.max(1)).min(x.fuel) as u32;
+        let live = world.heap.live();
+        let quota = world.quota(x);
+        world.heap.allow(quota);
+        let exit = if budget == 0 {
+            world.failed(code, x, ProgramError::Fuel(x.done).into());
+            Exit::Over
+        } else {
+            x.left = budget;
+            interp::run(world, code, x)
+        };
+        let used = u64::from(budget - x.left.min(budget));
+        x.done += used;
+        x.fuel = if x.fuel == u64::MAX { u64::MAX } else { x.fuel - used };
+        x.words += world.heap.live() as i64 - live as i64;
+        self.after(execution, &exit)
+    }
+
+    fn after(&mut self, execution: ExecutionId, exit: &Exit) -> Quantum {
+        let world = &mut self.world;
+        let Some(x) = self.execs.get_mut(&execution) else { return Quantum::Ended };
+        let answer = match exit {
+            Exit::Yield => {
+                if x.tx.mode == Mode::Implicit && x.restart.is_none() {
+                    // What came before its begin cannot be run again: nobody gets between.
+                    world.alone = Some(execution);
+                }
+                Quantum::Yielded
+            }
+            Exit::Park(why) => {
+                x.wait(*why);
+                if world.alone == Some(execution) {
+                    world.alone = None;
+                }
+                if *why == Why::Receiving {
+                    self.receiving += 1;
+                }
+                Quantum::Suspended(*why)
+            }
+            Exit::Over => {
+                self.ended(execution);
+                Quantum::Ended
+            }
+        };
+        if !self.world.delivered.is_empty() {
+            self.wake_receivers();
+        }
+        answer
+    }
+
+    /// An execution is over: those it has started end with it.
+    fn ended(&mut self, execution: ExecutionId) {
+        if self.world.alone == Some(execution) {
+            self.world.alone = None;
+        }
+        self.world.outputs.push(Output::Ended(execution));
+        let children = self.execs.iter().filter(|(_, x)| x.parent == Some(execution) && x.status != Status::Terminated);
+        let children: Vec<ExecutionId> = children.map(|(id, _)| *id).collect();
+        children.into_iter().for_each(|child| {
+            self.terminate(child);
+        });
+    }
+
+    /// Lets those go on that wait for messages which have come.
+    fn wake_receivers(&mut self) {
+        let delivered = std::mem::take(&mut self.world.delivered);
+        if self.receiving == 0 {
+            return;
+        }
+        for x in self.execs.values_mut() {
+            let waits = x.status == Status::Suspended(Why::Receiving);
+            if waits && delivered.contains(&x.context().id) {
+                x.status = Status::Running;
+                self.receiving -= 1;
+                self.world.outputs.push(Output::Ready(x.id));
+            }
+        }
     }
 
     /// Takes what has come out since the last call, in order.
     pub fn outputs(&mut self) -> std::vec::Drain<'_, Output> {
-        self.outputs.drain(..)
+        self.world.outputs.drain(..)
     }
 
     /// Takes an input; one that nobody waits for is dropped.
     ///
     /// # Errors
-    /// A message whose mailbox does not exist or is full.
-    pub fn input(&mut self, _input: Input) -> Result<(), StartError> {
+    /// A message whose mailbox does not exist or is full, or that does not fit the heap.
+    pub fn input(&mut self, input: Input) -> Result<(), StartError> {
+        match input {
+            Input::Solved { execution, outcome } => {
+                if let Some(x) = self.execs.get_mut(&execution)
+                    && x.exploring.as_mut().is_some_and(|exploring| exploring.answer(outcome))
+                {
+                    self.ready(execution);
+                }
+                Ok(())
+            }
+            Input::Woken { execution, now_ns } => {
+                if let Some(x) = self.execs.get_mut(&execution)
+                    && x.status == Status::Suspended(Why::Sleeping)
+                {
+                    x.woken = true;
+                    x.now_ns = now_ns;
+                    self.ready(execution);
+                }
+                Ok(())
+            }
+            Input::Message { to, message } | Input::Envelope { envelope: Envelope::Message { to, message }, .. } => {
+                self.message(to, &message)
+            }
+            Input::RootMessage { to, message } => self.root_message(to, &message),
+        }
+    }
+
+    fn ready(&mut self, execution: ExecutionId) {
+        if let Some(x) = self.execs.get_mut(&execution) {
+            x.status = Status::Running;
+            self.world.outputs.push(Output::Ready(execution));
+        }
+    }
+
+    fn message(&mut self, to: ObjectId, message: &Val) -> Result<(), StartError> {
+        let full = |world: &World| {
+            world.store.mailboxes.get(&to).is_some_and(|mailbox| mailbox.len() >= world.config.mailbox as usize)
+        };
+        if !self.world.store.newest(to).exists || full(&self.world) {
+            return Err(StartError::Mailbox(to));
+        }
+        let values = self.values(std::slice::from_ref(message))?;
+        values.into_iter().for_each(|value| self.world.deliver(to, value));
+        self.wake_receivers();
+        Ok(())
+    }
+
+    fn root_message(&mut self, to: ExecutionId, message: &Val) -> Result<(), StartError> {
+        let most = self.world.config.mailbox as usize;
+        let open = self.execs.get(&to).is_some_and(|x| x.status != Status::Terminated && x.mailbox.len() < most);
+        if !open {
+            return Err(StartError::Mailbox(crate::id::ROOT));
+        }
+        let values = self.values(std::slice::from_ref(message))?;
+        if let Some(x) = self.execs.get_mut(&to) {
+            x.mailbox.extend(values);
+            if x.status == Status::Suspended(Why::Receiving) && !x.inside() {
+                self.receiving -= 1;
+                self.ready(to);
+            }
+        }
         Ok(())
     }
 
     /// Holds an execution at the next boundary of an instruction; whether it was running.
-    pub fn suspend(&mut self, _execution: ExecutionId) -> bool {
-        false
+    pub fn suspend(&mut self, execution: ExecutionId) -> bool {
+        match self.execs.get_mut(&execution) {
+            Some(x) if x.status != Status::Terminated && !x.held => {
+                x.held = true;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Lets a held execution go on; whether it was held.
-    pub fn resume(&mut self, _execution: ExecutionId) -> bool {
-        false
+    pub fn resume(&mut self, execution: ExecutionId) -> bool {
+        match self.execs.get_mut(&execution) {
+            Some(x) if x.held => {
+                x.held = false;
+                if x.status == Status::Running {
+                    self.world.outputs.push(Output::Ready(execution));
+                }
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Ends an execution: its children first, then its open transactions are aborted (`avm:11`); whether it was not over yet.
-    pub fn terminate(&mut self, _execution: ExecutionId) -> bool {
-        false
+    pub fn terminate(&mut self, execution: ExecutionId) -> bool {
+        let children = self.execs.iter().filter(|(_, x)| x.parent == Some(execution) && x.status != Status::Terminated);
+        let children: Vec<ExecutionId> = children.map(|(id, _)| *id).collect();
+        children.into_iter().for_each(|child| {
+            self.terminate(child);
+        });
+        let Self { world, code, execs, receiving, .. } = self;
+        let Some(x) = execs.get_mut(&execution).filter(|x| x.status != Status::Terminated) else { return false };
+        if x.status == Status::Suspended(Why::Receiving) {
+            *receiving -= 1;
+        }
+        world.heap.allow(usize::MAX);
+        world.end_transactions(x);
+        let error = ProgramError::Raised("the execution was terminated".to_owned()).into();
+        world.over(code, x, Err(Box::new(Failure { error, stack: Vec::new() })));
+        if world.alone == Some(execution) {
+            world.alone = None;
+        }
+        world.outputs.push(Output::Ended(execution));
+        true
     }
 
     /// Forgets an execution that is over; whether it was there and over.
-    pub fn forget(&mut self, _execution: ExecutionId) -> bool {
-        false
+    pub fn forget(&mut self, execution: ExecutionId) -> bool {
+        if self.execs.get(&execution).is_none_or(|x| x.status != Status::Terminated) {
+            return false;
+        }
+        if let Some(x) = self.execs.remove(&execution) {
+            self.recycle(x);
+        }
+        true
     }
 
     /// Its result once it is over (`avm:11`).
     #[must_use]
-    pub fn result(&self, _execution: ExecutionId) -> Option<Result<Val, Failure>> {
-        None
+    pub fn result(&self, execution: ExecutionId) -> Option<Result<Val, Failure>> {
+        match self.execs.get(&execution)?.result.as_ref()? {
+            Ok(value) => Some(Ok(to_val(&self.world.heap, &self.world.names, *value))),
+            Err(failure) => Some(Err(Failure::clone(failure))),
+        }
+    }
+
+    /// Where an execution stands; none for an unknown one.
+    #[must_use]
+    pub fn status(&self, execution: ExecutionId) -> Option<Status> {
+        self.execs
+            .get(&execution)
+            .map(|x| if x.held && x.status == Status::Running { Status::Suspended(Why::Asked) } else { x.status })
     }
 
     /// All executions, ascending.
     #[must_use]
     pub fn executions(&self) -> Vec<ExecutionSummary> {
-        Vec::new()
+        self.execs.values().map(|x| self.summary(x)).collect()
+    }
+
+    fn summary(&self, x: &Exec) -> ExecutionSummary {
+        ExecutionSummary {
+            id: x.id,
+            program: format!("{}.{}", self.code.modules[x.module as usize].module.name, x.entry),
+            status: self.status(x.id).unwrap_or(x.status),
+            failed: matches!(x.result, Some(Err(_))),
+            operations: x.done,
+            events: x.trace.next,
+            depth: (x.contexts.len() as u32).saturating_sub(1),
+            transactions: x.tx.begun.iter().map(|begun| begun.id).collect(),
+            touched: x.tx.table.len() as u32,
+            memory_bytes: 8 * (x.words.max(0) as u64 + x.regs.len() as u64) + x.trace.bytes(),
+            parent: x.parent,
+            pinned: x.pinned,
+            committed: x.committed,
+            refused: x.refused,
+            aborted: x.aborted,
+        }
+    }
+
+    /// Number of objects.
+    #[must_use]
+    pub const fn object_count(&self) -> u64 {
+        self.world.store.count
     }
 
     /// Up to `most` objects from `from` on, ascending.
     #[must_use]
-    pub fn objects(&self, _from: ObjectId, _most: usize) -> Vec<ObjectSummary> {
-        Vec::new()
+    pub fn objects(&self, from: ObjectId, most: usize) -> Vec<ObjectSummary> {
+        let world = &self.world;
+        let some = world.store.from(from.counter()).take(most);
+        some.map(|(id, version)| ObjectSummary {
+            id,
+            behaviour: self.code.behaviours[version.behaviour as usize].name.clone(),
+            machine: world.names.name(version.machine),
+            creating_controller: world.names.option(version.creating),
+            controller: world.names.option(version.current),
+            version: version.stamp,
+            state_nodes: world.heap.size(version.state),
+            mailbox: world.store.mailboxes.get(&id).map_or(0, |mailbox| mailbox.len() as u32),
+        })
+        .collect()
     }
 
     /// Committed state of an object.
     #[must_use]
-    pub fn state(&self, _object: ObjectId) -> Option<Val> {
-        None
+    pub fn state(&self, object: ObjectId) -> Option<Val> {
+        let version = self.world.store.newest(object);
+        version.exists.then(|| to_val(&self.world.heap, &self.world.names, version.state))
     }
 
     /// Trace so far; entries of an undecided transaction are provisional (`decisions:AVM-21`).
     #[must_use]
     pub fn trace(&self, execution: ExecutionId) -> Vec<LogEntry> {
-        self.trace_from(execution, 0, usize::MAX)
+        let world = &self.world;
+        let trace = self.execs.get(&execution).map(|x| &x.trace);
+        trace
+            .map(|trace| trace.entries(&world.heap, &world.names, &self.code, (0, u64::MAX, usize::MAX)))
+            .unwrap_or_default()
     }
 
     /// Up to `most` decided entries from timestamp `from` on: for live streams.
     #[must_use]
-    pub fn trace_from(&self, _execution: ExecutionId, _from: u64, _most: usize) -> Vec<LogEntry> {
-        Vec::new()
+    pub fn trace_from(&self, execution: ExecutionId, from: u64, most: usize) -> Vec<LogEntry> {
+        let world = &self.world;
+        let Some(x) = self.execs.get(&execution) else { return Vec::new() };
+        let to = x.decided.map_or(u64::MAX, super::trace::TraceMark::position);
+        x.trace.entries(&world.heap, &world.names, &self.code, (from, to, most))
     }
 
     /// Entries that did not fit the byte cap.
     #[must_use]
-    pub fn trace_gap(&self, _execution: ExecutionId) -> u64 {
-        0
+    pub fn trace_gap(&self, execution: ExecutionId) -> u64 {
+        self.execs.get(&execution).map_or(0, |x| x.trace.lost())
     }
 
     /// How the outermost transactions with choices, and those refused, were decided; the newest 1 024.
     #[must_use]
-    pub fn decisions(&self, _execution: ExecutionId) -> Vec<Decision> {
-        Vec::new()
+    pub fn decisions(&self, execution: ExecutionId) -> Vec<Decision> {
+        self.execs.get(&execution).map(|x| x.decisions.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Words of the heap in use.
+    #[must_use]
+    pub fn live_words(&self) -> usize {
+        self.world.heap.live()
+    }
+
+    /// Ends everything and gives all values back; the words still in use then, which are none.
+    #[must_use]
+    pub fn close(mut self) -> usize {
+        let all: Vec<ExecutionId> = self.execs.keys().copied().collect();
+        for id in all {
+            self.terminate(id);
+            self.forget(id);
+        }
+        self.world.store.clear(&mut self.world.heap);
+        for pure in std::mem::take(&mut self.world.pures).into_values() {
+            self.world.heap.release(pure.function);
+        }
+        for constant in std::mem::take(&mut self.code.constants) {
+            self.world.heap.release(constant);
+        }
+        self.world.heap.settle();
+        self.world.heap.live()
     }
 }

@@ -2,11 +2,34 @@
 //! (`avm:7`). A lane is a value: what it does depends on its configuration, its code and its inputs in their order, and on
 //! nothing else (`decisions:AVM-5`).
 
+mod builtin;
+mod calls;
+mod choose;
+mod compose;
 mod config;
+mod convert;
+mod deferred;
+mod exec;
+mod heap;
+mod instr;
+mod interp;
+mod label;
 mod lane;
+mod loaded;
+mod pure;
+mod search;
+mod slow;
+pub mod solo;
+mod store;
+mod trace;
+mod transact;
+mod tx;
+mod word;
+mod world;
 
+pub use compose::{Composition, Segment};
 pub use config::{
     Config, Decision, Envelope, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output, Quantum, Refused,
     StackEntry, Start, StartError, Status, Why,
 };
-pub use lane::{Lane, Verified};
+pub use lane::Lane;

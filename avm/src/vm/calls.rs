@@ -1,0 +1,330 @@
+//! Calls, mailboxes, and how a program fails or ends (`avm:4.1`, `avm:7.2`, `avm:7.5`).
+
+use super::config::{Failure, StackEntry, Status, Why};
+use super::convert::{fits, is_text, kind};
+use super::exec::{Context, Enter, Exec, Fault, Restart, Saved, type_error};
+use super::interp::enter;
+use super::loaded::{Behaviour, Code};
+use super::trace::What;
+use super::tx::{Mode, NO_ENTRY};
+use super::word::{NOTHING, Value};
+use super::world::{Did, Flow, World, error_text};
+use crate::code::MessageShape;
+use crate::error::{AvmError, MachineError, ObjError, ProgramError, ReflectError, TxError};
+use crate::event::Event;
+use crate::id::{ObjectId, ROOT};
+
+/// Levels of a failed execution that are told.
+const STACK: usize = 64;
+
+impl World {
+    /// call (`avm:4.1`, `avm:7.2`).
+    pub(super) fn call(&mut self, code: &Code, x: &mut Exec, dst: u8, start: u8) -> Result<Did, Fault> {
+        let target = x.arg(start, 0);
+        let id = self.object_arg(x, target)?;
+        let message = x.arg(start, 1);
+        self.no_function(message)?;
+        let outermost = x.tx.mode == Mode::None;
+        self.open(x);
+        let at = self.find(x, id)?;
+        if x.tx.explicit() {
+            self.own(x, at)?;
+            self.observe(x, at);
+        } else {
+            self.covered(x, &x.tx.table[at as usize])?;
+        }
+        let entry = x.tx.table[at as usize];
+        if entry.machine != self.machine && !self.machine_reachable(entry.machine) {
+            return Err(MachineError::MachineUnreachable(self.machine_name(entry.machine)).into());
+        }
+        let behaviour = &code.behaviours[entry.behaviour as usize];
+        if let Some(messages) = &behaviour.messages
+            && !messages.iter().any(|shape| self.takes(shape, message))
+        {
+            return Err(ObjError::InvalidInput(id, self.val(message)).into());
+        }
+        if x.contexts.len() > self.config.call_depth as usize {
+            return Err(self.too_deep());
+        }
+        if outermost && !x.inside() {
+            self.note_restart(x, behaviour);
+        }
+        let caller = x.context();
+        let replica = !self.store.replicas.is_empty() && self.on_replica(x, id, entry.machine, caller.machine);
+        let base = x.frame().base as usize + start as usize;
+        let input = std::mem::replace(&mut x.regs[base + 1], NOTHING);
+        x.contexts.push(Context {
+            id,
+            input,
+            sender: Some(caller.id),
+            machine: if replica { caller.machine } else { entry.machine },
+            entry: if replica { NO_ENTRY } else { at },
+            epoch: if replica { 0 } else { x.tx.epoch },
+            replica,
+        });
+        enter(self, code, x, behaviour.function, base, dst, Enter::Call);
+        Ok(Did::Switched)
+    }
+
+    fn takes(&self, shape: &MessageShape, message: Value) -> bool {
+        let message = self.heap.now(message);
+        if !message.is_list() || self.heap.len(message) != shape.parts.len() + 1 {
+            return false;
+        }
+        let mut parts = self.heap.children(message);
+        parts.next().is_some_and(|tag| is_text(&self.heap, self.heap.now(tag), &shape.tag))
+            && parts.zip(&shape.parts).all(|(part, shape)| fits(&self.heap, shape, part))
+    }
+
+    fn note_restart(&self, x: &mut Exec, behaviour: &Behaviour) {
+        x.restart = Some(Restart {
+            trace: x.trace.mark(),
+            frame: x.frames.len() as u32,
+            func: behaviour.function,
+            natives: x.natives.len(),
+            random: x.random,
+            fd: x.fd.as_ref().map(|fd| fd.mark()),
+            again: 0,
+        });
+    }
+
+    /// Whether a call from a machine runs on a replica there; what undoes it is remembered.
+    fn on_replica(&mut self, x: &mut Exec, id: ObjectId, primary: u32, machine: u32) -> bool {
+        if x.tx.explicit() || primary == machine {
+            return false;
+        }
+        let Some(replica) = self.store.replicas.get(&(id, machine)) else { return false };
+        if !x.replicas.iter().any(|(other, at, ..)| (*other, *at) == (id, machine)) {
+            let state = self.heap.retain(replica.state);
+            x.replicas.push((id, machine, state, replica.inputs.len()));
+        }
+        true
+    }
+
+    /// Ends a behaviour with its list of outputs; takes over the reference.
+    pub(super) fn call_returned(&mut self, code: &Code, x: &mut Exec, value: Value) -> Result<Flow, Fault> {
+        if x.contexts.len() == 2
+            && x.tx.mode == Mode::Implicit
+            && let Some(restart) = x.restart
+            && self.conflict(x).is_some()
+        {
+            self.heap.release(value);
+            self.begin_anew(code, x, restart);
+            return Ok(Flow::Next);
+        }
+        let outputs = self.settle(x, value);
+        if !outputs.is_list() {
+            let found = kind(&self.heap, outputs);
+            self.heap.release(value);
+            return Err(type_error("a list of outputs from the behaviour", found));
+        }
+        if outputs.flags() & super::word::FUNCTION != 0 {
+            self.heap.release(value);
+            return Err(ProgramError::Type("a function does not leave its execution".to_owned()).into());
+        }
+        let none = self.heap.len(outputs) == 0;
+        let output = if none { NOTHING } else { self.heap.retain(self.heap.child(outputs, 0)) };
+        self.heap.release(value);
+        let frame = x.frame();
+        self.leave(code, x);
+        let context = x.context();
+        x.contexts.pop();
+        if (x.contexts.len() as u32) < x.context_floor {
+            self.heap.retain(context.input);
+            x.saved.push(Saved::Context(x.contexts.len() as u32, context));
+            x.context_floor = x.contexts.len() as u32;
+        }
+        if frame.enter == Enter::Replay {
+            self.heap.release(output);
+            self.heap.release(context.input);
+            return self.replay_next(code, x, frame.dst);
+        }
+        let what = if none { What::CalledWithoutOutput } else { What::Called };
+        self.log(x, what, context.id.0, context.input, output);
+        if context.replica {
+            if let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine)) {
+                replica.inputs.push(self.heap.retain(context.input));
+            }
+        }
+        if x.tx.explicit() {
+            x.tx.log.push((context.id, context.input));
+        } else {
+            self.heap.release(context.input);
+        }
+        x.set(&mut self.heap, frame.dst, output);
+        if x.contexts.len() == 1 && x.tx.mode == Mode::Implicit {
+            self.publish(code, x)?;
+        }
+        Ok(Flow::Next)
+    }
+
+    /// receive (`avm:4.1`, `decisions:AVM-13`).
+    pub(super) fn receive(&mut self, code: &Code, x: &mut Exec) -> Result<Did, Fault> {
+        let id = x.context().id;
+        let taken = if id == ROOT {
+            x.mailbox.pop_front()
+        } else {
+            self.store.mailboxes.get_mut(&id).and_then(std::collections::VecDeque::pop_front)
+        };
+        match taken {
+            Some(message) => {
+                self.open(x);
+                self.heap.retain(message);
+                x.tx.pops.push((id, message));
+                self.log(x, What::Received, id.0, message, NOTHING);
+                Ok(Did::Value(message))
+            }
+            None if !x.blocking => Ok(Did::Value(NOTHING)),
+            None if x.undecided() => Err(TxError::InvalidDuringTx("receive with open choices".to_owned()).into()),
+            None => {
+                // What it waits for may be an answer to what was done before.
+                if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
+                    return Ok(Did::Switched);
+                }
+                Ok(Did::Flow(Self::park(x, Why::Receiving)))
+            }
+        }
+    }
+
+    /// Waits; the instruction is done again then.
+    pub(super) fn park(x: &mut Exec, why: Why) -> Flow {
+        if let Some(frame) = x.frames.last_mut() {
+            frame.pc -= 1;
+        }
+        Flow::Park(why)
+    }
+
+    /// send (`decisions:AVM-13`).
+    pub(super) fn send(&mut self, x: &mut Exec, target: Value, message: Value) -> Result<Did, Fault> {
+        let id = self.object_arg(x, target)?;
+        self.no_function(message)?;
+        self.open(x);
+        self.find(x, id)?;
+        let waiting = self.store.mailboxes.get(&id).map_or(0, std::collections::VecDeque::len);
+        let staged = x.tx.sends.iter().filter(|(to, _)| *to == id).count();
+        if waiting + staged >= self.config.mailbox as usize {
+            return Err(ProgramError::Memory(u64::from(self.config.mailbox)).into());
+        }
+        self.heap.retain(message);
+        x.tx.sends.push((id, message));
+        Ok(Did::Value(NOTHING))
+    }
+
+    /// Ends the entry with a value whose reference it takes over (`avm:7.5`, last sentence).
+    pub(super) fn root_returned(&mut self, code: &Code, x: &mut Exec, value: Value) -> Result<Flow, Fault> {
+        if x.segments.is_some() {
+            return self.segment_returned(code, x, value);
+        }
+        if x.undecided() {
+            match self.leave_early(code, x) {
+                Ok(None) => {}
+                other => {
+                    self.heap.release(value);
+                    return Ok(other?.unwrap_or(Flow::Next));
+                }
+            }
+        }
+        if x.tx.explicit() {
+            self.abort_frames(x, 0, false);
+        }
+        let plain = self.heap.plain(value)?;
+        self.heap.release(value);
+        self.over(code, x, Ok(plain));
+        Ok(Flow::Over)
+    }
+
+    /// The execution is over.
+    pub(super) fn over(&mut self, code: &Code, x: &mut Exec, result: Result<Value, Box<Failure>>) {
+        x.release_all(&mut self.heap, code);
+        x.result = Some(result);
+        x.status = Status::Terminated;
+    }
+
+    /// A program fails (`avm:7.5`). What fails in a pure function is `nothing`.
+    pub(super) fn fail(&mut self, code: &Code, x: &mut Exec, fault: Fault) -> Flow {
+        let mut fault = fault;
+        if x.pures > 0 && Self::caught_by_pure(&fault) {
+            self.leave_pure(code, x);
+            return Flow::Next;
+        }
+        if let Some(at) = x.frames.iter().rposition(|frame| frame.enter == Enter::Scry)
+            && matches!(*fault, AvmError::Program(_))
+            && x.frames[at..].iter().all(|frame| frame.enter != Enter::Call)
+        {
+            fault = ReflectError::ScryPredicateFailed(error_text(&fault)).into();
+        }
+        if x.undecided() {
+            match self.leave_early(code, x) {
+                Ok(Some(flow)) => return flow,
+                Ok(None) => {}
+                Err(other) => fault = other,
+            }
+        }
+        self.failed(code, x, fault)
+    }
+
+    const fn caught_by_pure(fault: &AvmError) -> bool {
+        use ProgramError as P;
+        matches!(fault, AvmError::Program(P::Arithmetic(_) | P::Match(_) | P::Type(_) | P::Raised(_)))
+    }
+
+    /// Leaves the innermost pure function with `nothing`.
+    fn leave_pure(&mut self, code: &Code, x: &mut Exec) {
+        let Some(at) = x.frames.iter().rposition(|frame| frame.enter == Enter::Pure) else { return };
+        let dst = x.frames[at].dst;
+        x.unwind(code, &mut self.heap, at, x.contexts.len());
+        x.pures -= 1;
+        x.set(&mut self.heap, dst, NOTHING);
+    }
+
+    /// The failure is the observable one.
+    pub(super) fn failed(&mut self, code: &Code, x: &mut Exec, fault: Fault) -> Flow {
+        let stack = Self::stack(code, x);
+        let error = AvmError::clone(&fault);
+        self.log_wide(x, || Event::ErrorOccurred(error));
+        self.end_transactions(x);
+        self.over(code, x, Err(Box::new(Failure { error: *fault, stack })));
+        Flow::Over
+    }
+
+    /// Aborts what is open, also what nobody sees.
+    pub(super) fn end_transactions(&mut self, x: &mut Exec) {
+        match x.tx.mode {
+            Mode::Explicit => self.abort_frames(x, 0, x.segments.is_some()),
+            Mode::Implicit => {
+                self.undo_replicas(x);
+                self.ended(x, true);
+            }
+            Mode::None => {}
+        }
+    }
+
+    /// Replicas are as they were before the outermost call.
+    pub(super) fn undo_replicas(&mut self, x: &mut Exec) {
+        for (id, machine, state, inputs) in x.replicas.drain(..) {
+            match self.store.replicas.get_mut(&(id, machine)) {
+                Some(replica) => {
+                    let before = std::mem::replace(&mut replica.state, state);
+                    self.heap.release(before);
+                    for input in replica.inputs.drain(inputs.min(replica.inputs.len())..) {
+                        self.heap.release(input);
+                    }
+                }
+                None => self.heap.release(state),
+            }
+        }
+    }
+
+    fn stack(code: &Code, x: &Exec) -> Vec<StackEntry> {
+        let mut contexts = x.contexts.iter().rev();
+        let frames = x.frames.iter().rev().take(STACK);
+        frames
+            .map(|frame| {
+                let (function, file, place) = code.place(frame.func, frame.pc.saturating_sub(1));
+                let called = matches!(frame.enter, Enter::Call | Enter::Replay);
+                let object = if called { contexts.next().map(|context| context.id) } else { None };
+                StackEntry { function, file, place, object }
+            })
+            .collect()
+    }
+}

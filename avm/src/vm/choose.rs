@@ -1,0 +1,336 @@
+//! Choices that are decided at commit (`avm:9`, `decisions:AVM-3`, `decisions:AVM-4`): the instructions, the runs of a transaction,
+//! the questions to the solver. Runs other than the observable one leave nothing: trace, counters and ids are those of its base.
+
+use std::sync::Arc;
+
+use super::config::{Output, Refused, Why};
+use super::exec::{Checkpoint, Exec, Fault, arithmetic};
+use super::heap::Heap;
+use super::loaded::Code;
+use super::trace::TraceMark;
+use super::transact::Committed;
+use super::tx::{Begun, Mark};
+use super::word::{NOTHING, Node, Value};
+use super::world::{Did, Flow, World};
+use crate::code::Place;
+use crate::error::{NondetError, ProgramError, TxError};
+use crate::id::ChoiceId;
+use crate::nondet::{Asserted, Choice, Explorer, Expr, FdPart, Next, Objective, Outcome, Run, Soft, Verdict};
+use crate::value::Val;
+
+/// Where runs of the transaction begin: its first `choose` or `label`; what comes before is the same in all of them.
+#[derive(Debug)]
+pub(super) struct Base {
+    checkpoint: Checkpoint,
+    mark: Mark,
+    begun: Vec<Begun>,
+    trace: TraceMark,
+    finished: (usize, u64, u64),
+    ids: usize,
+    staged: usize,
+    random: u64,
+    natives: usize,
+    segments: (usize, usize),
+}
+
+/// Where the search stands.
+#[derive(Debug)]
+enum Phase {
+    /// A run is on its way.
+    Running,
+    /// The solver was asked.
+    Asked,
+    /// It has answered.
+    Answered(Outcome),
+    /// The run on its way is the observable one.
+    Final(Verdict),
+}
+
+/// The search for the first valid resolution.
+#[derive(Debug)]
+pub(super) struct Exploring {
+    explorer: Explorer,
+    phase: Phase,
+}
+
+impl Exploring {
+    /// Runs so far.
+    pub(super) fn runs(&self) -> u32 {
+        self.explorer.runs() as u32
+    }
+
+    /// Whether the run on its way is the observable one.
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self.phase, Phase::Final(_))
+    }
+
+    /// The answer of the solver; whether it was waited for.
+    pub(super) fn answer(&mut self, outcome: Outcome) -> bool {
+        let asked = matches!(self.phase, Phase::Asked);
+        if asked {
+            self.phase = Phase::Answered(outcome);
+        }
+        asked
+    }
+}
+
+impl Base {
+    pub(super) fn release(self, heap: &mut Heap) {
+        Exec::discard(heap, self.checkpoint);
+    }
+}
+
+/// What a requirement is called.
+pub(super) fn asserted_name(asserted: &Asserted, at: usize) -> String {
+    match (&asserted.name, &asserted.place) {
+        (Some(name), _) => name.to_string(),
+        (None, Some((file, place))) => format!("{file}:{}:{}", place.line, place.column),
+        (None, None) => format!("requirement {at}"),
+    }
+}
+
+impl World {
+    /// Takes the base of the transaction where there is none yet; the instruction under way is done again from there.
+    pub(super) fn need_base(&mut self, code: &Code, x: &mut Exec) {
+        if x.base.is_some() {
+            return;
+        }
+        let begun = x.tx.begun.clone();
+        let fd = x.fd.as_ref().map(|fd| fd.mark());
+        let mark = x.tx.mark(fd);
+        let pc = x.frame().pc - 1;
+        let checkpoint = x.checkpoint(code, &mut self.heap, pc);
+        x.base = Some(Box::new(Base {
+            checkpoint,
+            mark,
+            begun,
+            trace: x.trace.mark(),
+            finished: x.finished_mark(),
+            ids: x.tx.ids_used,
+            staged: x.tx.staged.len(),
+            random: x.random,
+            natives: x.natives.len(),
+            segments: x.segments.as_ref().map_or((0, 0), |segments| segments.position()),
+        }));
+    }
+
+    fn place_of(code: &Code, x: &Exec) -> Option<(Arc<str>, Place)> {
+        let frame = x.frame();
+        let (_, file, place) = code.place(frame.func, frame.pc.saturating_sub(1));
+        file.zip(place)
+    }
+
+    /// choose and chooseWeighted (`avm:9.1`).
+    pub(super) fn choose(&mut self, code: &Code, x: &mut Exec, options: Value, weighted: bool) -> Result<Did, Fault> {
+        if self.heap.len(self.heap.now(options)) == 0 && self.heap.now(options).is_list() {
+            return Err(NondetError::NoAlternatives.into());
+        }
+        if x.tx.explicit() {
+            // Before anything is settled: conditions of the path belong to the run.
+            self.need_base(code, x);
+        }
+        let list = self.settle_deep(x, options)?;
+        let made = self.make_choice(code, x, list, weighted);
+        self.heap.release(list);
+        Ok(Did::Value(made?))
+    }
+
+    fn make_choice(&mut self, code: &Code, x: &mut Exec, list: Value, weighted: bool) -> Result<Value, Fault> {
+        self.no_function(list)?;
+        let mut options = self.elements(x, list)?;
+        let mut weights = None;
+        if weighted {
+            let mut all = Vec::with_capacity(options.len());
+            for option in &mut options {
+                let pair = self.settled_node(x, *option, Node::Pair, "a pair of alternative and weight")?;
+                let weight = self.number_arg(x, self.heap.child(pair, 1))?;
+                all.push(i64::try_from(weight).map_err(|_| arithmetic("the weight is out of range"))?);
+                *option = self.heap.child(pair, 0);
+            }
+            weights = Some(all);
+        }
+        if !x.tx.explicit() {
+            return Ok(self.heap.retain(options[0]));
+        }
+        let id = x.tx.choices.len();
+        let pick = x.tx.plan.get(id).map_or(0, |pick| *pick as usize).min(options.len() - 1);
+        let vals: Vec<Val> = options.iter().map(|option| self.val(*option)).collect();
+        let now = self.heap.retain(options[pick]);
+        let value = self.choice(x, id as u32, &vals, now)?;
+        let place = Self::place_of(code, x);
+        x.tx.choices.push(Choice { id: ChoiceId(id as u32), options: vals, weights, place });
+        Ok(value)
+    }
+
+    /// require (`avm:9.1`).
+    pub(super) fn require(&mut self, code: &Code, x: &mut Exec, cond: Value, name: Value) -> Result<Did, Fault> {
+        if !x.tx.explicit() {
+            return Err(TxError::NoActiveTx.into());
+        }
+        let expr = self.condition_of(x, cond)?;
+        let name = self.settle(x, name);
+        let name = if name == NOTHING { None } else { Some(self.text_arg(x, name)?) };
+        let place = Self::place_of(code, x);
+        x.tx.requires.push(Asserted { expr, name, place });
+        Ok(Did::Value(NOTHING))
+    }
+
+    /// prefer: a soft requirement.
+    pub(super) fn prefer(&mut self, x: &mut Exec, cond: Value, weight: Value) -> Result<Did, Fault> {
+        if !x.tx.explicit() {
+            return Err(TxError::NoActiveTx.into());
+        }
+        let weight = self.number_arg(x, weight)?;
+        let Some(weight) = i64::try_from(weight).ok().filter(|weight| *weight > 0) else {
+            return Err(arithmetic("prefer needs a weight from 1"));
+        };
+        let expr = self.condition_of(x, cond)?;
+        x.tx.prefers.push(Soft { expr, weight });
+        Ok(Did::Value(NOTHING))
+    }
+
+    fn run_of(x: &Exec, left_early: bool) -> Run {
+        Run {
+            choices: x.tx.choices.clone(),
+            path: x.tx.path.clone(),
+            requires: x.tx.requires.clone(),
+            required_at: Vec::new(),
+            prefers: x.tx.prefers.clone(),
+            fd: FdPart::default(),
+            msc: Vec::new(),
+            left_early,
+        }
+    }
+
+    /// Whether the run of all first options is valid as it stands, so that nobody has to be asked.
+    fn plainly_valid(x: &Exec) -> bool {
+        let plain = |expr: &Expr| *expr == Expr::Const(Val::Bool(true));
+        x.exploring.is_none()
+            && x.tx.prefers.is_empty()
+            && x.tx.choices.iter().all(|choice| choice.weights.is_none())
+            && x.tx.requires.iter().all(|asserted| plain(&asserted.expr))
+    }
+
+    /// The outermost commit has choices to decide. None: the run is the observable one and may be applied.
+    pub(super) fn explore_commit(&mut self, code: &Code, x: &mut Exec) -> Result<Option<Committed>, Fault> {
+        if Self::plainly_valid(x) {
+            return Ok(None);
+        }
+        if let Some(flow) = self.explore(code, x, false)? {
+            return Ok(Some(Committed::Later(flow)));
+        }
+        match x.exploring.as_ref().map(|exploring| &exploring.phase) {
+            Some(Phase::Final(Verdict::None { core })) => {
+                let requires = &x.tx.requires;
+                let name = |at: &u32| requires.get(*at as usize).map(|one| asserted_name(one, *at as usize));
+                let names = core.iter().filter_map(name).collect();
+                Ok(Some(Committed::No(Refused::Unsatisfiable { core: core.clone(), names })))
+            }
+            Some(Phase::Final(Verdict::Unknown(reason))) => Err(ProgramError::SolverUnknown(reason.clone()).into()),
+            Some(Phase::Final(Verdict::Observable(_))) => {
+                Err(ProgramError::SolverUnknown("the observable run did not leave where it had left".to_owned()).into())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The outermost transaction is left by error, abort or the end of the program. None: that is the observable run.
+    pub(super) fn leave_early(&mut self, code: &Code, x: &mut Exec) -> Result<Option<Flow>, Fault> {
+        let all_true = x.tx.requires.iter().all(|asserted| asserted.expr == Expr::Const(Val::Bool(true)));
+        if x.exploring.is_none() && all_true && Self::plainly_valid(x) {
+            return Ok(None);
+        }
+        let flow = self.explore(code, x, true)?;
+        if flow.is_none()
+            && let Some(Phase::Final(Verdict::Unknown(reason))) = x.exploring.as_ref().map(|exploring| &exploring.phase)
+        {
+            return Err(ProgramError::SolverUnknown(reason.clone()).into());
+        }
+        Ok(flow)
+    }
+
+    /// Goes on with the search at the end of a run. None: this run is the observable one.
+    fn explore(&mut self, code: &Code, x: &mut Exec, left_early: bool) -> Result<Option<Flow>, Fault> {
+        let Some(mut exploring) = x.exploring.take() else {
+            let first = Self::run_of(x, left_early);
+            let explorer = Explorer::new(first, Objective::LexFirst).with_max_runs(self.config.runs);
+            return Ok(self.explore_on(code, x, Box::new(Exploring { explorer, phase: Phase::Running })));
+        };
+        match std::mem::replace(&mut exploring.phase, Phase::Running) {
+            Phase::Running => exploring.explorer.ran(Self::run_of(x, left_early)),
+            Phase::Answered(outcome) => exploring.explorer.solved(outcome),
+            Phase::Asked => {
+                exploring.phase = Phase::Asked;
+                x.exploring = Some(exploring);
+                return Ok(Some(Self::park(x, Why::Solving)));
+            }
+            Phase::Final(verdict) => {
+                exploring.phase = Phase::Final(verdict);
+                x.exploring = Some(exploring);
+                return Ok(None);
+            }
+        }
+        Ok(self.explore_on(code, x, exploring))
+    }
+
+    fn explore_on(&mut self, code: &Code, x: &mut Exec, mut exploring: Box<Exploring>) -> Option<Flow> {
+        match exploring.explorer.next() {
+            Next::Solve(ir) => {
+                let limits = self.config.solver;
+                self.outputs.push(Output::Solve { execution: x.id, ir: Box::new(ir), limits });
+                exploring.phase = Phase::Asked;
+                x.exploring = Some(exploring);
+                Some(Self::park(x, Why::Solving))
+            }
+            Next::Run(plan) => {
+                exploring.phase = Phase::Running;
+                x.exploring = Some(exploring);
+                Some(self.run_again(code, x, plan))
+            }
+            Next::Done(verdict) => {
+                let rerun = exploring.explorer.rerun(&verdict);
+                exploring.phase = Phase::Final(verdict);
+                x.exploring = Some(exploring);
+                rerun.map(|plan| self.run_again(code, x, plan))
+            }
+        }
+    }
+
+    /// Back to the base, with these options.
+    fn run_again(&mut self, code: &Code, x: &mut Exec, plan: Vec<u32>) -> Flow {
+        let Some(base) = x.base.take() else {
+            // Without choices there is one run only.
+            return Flow::Next;
+        };
+        for point in std::mem::take(&mut x.points) {
+            Exec::discard(&mut self.heap, point.checkpoint);
+        }
+        let back = x.tx.undo(&mut self.heap, &base.mark);
+        self.put_back(x, back);
+        x.tx.begun.clone_from(&base.begun);
+        x.tx.choices.clear();
+        x.tx.path.clear();
+        x.tx.plan = plan;
+        self.drop_staged(x, base.staged);
+        x.tx.ids_used = base.ids;
+        x.trace.rewind(&mut self.heap, base.trace);
+        x.finished_rewind(base.finished);
+        x.random = base.random;
+        x.drop_natives(&mut self.heap, base.natives);
+        x.pures = 0;
+        x.restore(code, &mut self.heap, &base.checkpoint);
+        match (&mut x.fd, &base.mark.fd) {
+            (Some(fd), Some(mark)) => {
+                fd.undo_to(mark);
+            }
+            _ => x.fd = None,
+        }
+        x.terms.clear();
+        if let Some(segments) = &mut x.segments {
+            let dropped = segments.go_back(base.segments);
+            dropped.into_iter().for_each(|value| self.heap.release(value));
+        }
+        x.base = Some(base);
+        Flow::Next
+    }
+}

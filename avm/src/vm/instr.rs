@@ -1,0 +1,561 @@
+//! The instructions (`avm:4`): which does what, and the families that need no file of their own.
+
+use super::config::{Output, Why};
+use super::convert::{kind, object};
+use super::exec::{Enter, Exec, Fault, Native, arithmetic, type_error};
+use super::loaded::Code;
+use super::store::Version;
+use super::trace::What;
+use super::tx::{CANCELLED, CREATED, DAMAGED, DESTROYED, EXISTS, Entry, MOVED, Mode, OBSERVED, TRANSFERRED};
+use super::word::{FUNCTION, NOTHING, Node, T_CONTROLLER, T_MACHINE, T_TX, TRUE, Value};
+use super::world::{Did, Flow, World};
+use crate::code::{Instr, Safety};
+use crate::error::{
+    ControllerError, IntrospectError, MachineError, ObjError, ProgramError, ReflectError, ReifyError, TxError,
+};
+use crate::event::TraceLevel;
+use crate::id::{ObjectId, ROOT};
+
+impl World {
+    /// One instruction; outside a transaction and outside every call it is a transaction of its own.
+    pub(super) fn instr(&mut self, code: &Code, x: &mut Exec, which: Instr, dst: u8, start: u8) -> Result<Did, Fault> {
+        if x.pures > 0 {
+            return Err(ProgramError::Type(format!("a pure function holds no instruction: {}", which.name())).into());
+        }
+        if which.safety() == Safety::Unsafe {
+            self.granted(code, x, which, start)?;
+        }
+        let did = self.dispatch(code, x, which, (dst, start))?;
+        if x.tx.mode == Mode::Implicit && !x.inside() && matches!(did, Did::Value(_)) {
+            self.publish(code, x)?;
+        }
+        Ok(did)
+    }
+
+    /// Unsafe instructions run in programs that say so only; those were granted when they were loaded (`avm:1`).
+    fn granted(&mut self, code: &Code, x: &mut Exec, which: Instr, start: u8) -> Result<(), Fault> {
+        let module = code.functions[x.frame().func as usize].module;
+        if code.modules[module as usize].module.needs_unsafe {
+            return Ok(());
+        }
+        Err(match which {
+            Instr::Reflect => {
+                let target = x.arg(start, 0);
+                ReflectError::ReflectionDenied(self.object_arg(x, target)?).into()
+            }
+            Instr::ScryMeta | Instr::ScryDeep => ReflectError::ReflectionDenied(x.context().id).into(),
+            Instr::ReifyTxState => ReifyError::TxStateAccessDenied.into(),
+            _ => IntrospectError::ContextUnavailable(format!("{} needs 'unsafe'", which.name())).into(),
+        })
+    }
+
+    fn dispatch(&mut self, code: &Code, x: &mut Exec, which: Instr, (dst, start): (u8, u8)) -> Result<Did, Fault> {
+        let count = usize::from(which.arity());
+        let mut args = [NOTHING; 3];
+        for (at, arg) in args.iter_mut().enumerate().take(count) {
+            *arg = x.arg(start, at);
+        }
+        let [a, b, c] = args;
+        match which {
+            Instr::CreateObj => self.create(code, x, a, b),
+            Instr::DestroyObj => self.destroy(x, a),
+            Instr::Call => self.call(code, x, dst, start),
+            Instr::Receive => self.receive(code, x),
+            Instr::Send => self.send(x, a, b),
+            Instr::SelfId => Ok(Did::Value(object(&mut self.heap, x.context().id)?)),
+            Instr::Input => Ok(Did::Value(self.heap.retain(x.context().input))),
+            Instr::CurrentMachine => Ok(Did::Value(Value::word32(T_MACHINE, x.context().machine))),
+            Instr::Sender => Ok(Did::Value(match x.context().sender {
+                Some(sender) => object(&mut self.heap, sender)?,
+                None => NOTHING,
+            })),
+            Instr::GetState => self.get_state(x),
+            Instr::SetState => self.set_state(x, a),
+            Instr::Reflect => self.reflect(x, a),
+            Instr::ScryMeta => self.scry(code, x, a, (dst, start), false),
+            Instr::ScryDeep => self.scry(code, x, a, (dst, start), true),
+            Instr::ReifyContext => self.reify_context(x),
+            Instr::ReifyTxState => self.reify_tx(x),
+            Instr::ReifyConstraints => self.reify_constraints(x),
+            Instr::BeginTx => {
+                let controller = self.controller_option(x, a)?;
+                self.begin_tx(code, x, controller)
+            }
+            Instr::CommitTx => {
+                let tx = self.tx_arg(x, a)?;
+                self.commit_tx(code, x, tx)
+            }
+            Instr::AbortTx => {
+                let tx = self.tx_arg(x, a)?;
+                self.abort_tx(code, x, tx)
+            }
+            Instr::CallPure => self.call_pure(code, x, (a, b), (dst, start)),
+            Instr::RegisterPure => self.register_pure(x, a, b),
+            Instr::UpdatePure => self.update_pure(x, a, b, c),
+            Instr::GetMachine => self.get_machine(x, a),
+            Instr::Teleport => self.teleport(x, a),
+            Instr::MoveObject => self.move_object(x, a, b),
+            Instr::Fetch => self.fetch(x, a),
+            Instr::GetCurrentController => {
+                let controller = if x.tx.explicit() { x.tx.controller } else { 0 };
+                Ok(Did::Value(Self::controller_value(controller)))
+            }
+            Instr::GetController => self.get_controller(x, a),
+            Instr::TransferObject => self.transfer(x, a, b),
+            Instr::Freeze => self.freeze(code, x, a, (dst, start)),
+            _ => self.dispatch_ours(code, x, which, (dst, [a, b])),
+        }
+    }
+
+    fn dispatch_ours(
+        &mut self,
+        code: &Code,
+        x: &mut Exec,
+        which: Instr,
+        (dst, [a, b]): (u8, [Value; 2]),
+    ) -> Result<Did, Fault> {
+        match which {
+            Instr::NewVar => self.new_var(x, a),
+            Instr::Narrow => self.narrow(x, a, b),
+            Instr::Post => self.post(x, a),
+            Instr::Label => self.label(code, x, a, dst),
+            Instr::DomainOf => self.domain_of(x, a),
+            Instr::Solve => self.solve(x, a, NOTHING, true),
+            Instr::SolveAll => self.solve(x, a, b, false),
+            Instr::Choose => self.choose(code, x, a, false),
+            Instr::ChooseWeighted => self.choose(code, x, a, true),
+            Instr::Require => self.require(code, x, a, b),
+            Instr::Prefer => self.prefer(x, a, b),
+            Instr::Note => {
+                self.no_function(a)?;
+                self.log(x, What::Noted, 0, a, NOTHING);
+                Ok(Did::Value(NOTHING))
+            }
+            Instr::Random => self.random(x, a),
+            Instr::Now => Ok(Did::Value(self.heap.number(i128::from(x.now_ns))?)),
+            Instr::Sleep => self.sleep(code, x, a),
+            Instr::Args => Ok(Did::Value(self.heap.retain(x.args))),
+            Instr::Reject => {
+                let context = x.context();
+                Err(ObjError::ObjectRejectedCall(context.id, self.val(context.input)).into())
+            }
+            _ => {
+                let text = self.text_arg(x, a)?;
+                Err(ProgramError::Raised(text.to_string()).into())
+            }
+        }
+    }
+
+    /// createObj (`avm:4.1`).
+    fn create(&mut self, code: &Code, x: &mut Exec, name: Value, controller: Value) -> Result<Did, Fault> {
+        let name = self.settle(x, name);
+        let mut short = [0; 8];
+        if !name.is_text() {
+            return Err(type_error("a text", kind(&self.heap, name)));
+        }
+        let module = code.functions[x.frame().func as usize].module;
+        let text = std::str::from_utf8(self.heap.text_bytes(name, &mut short)).unwrap_or_default();
+        let Some(behaviour) = code.behaviour(module, text) else {
+            return Err(ObjError::BehaviourNotFound(text.to_owned()).into());
+        };
+        let wanted = self.controller_option(x, controller)?;
+        if x.tx.explicit() && wanted != 0 && x.tx.controller != 0 && wanted != x.tx.controller {
+            let unused = ObjectId::new(self.config.node, self.config.torus, self.store.unused());
+            return Err(ControllerError::CrossControllerTx(unused, self.names.name(wanted)).into());
+        }
+        if self.store.count + x.tx.table.len() as u64 >= self.config.objects {
+            return Err(ProgramError::Memory(self.config.objects).into());
+        }
+        self.open(x);
+        let id = self.fresh_object(x);
+        if self.store.newest(id).exists {
+            return Err(ObjError::ObjectAlreadyExists(id).into());
+        }
+        let controller = if wanted != 0 { wanted } else { x.tx.controller };
+        let version = Version {
+            behaviour,
+            machine: x.context().machine,
+            creating: controller,
+            current: controller,
+            exists: true,
+            ..super::store::ABSENT
+        };
+        let mut entry = Entry::of(id, &version);
+        entry.flags |= CREATED;
+        entry.made = x.tx.tick();
+        x.tx.insert(&mut self.heap, entry);
+        self.log(x, What::Created, id.0, Value::word32(super::word::T_FUNCTION, behaviour), NOTHING);
+        Ok(Did::Value(object(&mut self.heap, id)?))
+    }
+
+    /// destroyObj (`avm:4.1`).
+    fn destroy(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
+        let id = self.object_arg(x, target)?;
+        if id == ROOT {
+            return Err(ObjError::ObjectNotFound(id).into());
+        }
+        self.open(x);
+        let at = self.touch(x, id)?;
+        let entry = x.tx.table[at as usize];
+        let explicit = x.tx.explicit();
+        if !entry.has(EXISTS) || entry.has(CANCELLED) || entry.has(DESTROYED) && !explicit {
+            self.observe(x, at);
+            return Err(ObjError::ObjectNotFound(id).into());
+        }
+        if entry.has(DAMAGED) {
+            return Err(ObjError::MetadataCorruption(id).into());
+        }
+        let mut flags = DESTROYED;
+        if explicit {
+            if entry.has(DESTROYED) {
+                return Err(ObjError::ObjectAlreadyDestroyed(id).into());
+            }
+            if entry.has(CREATED) {
+                if x.tx.begun.last().is_some_and(|begun| entry.made > begun.order) {
+                    flags |= CANCELLED;
+                }
+            } else {
+                if !self.own(x, at)? {
+                    return Err(ControllerError::ObjectHasNoController(id).into());
+                }
+                self.observe(x, at);
+            }
+        } else {
+            if entry.current == 0 {
+                return Err(ControllerError::ObjectHasNoController(id).into());
+            }
+            self.covered(x, &entry)?;
+        }
+        x.tx.change(&mut self.heap, at).flags |= flags;
+        x.tx.epoch += 1;
+        self.log(x, What::Destroyed, id.0, NOTHING, NOTHING);
+        Ok(Did::Value(TRUE))
+    }
+
+    /// Remembers where the running object stands in the table.
+    fn cache(x: &mut Exec, at: u32) {
+        let epoch = x.tx.epoch;
+        if let Some(context) = x.contexts.last_mut() {
+            context.entry = at;
+            context.epoch = epoch;
+        }
+    }
+
+    /// getState (`avm:4.2`).
+    fn get_state(&mut self, x: &mut Exec) -> Result<Did, Fault> {
+        let context = x.context();
+        if context.replica
+            && let Some(replica) = self.store.replicas.get(&(context.id, context.machine))
+        {
+            return Ok(Did::Value(self.heap.retain(replica.state)));
+        }
+        if context.id == ROOT && x.tx.mode == Mode::None {
+            return Ok(Did::Value(self.heap.retain(x.state)));
+        }
+        self.open(x);
+        let at = self.touch(x, context.id)?;
+        self.observe(x, at);
+        let entry = x.tx.table[at as usize];
+        if !Self::visible(x, &entry) {
+            return Ok(Did::Value(super::word::EMPTY));
+        }
+        Self::cache(x, at);
+        Ok(Did::Value(self.heap.retain(entry.state)))
+    }
+
+    /// setState (`avm:4.2`).
+    fn set_state(&mut self, x: &mut Exec, state: Value) -> Result<Did, Fault> {
+        let settled = self.settle(x, state);
+        if !settled.is_list() {
+            return Err(type_error("a list", kind(&self.heap, settled)));
+        }
+        self.no_function(settled)?;
+        let context = x.context();
+        if context.replica
+            && let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine))
+        {
+            let before = std::mem::replace(&mut replica.state, self.heap.retain(settled));
+            self.heap.release(before);
+        } else if context.id == ROOT && x.tx.mode == Mode::None {
+            let before = std::mem::replace(&mut x.state, self.heap.retain(settled));
+            self.heap.release(before);
+        } else {
+            self.open(x);
+            let at = self.touch(x, context.id)?;
+            if !Self::visible(x, &x.tx.table[at as usize]) {
+                return Err(ObjError::ObjectNotFound(context.id).into());
+            }
+            if x.tx.explicit() {
+                self.own(x, at)?;
+                self.observe(x, at);
+            }
+            let state = self.heap.retain(settled);
+            x.tx.set_state(&mut self.heap, at, state);
+            Self::cache(x, at);
+        }
+        if x.trace.level == TraceLevel::Extended {
+            self.log(x, What::StateUpdated, context.id.0, NOTHING, NOTHING);
+        }
+        Ok(Did::Value(NOTHING))
+    }
+
+    /// getMachine (`avm:4.7`, `decisions:AVM-19`).
+    fn get_machine(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
+        let id = self.object_arg(x, target)?;
+        self.open(x);
+        let at = self.touch(x, id)?;
+        self.observe(x, at);
+        let entry = &x.tx.table[at as usize];
+        let known = id != ROOT && Self::visible(x, entry);
+        Ok(Did::Value(if known { Value::word32(T_MACHINE, entry.machine) } else { NOTHING }))
+    }
+
+    /// teleport (`avm:4.7`).
+    fn teleport(&mut self, x: &mut Exec, machine: Value) -> Result<Did, Fault> {
+        if x.tx.explicit() {
+            return Err(TxError::InvalidDuringTx("teleport".to_owned()).into());
+        }
+        let machine = self.machine_arg(x, machine)?;
+        if !self.machine_reachable(machine) {
+            return Err(MachineError::MachineUnreachable(self.machine_name(machine)).into());
+        }
+        let from = x.context().machine;
+        if let Some(context) = x.contexts.last_mut() {
+            context.machine = machine;
+        }
+        self.log(x, What::ExecutionMoved, 0, Value::word32(T_MACHINE, from), Value::word32(T_MACHINE, machine));
+        Ok(Did::Value(TRUE))
+    }
+
+    /// moveObject (`avm:4.7`).
+    fn move_object(&mut self, x: &mut Exec, target: Value, machine: Value) -> Result<Did, Fault> {
+        let id = self.object_arg(x, target)?;
+        let machine = self.machine_arg(x, machine)?;
+        self.open(x);
+        let at = self.find(x, id)?;
+        if !self.machine_reachable(machine) {
+            return Err(MachineError::MachineUnreachable(self.machine_name(machine)).into());
+        }
+        self.observe(x, at);
+        let entry = x.tx.change(&mut self.heap, at);
+        let from = std::mem::replace(&mut entry.machine, machine);
+        entry.flags |= MOVED;
+        self.log(x, What::Moved, id.0, Value::word32(T_MACHINE, from), Value::word32(T_MACHINE, machine));
+        Ok(Did::Value(TRUE))
+    }
+
+    pub(super) fn controller_value(controller: u32) -> Value {
+        if controller == 0 { NOTHING } else { Value::word32(T_CONTROLLER, controller) }
+    }
+
+    /// getController (`avm:4.8`).
+    fn get_controller(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
+        let id = self.object_arg(x, target)?;
+        self.open(x);
+        let at = self.touch(x, id)?;
+        self.observe(x, at);
+        let entry = x.tx.table[at as usize];
+        if id == ROOT || !Self::visible(x, &entry) {
+            return Ok(Did::Value(NOTHING));
+        }
+        if x.tx.explicit() && x.tx.controller == 0 && entry.authority != 0 {
+            self.resolve(x, entry.authority);
+        }
+        Ok(Did::Value(Self::controller_value(entry.current)))
+    }
+
+    /// transferObject (`avm:4.8`).
+    fn transfer(&mut self, x: &mut Exec, target: Value, to: Value) -> Result<Did, Fault> {
+        let id = self.object_arg(x, target)?;
+        let to = self.controller_arg(x, to)?;
+        if !self.controller_reachable(to) {
+            return Err(ControllerError::ControllerUnreachable(self.names.name(to)).into());
+        }
+        self.open(x);
+        let at = self.find(x, id)?;
+        let entry = x.tx.table[at as usize];
+        if x.tx.explicit() {
+            if entry.authority != 0 {
+                self.own(x, at)?;
+            } else if !entry.has(CREATED) {
+                return Err(ControllerError::ObjectHasNoController(id).into());
+            }
+            self.observe(x, at);
+        } else {
+            if entry.current == 0 {
+                return Err(ControllerError::ObjectHasNoController(id).into());
+            }
+            if x.authority != 0 && x.authority != entry.current {
+                return Err(ControllerError::UnauthorizedTransfer(id, self.names.name(to)).into());
+            }
+        }
+        let explicit = x.tx.explicit();
+        let entry = x.tx.change(&mut self.heap, at);
+        let from = std::mem::replace(&mut entry.current, to);
+        entry.flags |= TRANSFERRED;
+        if !explicit {
+            entry.authority = to;
+        }
+        self.log(x, What::Transferred, id.0, Value::word32(T_CONTROLLER, from), Value::word32(T_CONTROLLER, to));
+        Ok(Did::Value(TRUE))
+    }
+
+    fn random(&mut self, x: &mut Exec, below: Value) -> Result<Did, Fault> {
+        let below = self.number_arg(x, below)?;
+        let Some(below) = u64::try_from(below).ok().filter(|below| *below > 0) else {
+            return Err(arithmetic("random needs a number from 1"));
+        };
+        // SplitMix64; the high product is uniform enough for 64 bits.
+        x.random = x.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = x.random;
+        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        Ok(Did::Value(self.heap.number((u128::from(bits) * u128::from(below) >> 64) as i128)?))
+    }
+
+    fn sleep(&mut self, code: &Code, x: &mut Exec, ticks: Value) -> Result<Did, Fault> {
+        if std::mem::take(&mut x.woken) {
+            return Ok(Did::Value(NOTHING));
+        }
+        if x.undecided() {
+            return Err(TxError::InvalidDuringTx("sleep with open choices".to_owned()).into());
+        }
+        let ticks = self.number_arg(x, ticks)?;
+        let ticks = u64::try_from(ticks).map_err(|_| arithmetic("sleep needs a number of ticks from 0"))?;
+        if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
+            return Ok(Did::Switched);
+        }
+        self.outputs.push(Output::Sleep { execution: x.id, ticks });
+        Ok(Did::Flow(Self::park(x, Why::Sleeping)))
+    }
+
+    /// reifyContext (`avm:4.4`).
+    fn reify_context(&mut self, x: &mut Exec) -> Result<Did, Fault> {
+        let context = x.context();
+        let me = object(&mut self.heap, context.id)?;
+        let sender = match context.sender {
+            Some(sender) => object(&mut self.heap, sender)?,
+            None => NOTHING,
+        };
+        let controller = match x.tx.controller {
+            0 => self.heap.text("ambient")?,
+            number => Value::word32(T_CONTROLLER, number),
+        };
+        let input = self.heap.retain(context.input);
+        let machine = Value::word32(T_MACHINE, context.machine);
+        Ok(Did::Value(self.heap.list_of(&[me, input, sender, machine, controller])?))
+    }
+
+    /// reifyTxState (`avm:4.4`).
+    fn reify_tx(&mut self, x: &mut Exec) -> Result<Did, Fault> {
+        let Some(tx) = x.tx.begun.last().map(|begun| begun.id) else {
+            return Ok(Did::Value(NOTHING));
+        };
+        let mut writes = Vec::new();
+        for (id, message) in x.tx.log.clone() {
+            let id = object(&mut self.heap, id)?;
+            self.heap.retain(message);
+            writes.push(self.heap.node_of(Node::Pair, &[id, message])?);
+        }
+        let writes = self.heap.list_of(&writes)?;
+        let mut parts = vec![self.heap.identity(T_TX, Node::Tx, tx.0)?, writes];
+        for flag in [CREATED, DESTROYED, OBSERVED] {
+            let ids: Vec<ObjectId> =
+                x.tx.table
+                    .iter()
+                    .filter(|entry| entry.has(flag) && !entry.has(CANCELLED))
+                    .map(|entry| entry.id)
+                    .collect();
+            let ids: Result<Vec<Value>, _> = ids.into_iter().map(|id| object(&mut self.heap, id)).collect();
+            parts.push(self.heap.list_of(&ids?)?);
+        }
+        Ok(Did::Value(self.heap.list_of(&parts)?))
+    }
+
+    /// Metadata as a record.
+    fn metadata(&mut self, id: ObjectId, version: &Version) -> Result<Value, Fault> {
+        let mut names = Vec::new();
+        for name in ["creatingController", "currentController", "machine", "objectId"] {
+            names.push(self.heap.text(name)?);
+        }
+        let names = self.heap.list_of(&names)?;
+        let id = object(&mut self.heap, id)?;
+        let creating = Self::controller_value(version.creating);
+        let current = Self::controller_value(version.current);
+        let machine = Value::word32(T_MACHINE, version.machine);
+        Ok(self.heap.node_of(Node::Record, &[names, creating, current, machine, id])?)
+    }
+
+    /// reflect (`avm:4.3`): committed data only.
+    fn reflect(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
+        let id = self.object_arg(x, target)?;
+        let version = self.store.newest(id);
+        if !version.exists || version.damaged {
+            return Ok(Did::Value(NOTHING));
+        }
+        Ok(Did::Value(self.metadata(id, &version)?))
+    }
+
+    /// scryMeta and scryDeep (`avm:4.3`): all objects, ascending; the predicate runs as frames of the program.
+    fn scry(
+        &mut self,
+        code: &Code,
+        x: &mut Exec,
+        predicate: Value,
+        (dst, start): (u8, u8),
+        deep: bool,
+    ) -> Result<Did, Fault> {
+        if predicate.flags() & FUNCTION == 0 {
+            return Err(type_error("a function", kind(&self.heap, predicate)));
+        }
+        let all: Vec<(ObjectId, Version)> = self.store.from(0).filter(|(_, version)| !version.damaged).collect();
+        let mut rows = Vec::with_capacity(all.len());
+        for (id, version) in all {
+            let metadata = self.metadata(id, &version)?;
+            let id = object(&mut self.heap, id)?;
+            rows.push(if deep {
+                let name = self.heap.text(&code.behaviours[version.behaviour as usize].name)?;
+                self.heap.list_of(&[id, name, metadata])?
+            } else {
+                self.heap.node_of(Node::Pair, &[id, metadata])?
+            });
+        }
+        self.heap.retain(predicate);
+        x.natives.push(Native::Scry { predicate, rows, at: 0, taken: Vec::new(), base: start });
+        self.scry_next(code, x, dst)?;
+        Ok(Did::Switched)
+    }
+
+    /// Asks the predicate for the next row, or ends.
+    fn scry_next(&mut self, code: &Code, x: &mut Exec, dst: u8) -> Result<(), Fault> {
+        let Some(Native::Scry { predicate, rows, at, base, .. }) = x.natives.last() else { return Ok(()) };
+        if let Some(row) = rows.get(*at).copied() {
+            let args: Vec<Value> = self.heap.children(row).skip(1).collect();
+            let base = x.frame().base as usize + *base as usize;
+            let predicate = *predicate;
+            return self.enter_value(code, x, predicate, &args, (base, dst, Enter::Scry));
+        }
+        let Some(Native::Scry { predicate, rows, taken, .. }) = x.natives.pop() else { return Ok(()) };
+        self.heap.release(predicate);
+        let list = self.heap.list(&taken);
+        rows.into_iter().for_each(|row| self.heap.release(row));
+        x.set(&mut self.heap, dst, list?);
+        Ok(())
+    }
+
+    /// The predicate has answered; takes over the reference.
+    pub(super) fn scry_returned(&mut self, code: &Code, x: &mut Exec, value: Value, dst: u8) -> Result<Flow, Fault> {
+        let holds = self.holds(x, value);
+        self.heap.release(value);
+        let holds = holds.map_err(|fault| ReflectError::ScryPredicateFailed(super::world::error_text(&fault)))?;
+        if let Some(Native::Scry { rows, at, taken, .. }) = x.natives.last_mut() {
+            if holds {
+                taken.push(rows[*at]);
+            }
+            *at += 1;
+        }
+        self.scry_next(code, x, dst)?;
+        Ok(Flow::Next)
+    }
+}

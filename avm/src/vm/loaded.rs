@@ -1,0 +1,134 @@
+//! Code of all loaded modules in flat tables: one row of operations, of functions, of constants. Nothing is ever taken out: live
+//! objects and executions keep what they were made with (`decisions:AVM-17`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::config::LoadError;
+use super::convert::{Names, from_val};
+use super::heap::Heap;
+use super::word::Value;
+use crate::code::{MessageShape, Module, Op, Place};
+
+/// A function, by its number over all modules.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Func {
+    /// First operation.
+    pub(super) start: u32,
+    /// First constant of its module.
+    pub(super) constants: u32,
+    /// First function of its module.
+    pub(super) functions: u32,
+    pub(super) module: u32,
+    pub(super) arity: u8,
+    pub(super) registers: u8,
+}
+
+#[derive(Debug)]
+pub(super) struct Behaviour {
+    /// `module.behaviour`.
+    pub(super) name: Arc<str>,
+    pub(super) function: u32,
+    pub(super) messages: Option<Vec<MessageShape>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) module: Arc<Module>,
+    pub(super) functions: u32,
+    behaviours: HashMap<Arc<str>, u32>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Code {
+    pub(super) ops: Vec<Op>,
+    pub(super) functions: Vec<Func>,
+    pub(super) constants: Vec<Value>,
+    pub(super) behaviours: Vec<Behaviour>,
+    pub(super) modules: Vec<Loaded>,
+    latest: HashMap<Arc<str>, u32>,
+    by_name: HashMap<Arc<str>, u32>,
+}
+
+impl Code {
+    /// Appends a module.
+    pub(super) fn load(&mut self, heap: &mut Heap, names: &mut Names, module: &Arc<Module>) -> Result<u32, LoadError> {
+        let module = module.clone();
+        let ops: usize = module.functions.iter().map(|function| function.code.len()).sum();
+        let fits = |len: usize, more: usize| len.checked_add(more).is_some_and(|sum| sum < u32::MAX as usize);
+        if !fits(self.ops.len(), ops) || !fits(self.constants.len(), module.constants.len()) {
+            return Err(LoadError::Code(module.name.clone()));
+        }
+        let constants = self.constants.len();
+        for constant in &module.constants {
+            match from_val(heap, names, constant) {
+                Ok(value) => self.constants.push(value),
+                Err(_) => {
+                    self.constants.drain(constants..).for_each(|value| heap.release(value));
+                    return Err(LoadError::Memory(module.name.clone()));
+                }
+            }
+        }
+        let number = self.modules.len() as u32;
+        let functions = self.functions.len() as u32;
+        for function in &module.functions {
+            let start = self.ops.len() as u32;
+            self.ops.extend(function.code.iter().map(|op| moved(*op, start)));
+            self.functions.push(Func {
+                start,
+                constants: constants as u32,
+                functions,
+                module: number,
+                arity: function.arity,
+                registers: function.registers.max(function.arity),
+            });
+        }
+        let mut behaviours = HashMap::new();
+        for behaviour in &module.behaviours {
+            let full: Arc<str> = format!("{}.{}", module.name, behaviour.name).into();
+            let at = self.behaviours.len() as u32;
+            self.behaviours.push(Behaviour {
+                name: full.clone(),
+                function: functions + u32::from(behaviour.function),
+                messages: behaviour.messages.clone(),
+            });
+            behaviours.insert(behaviour.name.clone(), at);
+            self.by_name.insert(full, at);
+        }
+        self.latest.insert(module.name.clone(), number);
+        self.modules.push(Loaded { module, functions, behaviours });
+        Ok(number)
+    }
+
+    /// Newest module of a name.
+    pub(super) fn module(&self, name: &str) -> Option<(u32, &Loaded)> {
+        let number = *self.latest.get(name)?;
+        Some((number, &self.modules[number as usize]))
+    }
+
+    /// A behaviour by its name in a module, or by its full name.
+    pub(super) fn behaviour(&self, module: u32, name: &str) -> Option<u32> {
+        let own = self.modules[module as usize].behaviours.get(name);
+        own.or_else(|| self.by_name.get(name)).copied()
+    }
+
+    /// Name of a function and place of one of its operations.
+    pub(super) fn place(&self, function: u32, pc: u32) -> (String, Option<Arc<str>>, Option<Place>) {
+        let func = self.functions[function as usize];
+        let loaded = &self.modules[func.module as usize];
+        let source = &loaded.module.functions[(function - loaded.functions) as usize];
+        let place = source.places.get(pc.saturating_sub(func.start) as usize).copied();
+        let file = place.and_then(|place| loaded.module.files.get(usize::from(place.file)).cloned());
+        (format!("{}.{}", loaded.module.name, source.name), file, place)
+    }
+}
+
+/// An operation with its target counted over all code.
+fn moved(op: Op, start: u32) -> Op {
+    match op {
+        Op::Jump { to } => Op::Jump { to: to + start },
+        Op::JumpIf { cond, to } => Op::JumpIf { cond, to: to + start },
+        Op::JumpIfNot { cond, to } => Op::JumpIfNot { cond, to: to + start },
+        other => other,
+    }
+}

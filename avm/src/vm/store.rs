@@ -1,0 +1,306 @@
+//! The objects of a lane, with versions: a transaction reads as of its begin, which costs nothing; a commit costs what it touched
+//! (`avm:2`, `avm:7.3`). Older versions are kept only while somebody reads them, and never more than a bound.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::heap::Heap;
+use super::word::Value;
+use crate::id::ObjectId;
+
+/// Slots of one page.
+const PAGE: usize = 256;
+const NONE: u32 = u32::MAX;
+
+/// An object at one version. Names are numbers, 0 for none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Version {
+    pub(super) state: Value,
+    /// Stamp of the commit that made it; 0: never.
+    pub(super) stamp: u64,
+    pub(super) behaviour: u32,
+    pub(super) machine: u32,
+    pub(super) creating: u32,
+    pub(super) current: u32,
+    pub(super) exists: bool,
+    /// Metadata was lost: only after a damaged restore.
+    pub(super) damaged: bool,
+}
+
+pub(super) const ABSENT: Version = Version {
+    state: super::word::EMPTY,
+    stamp: 0,
+    behaviour: 0,
+    machine: 0,
+    creating: 0,
+    current: 0,
+    exists: false,
+    damaged: false,
+};
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    now: Version,
+    older: u32,
+    writer: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Old {
+    version: Version,
+    older: u32,
+}
+
+/// Where an object is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    /// Here, at a version; absent ones too.
+    Here(Version),
+    /// The version that is asked for is no longer kept.
+    Evicted,
+    /// Objects of this torus (`decisions:AVM-2`).
+    #[allow(dead_code, reason = "who fetches from other tori reads it")]
+    Elsewhere(u8),
+}
+
+/// A replica of an object on a machine (`avm:10.4`).
+#[derive(Debug)]
+pub(super) struct Replica {
+    pub(super) state: Value,
+    /// Messages it has taken, in order.
+    pub(super) inputs: Vec<Value>,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    node: u16,
+    torus: u8,
+    pages: Vec<Option<Box<[Slot; PAGE]>>>,
+    old: Vec<Old>,
+    free_old: u32,
+    /// Objects with older versions, by the stamp that superseded them.
+    superseded: VecDeque<(u64, ObjectId)>,
+    /// Stamps of open snapshots.
+    open: Vec<u64>,
+    /// Stamp of the newest commit.
+    pub(super) clock: u64,
+    pub(super) count: u64,
+    next: u64,
+    most_versions: u32,
+    pub(super) mailboxes: HashMap<ObjectId, VecDeque<Value>>,
+    pub(super) replicas: BTreeMap<(ObjectId, u32), Replica>,
+}
+
+const EMPTY_SLOT: Slot = Slot { now: ABSENT, older: NONE, writer: NONE };
+
+impl Store {
+    pub(super) fn new(node: u16, torus: u8, most_versions: u32) -> Self {
+        Self {
+            node,
+            torus,
+            pages: Vec::new(),
+            old: Vec::new(),
+            free_old: NONE,
+            superseded: VecDeque::new(),
+            open: Vec::new(),
+            clock: 0,
+            count: 0,
+            next: 0,
+            most_versions: most_versions.max(1),
+            mailboxes: HashMap::new(),
+            replicas: BTreeMap::new(),
+        }
+    }
+
+    /// An id that was never given out.
+    pub(super) fn fresh(&mut self) -> ObjectId {
+        self.next += 1;
+        ObjectId::new(self.node, self.torus, self.next - 1)
+    }
+
+    /// First id that was not given out.
+    pub(super) const fn unused(&self) -> u64 {
+        self.next
+    }
+
+    fn slot(&self, id: ObjectId) -> Option<&Slot> {
+        let counter = id.counter() as usize;
+        self.pages.get(counter / PAGE)?.as_ref().map(|page| &page[counter % PAGE])
+    }
+
+    fn is_here(&self, id: ObjectId) -> bool {
+        id.node() == self.node && id.torus() == self.torus
+    }
+
+    /// The object as of a stamp: the one way to a stored object.
+    pub(super) fn find(&self, id: ObjectId, stamp: u64) -> Found {
+        if !self.is_here(id) {
+            return if id == crate::id::ROOT || id.node() != self.node {
+                Found::Here(ABSENT)
+            } else {
+                Found::Elsewhere(id.torus())
+            };
+        }
+        let Some(slot) = self.slot(id) else {
+            return Found::Here(ABSENT);
+        };
+        if slot.now.stamp <= stamp {
+            return Found::Here(slot.now);
+        }
+        let mut at = slot.older;
+        while at != NONE {
+            let old = &self.old[at as usize];
+            if old.version.stamp <= stamp {
+                return Found::Here(old.version);
+            }
+            at = old.older;
+        }
+        Found::Evicted
+    }
+
+    /// The newest version.
+    pub(super) fn newest(&self, id: ObjectId) -> Version {
+        if !self.is_here(id) {
+            return ABSENT;
+        }
+        self.slot(id).map_or(ABSENT, |slot| slot.now)
+    }
+
+    /// Counter of the execution that wrote it last.
+    pub(super) fn writer(&self, id: ObjectId) -> Option<u32> {
+        self.slot(id).map(|slot| slot.writer).filter(|writer| *writer != NONE)
+    }
+
+    /// Opens a snapshot of now.
+    #[inline]
+    pub(super) fn begin(&mut self) -> u64 {
+        self.open.push(self.clock);
+        self.clock
+    }
+
+    /// Closes a snapshot; older versions that nobody reads any more go.
+    #[inline]
+    pub(super) fn end(&mut self, heap: &mut Heap, stamp: u64) {
+        if let Some(at) = self.open.iter().rposition(|open| *open == stamp) {
+            self.open.swap_remove(at);
+        }
+        if !self.superseded.is_empty() {
+            self.prune(heap);
+        }
+    }
+
+    #[cold]
+    fn prune(&mut self, heap: &mut Heap) {
+        let oldest = self.open.iter().copied().min().unwrap_or(u64::MAX);
+        while let Some((stamp, id)) = self.superseded.front().copied() {
+            if stamp > oldest {
+                break;
+            }
+            self.superseded.pop_front();
+            self.cut(heap, id, |_, version| version.stamp <= oldest);
+        }
+    }
+
+    /// Drops what is older than the first version that satisfies `last`, which itself stays only while a snapshot is open.
+    fn cut(&mut self, heap: &mut Heap, id: ObjectId, last: impl Fn(u32, &Version) -> bool) {
+        let Some(slot) = self.slot(id) else { return };
+        let mut keep = !self.open.is_empty() && !last(0, &slot.now);
+        let mut at = slot.older;
+        let mut before = NONE;
+        let mut kept = 0;
+        while at != NONE {
+            let old = self.old[at as usize];
+            if keep {
+                kept += 1;
+                keep = !last(kept, &old.version);
+                before = at;
+            } else {
+                self.unlink(id, before);
+                heap.release(old.version.state);
+                self.old[at as usize].older = self.free_old;
+                self.free_old = at;
+            }
+            at = old.older;
+        }
+    }
+
+    /// Makes the version before which older ones were cut the last.
+    fn unlink(&mut self, id: ObjectId, before: u32) {
+        if before != NONE {
+            self.old[before as usize].older = NONE;
+        } else if let Some(slot) = self.slot_mut(id) {
+            slot.older = NONE;
+        }
+    }
+
+    fn slot_mut(&mut self, id: ObjectId) -> Option<&mut Slot> {
+        let counter = id.counter() as usize;
+        self.pages.get_mut(counter / PAGE)?.as_mut().map(|page| &mut page[counter % PAGE])
+    }
+
+    /// Makes a version the newest; takes over the reference of its state. The writer's own snapshot is closed before.
+    pub(super) fn put(&mut self, heap: &mut Heap, id: ObjectId, version: Version, writer: u32) {
+        let counter = id.counter() as usize;
+        if counter / PAGE >= self.pages.len() {
+            self.pages.resize_with(counter / PAGE + 1, || None);
+        }
+        let page = self.pages[counter / PAGE].get_or_insert_with(|| Box::new([EMPTY_SLOT; PAGE]));
+        let slot = &mut page[counter % PAGE];
+        let before = slot.now;
+        match (before.exists, version.exists) {
+            (false, true) => self.count += 1,
+            (true, false) => self.count -= 1,
+            _ => {}
+        }
+        slot.now = version;
+        slot.writer = writer;
+        if self.open.is_empty() {
+            heap.release(before.state);
+            return;
+        }
+        let old = Old { version: before, older: slot.older };
+        if self.free_old == NONE {
+            slot.older = self.old.len() as u32;
+            self.old.push(old);
+        } else {
+            slot.older = self.free_old;
+            let at = self.free_old as usize;
+            self.free_old = self.old[at].older;
+            self.old[at] = old;
+        }
+        self.superseded.push_back((version.stamp, id));
+        let most = self.most_versions;
+        self.cut(heap, id, |kept, _| kept >= most);
+    }
+
+    /// Existing objects from an id on, ascending.
+    pub(super) fn from(&self, first: u64) -> impl Iterator<Item = (ObjectId, Version)> + '_ {
+        let start = first as usize / PAGE;
+        self.pages.iter().enumerate().skip(start).flat_map(move |(page, slots)| {
+            let slots = slots.as_ref().map(|slots| &slots[..]).unwrap_or_default();
+            slots.iter().enumerate().filter_map(move |(at, slot)| {
+                let counter = (page * PAGE + at) as u64;
+                (slot.now.exists && counter >= first).then(|| (ObjectId::new(self.node, self.torus, counter), slot.now))
+            })
+        })
+    }
+
+    /// Gives back everything.
+    pub(super) fn clear(&mut self, heap: &mut Heap) {
+        for page in self.pages.drain(..).flatten() {
+            page.iter().for_each(|slot| heap.release(slot.now.state));
+        }
+        let free: std::collections::HashSet<u32> =
+            std::iter::successors(Some(self.free_old), |at| self.old.get(*at as usize).map(|old| old.older)).collect();
+        for (at, old) in self.old.drain(..).enumerate() {
+            if !free.contains(&(at as u32)) {
+                heap.release(old.version.state);
+            }
+        }
+        self.free_old = NONE;
+        self.mailboxes.drain().flat_map(|(_, box_)| box_).for_each(|value| heap.release(value));
+        for replica in std::mem::take(&mut self.replicas).into_values() {
+            heap.release(replica.state);
+            replica.inputs.into_iter().for_each(|value| heap.release(value));
+        }
+    }
+}

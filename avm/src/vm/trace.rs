@@ -1,0 +1,241 @@
+//! The trace of an execution: fixed records appended in constant time (`avm:7.2`, `decisions:AVM-21`). Events that are rare and wide
+//! stand beside them.
+
+use std::sync::Arc;
+
+use super::convert::{Names, to_val};
+use super::heap::Heap;
+use super::loaded::Code;
+use super::word::{NOTHING, Value};
+use crate::event::{Event, LogEntry, TraceLevel};
+use crate::id::{ControllerId, MachineId, ObjectId, TxId};
+
+/// What a record tells; the others stand in [`Trace::wide`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum What {
+    Created,
+    Destroyed,
+    Called,
+    CalledWithoutOutput,
+    Received,
+    Moved,
+    ExecutionMoved,
+    Fetched,
+    Transferred,
+    Frozen,
+    Started,
+    Committed,
+    Aborted,
+    StateUpdated,
+    Noted,
+    Wide,
+}
+
+/// One record: 32 bytes.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    /// What happened, 8 bits; controller, 24; calls around it, 32.
+    head: u64,
+    id: u64,
+    one: Value,
+    two: Value,
+}
+
+const _: () = assert!(size_of::<Record>() == 32);
+
+impl Record {
+    const fn what(&self) -> What {
+        ALL[(self.head & 0xff) as usize]
+    }
+}
+
+const ALL: [What; 16] = [
+    What::Created,
+    What::Destroyed,
+    What::Called,
+    What::CalledWithoutOutput,
+    What::Received,
+    What::Moved,
+    What::ExecutionMoved,
+    What::Fetched,
+    What::Transferred,
+    What::Frozen,
+    What::Started,
+    What::Committed,
+    What::Aborted,
+    What::StateUpdated,
+    What::Noted,
+    What::Wide,
+];
+
+/// Controller of the transaction, and how many calls are around.
+pub(super) type Stamp = (u32, u32);
+
+/// A trace.
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) level: TraceLevel,
+    records: Vec<Record>,
+    wide: Vec<Event>,
+    /// Event counter.
+    pub(super) next: u64,
+    lost: u64,
+    bytes: u64,
+    most: u64,
+    muted: u32,
+}
+
+/// A point of a trace to go back to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TraceMark {
+    records: usize,
+    next: u64,
+    lost: u64,
+}
+
+impl TraceMark {
+    /// Timestamp of the first entry after it.
+    pub(super) const fn position(self) -> u64 {
+        self.next
+    }
+}
+
+impl Trace {
+    pub(super) const fn new(level: TraceLevel, most: u64) -> Self {
+        Self { level, records: Vec::new(), wide: Vec::new(), next: 0, lost: 0, bytes: 0, most, muted: 0 }
+    }
+
+    /// Starts anew with the memory it has.
+    pub(super) fn reset(&mut self, heap: &mut Heap, level: TraceLevel) {
+        self.rewind(heap, TraceMark { records: 0, next: 0, lost: 0 });
+        self.level = level;
+    }
+
+    /// Nothing is an event until [`Self::unmute`].
+    pub(super) const fn mute(&mut self) {
+        self.muted += 1;
+    }
+
+    pub(super) const fn unmute(&mut self) {
+        self.muted = self.muted.saturating_sub(1);
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Appends a record; counts the references of its values anew.
+    #[inline]
+    pub(super) fn log(
+        &mut self,
+        heap: &mut Heap,
+        what: What,
+        (controller, depth): Stamp,
+        id: u64,
+        one: Value,
+        two: Value,
+    ) {
+        if self.muted > 0 {
+            return;
+        }
+        self.next += 1;
+        if self.level == TraceLevel::Off {
+            return;
+        }
+        let bytes = 32 + 8 * (u64::from(heap.size(one)) + u64::from(heap.size(two)));
+        if self.lost > 0 || self.bytes + bytes > self.most {
+            self.lost += 1;
+            return;
+        }
+        self.bytes += bytes;
+        let head = what as u64 | u64::from(controller) << 8 | u64::from(depth) << 32;
+        self.records.push(Record { head, id, one: heap.retain(one), two: heap.retain(two) });
+    }
+
+    /// Appends a rare event.
+    pub(super) fn log_wide(&mut self, heap: &mut Heap, stamp: Stamp, event: impl FnOnce() -> Event) {
+        let before = self.records.len();
+        self.log(heap, What::Wide, stamp, self.wide.len() as u64, NOTHING, NOTHING);
+        if self.records.len() > before {
+            self.wide.push(event());
+            self.bytes += 64;
+        }
+    }
+
+    pub(super) const fn mark(&self) -> TraceMark {
+        TraceMark { records: self.records.len(), next: self.next, lost: self.lost }
+    }
+
+    /// Forgets what came after a mark.
+    pub(super) fn rewind(&mut self, heap: &mut Heap, mark: TraceMark) {
+        for record in self.records.drain(mark.records..) {
+            self.bytes -= 32 + 8 * (u64::from(heap.size(record.one)) + u64::from(heap.size(record.two)));
+            if record.what() == What::Wide {
+                self.bytes -= 64;
+                self.wide.truncate(record.id.min(self.wide.len() as u64) as usize);
+            }
+            heap.release(record.one);
+            heap.release(record.two);
+        }
+        self.next = mark.next;
+        self.lost = mark.lost;
+    }
+
+    /// Entries with timestamps `from` to below `to`, at most `most`.
+    pub(super) fn entries(
+        &self,
+        heap: &Heap,
+        names: &Names,
+        code: &Code,
+        (from, to, most): (u64, u64, usize),
+    ) -> Vec<LogEntry> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.records.len());
+        let to = usize::try_from(to).unwrap_or(usize::MAX).clamp(from, self.records.len());
+        let some = self.records[from..to].iter().take(most).enumerate();
+        some.map(|(at, record)| LogEntry {
+            timestamp: (from + at) as u64,
+            event: self.event(heap, names, code, record),
+            controller: names.option((record.head >> 8) as u32 & 0xff_ffff),
+            depth: (record.head >> 32) as u32,
+        })
+        .collect()
+    }
+
+    fn event(&self, heap: &Heap, names: &Names, code: &Code, record: &Record) -> Event {
+        let object = ObjectId(record.id);
+        let tx = TxId(record.id);
+        let name = |value: Value| names.name(value.bits32());
+        let machine = |value: Value| -> MachineId { name(value) };
+        let controller = |value: Value| -> ControllerId { name(value) };
+        let val = |value: Value| to_val(heap, names, value);
+        match record.what() {
+            What::Created => {
+                let behaviour = code.behaviours.get(record.one.bits32() as usize);
+                Event::ObjectCreated(object, behaviour.map_or_else(|| Arc::from(""), |b| b.name.clone()))
+            }
+            What::Destroyed => Event::ObjectDestroyed(object),
+            What::Called => Event::ObjectCalled(object, val(record.one), Some(val(record.two))),
+            What::CalledWithoutOutput => Event::ObjectCalled(object, val(record.one), None),
+            What::Received => Event::MessageReceived(object, val(record.one)),
+            What::Moved => Event::ObjectMoved(object, machine(record.one), machine(record.two)),
+            What::ExecutionMoved => Event::ExecutionMoved(machine(record.one), machine(record.two)),
+            What::Fetched => Event::ObjectFetched(object, machine(record.one)),
+            What::Transferred => Event::ObjectTransferred(object, controller(record.one), controller(record.two)),
+            What::Frozen => Event::ObjectFrozen(object, controller(record.one)),
+            What::Started => Event::TransactionStarted(tx),
+            What::Committed => Event::TransactionCommitted(tx),
+            What::Aborted => Event::TransactionAborted(tx),
+            What::StateUpdated => Event::StateUpdated(object),
+            What::Noted => Event::Noted(val(record.one)),
+            What::Wide => {
+                let wide = self.wide.get(record.id as usize);
+                wide.cloned().unwrap_or_else(|| Event::Noted(crate::value::Val::Nothing))
+            }
+        }
+    }
+}

@@ -1,0 +1,636 @@
+//! Transactions: what is read and checked on the way, begin, commit, abort (`avm:3`, `avm:4.5`, `avm:7.3`). Outside every
+//! transaction of the program one is open all the same while an outermost call or instruction runs; nobody sees it
+//! (`decisions:AVM-1`).
+
+use super::config::{Decision, Refused};
+use super::exec::{Exec, Fault, Restart};
+use super::loaded::Code;
+use super::store::{ABSENT, Found, Version};
+use super::trace::What;
+use super::tx::{
+    Begun, CANCELLED, CREATED, DAMAGED, DESTROYED, EXISTS, Entry, MOVED, Mode, OBSERVED, OWNED, STATE, Staged,
+    TRANSFERRED,
+};
+use super::word::{EMPTY, NOTHING, Value};
+use super::world::{Did, Flow, Pure, World};
+use crate::error::{ControllerError, ObjError, ProgramError, TxError};
+use crate::id::{ObjectId, ROOT, TxId};
+use crate::nondet::Expr;
+use crate::value::Val;
+
+/// Times an implicit transaction begins anew before it runs alone.
+const AGAIN: u32 = 3;
+/// Decisions remembered.
+const DECISIONS: usize = 1024;
+
+/// How an outermost commit ended.
+pub(super) enum Committed {
+    Yes,
+    No(Refused),
+    /// Not yet; the instruction is done again, or the run begins anew.
+    Later(Flow),
+}
+
+impl World {
+    /// Opens an implicit transaction where none is open.
+    #[inline]
+    pub(super) fn open(&mut self, x: &mut Exec) {
+        if x.tx.mode == Mode::None {
+            x.tx.mode = Mode::Implicit;
+            x.tx.snapshot = self.store.begin();
+            x.decided = Some(x.trace.mark());
+        }
+    }
+
+    /// Position of an object in the table of the open transaction.
+    #[inline]
+    pub(super) fn touch(&mut self, x: &mut Exec, id: ObjectId) -> Result<u32, Fault> {
+        match x.tx.lookup(id) {
+            Some(at) => Ok(at),
+            None => self.take_in(x, id),
+        }
+    }
+
+    fn take_in(&mut self, x: &mut Exec, id: ObjectId) -> Result<u32, Fault> {
+        if id == ROOT {
+            let version = Version { state: x.state, exists: true, machine: self.machine, ..ABSENT };
+            return Ok(x.tx.insert(&mut self.heap, Entry::of(ROOT, &version)));
+        }
+        let version = match self.store.find(id, x.tx.snapshot) {
+            Found::Here(version) => version,
+            // Objects of other tori are fetched before they come here.
+            Found::Elsewhere(_) => ABSENT,
+            Found::Evicted => {
+                let tx = x.tx.begun.first().map_or(TxId(u64::MAX), |begun| begun.id);
+                return Err(ProgramError::SnapshotEvicted(tx).into());
+            }
+        };
+        let mut entry = Entry::of(id, &version);
+        if x.tx.mode == Mode::Implicit {
+            entry.flags |= OBSERVED;
+        }
+        Ok(x.tx.insert(&mut self.heap, entry))
+    }
+
+    /// Whether an entry stands for an object that can be used now.
+    #[inline]
+    pub(super) fn visible(x: &Exec, entry: &Entry) -> bool {
+        entry.flags & (EXISTS | CANCELLED | DAMAGED) == EXISTS && !(entry.has(DESTROYED) && x.tx.mode == Mode::Implicit)
+    }
+
+    /// find(o) (`avm:3`).
+    #[inline]
+    pub(super) fn find(&mut self, x: &mut Exec, id: ObjectId) -> Result<u32, Fault> {
+        if id == ROOT {
+            return Err(ObjError::ObjectNotFound(id).into());
+        }
+        let at = self.touch(x, id)?;
+        if Self::visible(x, &x.tx.table[at as usize]) {
+            return Ok(at);
+        }
+        self.observe(x, at);
+        Err(ObjError::ObjectNotFound(id).into())
+    }
+
+    /// observe(o) (`avm:3`).
+    #[inline]
+    pub(super) fn observe(&mut self, x: &mut Exec, at: u32) {
+        let entry = &x.tx.table[at as usize];
+        if !entry.has(OBSERVED | CREATED) && entry.id != ROOT {
+            x.tx.change(&mut self.heap, at).flags |= OBSERVED;
+        }
+    }
+
+    /// own(o) inside a transaction (`avm:3`); whether the object has a controller.
+    pub(super) fn own(&mut self, x: &mut Exec, at: u32) -> Result<bool, Fault> {
+        let entry = x.tx.table[at as usize];
+        if entry.has(OWNED) || entry.id == ROOT {
+            return Ok(entry.authority != 0);
+        }
+        self.available(x, &entry)?;
+        if entry.authority != 0 {
+            if x.tx.controller == 0 {
+                self.resolve(x, entry.authority);
+            } else if x.tx.controller != entry.authority {
+                return Err(ControllerError::CrossControllerTx(entry.id, self.names.name(entry.authority)).into());
+            }
+        }
+        x.tx.change(&mut self.heap, at).flags |= OWNED;
+        Ok(entry.authority != 0)
+    }
+
+    /// With several controllers: the owner is reachable and no replica is ahead (`avm:3`).
+    fn available(&self, x: &Exec, entry: &Entry) -> Result<(), Fault> {
+        if !self.config.multi_controller {
+            return Ok(());
+        }
+        if entry.authority != 0 && !self.controller_reachable(entry.authority) {
+            return Err(ControllerError::ObjectNotAvailable(entry.id).into());
+        }
+        let mut replicas = self.store.replicas.range((entry.id, 0)..=(entry.id, u32::MAX));
+        if x.tx.explicit() && replicas.any(|(_, replica)| !replica.inputs.is_empty()) {
+            return Err(ControllerError::ObjectNotConsistent(entry.id).into());
+        }
+        Ok(())
+    }
+
+    /// The transaction's controller is known from here on; pending creates without one get it.
+    pub(super) fn resolve(&mut self, x: &mut Exec, controller: u32) {
+        x.tx.controller = controller;
+        for at in 0..x.tx.table.len() as u32 {
+            let entry = &x.tx.table[at as usize];
+            if entry.has(CREATED) && entry.authority == 0 && entry.creating == 0 {
+                let entry = x.tx.change(&mut self.heap, at);
+                entry.creating = controller;
+                entry.authority = controller;
+                if !entry.has(TRANSFERRED) {
+                    entry.current = controller;
+                }
+            }
+        }
+    }
+
+    /// Outside a transaction of the program: the authority of the execution covers the object (`avm:10.3`).
+    pub(super) fn covered(&self, x: &Exec, entry: &Entry) -> Result<(), Fault> {
+        self.available(x, entry)?;
+        if x.authority != 0 && entry.authority != 0 && x.authority != entry.authority {
+            return Err(ControllerError::CrossControllerTx(entry.id, self.names.name(entry.authority)).into());
+        }
+        Ok(())
+    }
+
+    /// Appends to the trace with the controller's stamp.
+    #[inline]
+    pub(super) fn log(&mut self, x: &mut Exec, what: What, id: u64, one: Value, two: Value) {
+        let stamp = (x.tx.controller, x.contexts.len() as u32 - 1);
+        x.trace.log(&mut self.heap, what, stamp, id, one, two);
+    }
+
+    /// Appends a rare event.
+    pub(super) fn log_wide(&mut self, x: &mut Exec, event: impl FnOnce() -> crate::event::Event) {
+        let stamp = (x.tx.controller, (x.contexts.len() as u32).saturating_sub(1));
+        x.trace.log_wide(&mut self.heap, stamp, event);
+    }
+
+    /// Staged effects of a run that is not the observable one.
+    pub(super) fn drop_staged(&mut self, x: &mut Exec, from: usize) {
+        for staged in x.tx.staged.drain(from..) {
+            if let Staged::Pure { function, .. } = staged {
+                self.heap.release(function);
+            }
+        }
+    }
+
+    /// beginTx (`avm:4.5`).
+    pub(super) fn begin_tx(&mut self, code: &Code, x: &mut Exec, controller: u32) -> Result<Did, Fault> {
+        if controller != 0 && !self.controller_reachable(controller) {
+            return Err(ControllerError::ControllerUnreachable(self.names.name(controller)).into());
+        }
+        if controller != 0 && x.tx.controller != 0 && x.tx.controller != controller {
+            return Err(ControllerError::CrossControllerTx(x.context().id, self.names.name(x.tx.controller)).into());
+        }
+        if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
+            return Ok(Did::Switched);
+        }
+        let outermost = x.tx.mode == Mode::None;
+        if outermost {
+            x.tx.mode = Mode::Explicit;
+            x.tx.snapshot = self.store.begin();
+            x.decided = Some(x.trace.mark());
+        }
+        let id = self.fresh_tx(x);
+        self.log(x, What::Started, id.0, NOTHING, NOTHING);
+        let fd = x.fd.as_ref().map(|fd| fd.mark());
+        let mark = if outermost { x.tx.outermost_mark(fd) } else { x.tx.mark(fd) };
+        let order = x.tx.tick();
+        x.tx.begun.push(Begun { id, mark, order, decisions: Vec::new() });
+        if controller != 0 && x.tx.controller == 0 {
+            self.resolve(x, controller);
+        }
+        Ok(Did::Value(self.heap.identity(super::word::T_TX, super::word::Node::Tx, id.0)?))
+    }
+
+    /// How a transaction that is not open ended: an error.
+    fn not_open(x: &Exec, tx: TxId, otherwise: TxError) -> Fault {
+        match x.ended(tx) {
+            Some(true) => TxError::TxAlreadyCommitted(tx).into(),
+            Some(false) => TxError::TxAlreadyAborted(tx).into(),
+            None => otherwise.into(),
+        }
+    }
+
+    /// commitTx (`avm:4.5`).
+    pub(super) fn commit_tx(&mut self, code: &Code, x: &mut Exec, tx: TxId) -> Result<Did, Fault> {
+        let Some(innermost) = x.tx.begun.last().map(|begun| begun.id).filter(|_| x.tx.explicit()) else {
+            return Err(Self::not_open(x, tx, TxError::NoActiveTx));
+        };
+        if innermost != tx {
+            if x.tx.begun.iter().any(|begun| begun.id == tx) {
+                return Err(TxError::TxConflict(tx).into());
+            }
+            return Err(Self::not_open(x, tx, TxError::TxNotFound(tx)));
+        }
+        if x.tx.controller != 0 && !self.controller_reachable(x.tx.controller) {
+            return Err(ControllerError::ControllerUnreachable(self.names.name(x.tx.controller)).into());
+        }
+        if x.tx.begun.len() > 1 + x.segments.as_ref().map_or(0, |segments| segments.opened()) {
+            self.merge(x);
+            self.log(x, What::Committed, tx.0, NOTHING, NOTHING);
+            x.finish(tx, true);
+            return Ok(Did::Value(Value::bool(true)));
+        }
+        match self.decide(code, x)? {
+            Committed::Later(flow) => Ok(Did::Flow(flow)),
+            Committed::Yes => {
+                self.committed(x);
+                Ok(Did::Value(Value::bool(true)))
+            }
+            Committed::No(refused) => {
+                self.refused(x, refused);
+                Ok(Did::Value(Value::bool(false)))
+            }
+        }
+    }
+
+    /// The outermost transaction is committed: what it says in the trace, and its end.
+    pub(super) fn committed(&mut self, x: &mut Exec) {
+        for at in 0..x.tx.begun.len() {
+            let id = x.tx.begun[at].id;
+            if let Some(controller) = x.segments.as_ref().and_then(|segments| segments.controller(at)) {
+                x.tx.controller = controller;
+            }
+            self.log(x, What::Committed, id.0, NOTHING, NOTHING);
+            x.finish(id, true);
+        }
+        if let Some(id) = x.tx.begun.first().map(|begun| begun.id) {
+            Self::remember_decision(x, id, None);
+        }
+        if let (Some(fd), Some(mark)) = (&mut x.fd, x.tx.begun.first().and_then(|begun| begun.mark.fd)) {
+            fd.settle(&mark);
+        }
+        x.committed += 1;
+        self.ended(x, false);
+    }
+
+    /// The outermost transaction is refused.
+    pub(super) fn refused(&mut self, x: &mut Exec, refused: Refused) {
+        if let Some(tx) = x.tx.begun.first().map(|begun| begun.id) {
+            Self::remember_decision(x, tx, Some(refused));
+        }
+        self.abort_frames(x, 0, x.segments.is_some());
+        x.aborted -= 1;
+        x.refused += 1;
+    }
+
+    pub(super) fn remember_decision(x: &mut Exec, tx: TxId, refused: Option<Refused>) {
+        let choices = x.tx.choices.len();
+        if choices == 0 && refused.is_none() {
+            return;
+        }
+        if x.decisions.len() >= DECISIONS {
+            x.decisions.pop_front();
+        }
+        let picks = (0..choices).map(|at| x.tx.plan.get(at).copied().unwrap_or(0)).collect();
+        let runs = x.exploring.as_ref().map_or(1, |exploring| exploring.runs());
+        x.decisions.push_back(Decision { tx, choices: picks, runs, refused });
+    }
+
+    /// Nothing of the transaction is left.
+    pub(super) fn ended(&mut self, x: &mut Exec, undone: bool) {
+        self.apply_staged(x);
+        for point in std::mem::take(&mut x.points) {
+            Exec::discard(&mut self.heap, point.checkpoint);
+        }
+        if let Some(base) = x.base.take() {
+            base.release(&mut self.heap);
+        }
+        x.exploring = None;
+        if !x.saved.is_empty() || x.floor != 0 || x.context_floor != 0 {
+            x.forget_saved(&mut self.heap);
+        }
+        if !x.terms.is_empty() {
+            self.forget_terms(x);
+        }
+        for (_, _, state, _) in x.replicas.drain(..) {
+            self.heap.release(state);
+        }
+        let snapshot = x.tx.snapshot;
+        let back = x.tx.clear(&mut self.heap, undone);
+        self.put_back(x, back);
+        self.store.end(&mut self.heap, snapshot);
+        x.decided = None;
+        x.restart = None;
+        if self.alone == Some(x.id) {
+            self.alone = None;
+        }
+    }
+
+    /// Deferred values become what they are: the run is decided.
+    fn forget_terms(&mut self, x: &mut Exec) {
+        x.terms.clear();
+        for at in 0..x.regs.len() {
+            let value = x.regs[at];
+            if value.tainted() {
+                let plain = self.heap.plain(value).unwrap_or(NOTHING);
+                x.regs[at] = plain;
+                self.heap.release(value);
+            }
+        }
+        for at in 0..x.contexts.len() {
+            let value = x.contexts[at].input;
+            if value.tainted() {
+                let plain = self.heap.plain(value).unwrap_or(NOTHING);
+                x.contexts[at].input = plain;
+                self.heap.release(value);
+            }
+        }
+    }
+
+    /// Messages that were taken go back to the front, newest first.
+    pub(super) fn put_back(&mut self, x: &mut Exec, back: Vec<(ObjectId, Value)>) {
+        for (id, message) in back {
+            if id == ROOT {
+                x.mailbox.push_front(message);
+            } else {
+                self.store.mailboxes.entry(id).or_default().push_front(message);
+            }
+        }
+    }
+
+    /// An inner transaction goes into its parent (`avm:7.3`).
+    fn merge(&mut self, x: &mut Exec) {
+        let Some(inner) = x.tx.begun.pop() else { return };
+        let Some(parent) = x.tx.begun.last().map(|parent| parent.order) else { return };
+        for at in 0..x.tx.table.len() as u32 {
+            let entry = &x.tx.table[at as usize];
+            if entry.has(DESTROYED) && entry.has(CREATED) && !entry.has(CANCELLED) && entry.made > parent {
+                x.tx.change(&mut self.heap, at).flags |= CANCELLED;
+                x.tx.epoch += 1;
+            }
+        }
+        if let (Some(fd), Some(mark)) = (&mut x.fd, &inner.mark.fd) {
+            fd.forget_refutations(mark);
+        }
+        if let Some(parent) = x.tx.begun.last_mut() {
+            parent.decisions.extend(inner.decisions);
+        }
+        let depth = x.tx.begun.len();
+        x.points.iter_mut().for_each(|point| point.depth = point.depth.min(depth));
+    }
+
+    /// First object whose version is no longer what was read (`avm:7.3`, 1).
+    fn changed(&self, x: &Exec) -> Option<ObjectId> {
+        if self.store.clock == x.tx.snapshot {
+            return None;
+        }
+        let changed = |entry: &&Entry| entry.has(OBSERVED) && self.store.newest(entry.id).stamp != entry.stamp;
+        x.tx.table.iter().find(changed).map(|entry| entry.id)
+    }
+
+    pub(super) fn conflict(&self, x: &Exec) -> Option<Refused> {
+        self.changed(x).map(|object| Refused::Changed {
+            object,
+            by: self
+                .store
+                .writer(object)
+                .map(|counter| crate::id::ExecutionId::new(self.config.node, self.config.torus, u64::from(counter))),
+        })
+    }
+
+    /// Outermost commit: reads, requirements, authority, application (`avm:7.3`).
+    pub(super) fn decide(&mut self, code: &Code, x: &mut Exec) -> Result<Committed, Fault> {
+        // Before the search, and again on the run that was chosen (`decisions:AVM-8`).
+        let at_ends = x.exploring.as_ref().is_none_or(|exploring| exploring.is_final());
+        if at_ends && let Some(refused) = self.conflict(x) {
+            return Ok(Committed::No(refused));
+        }
+        if (!x.tx.choices.is_empty() || x.tx.requires.iter().any(|r| !matches!(r.expr, Expr::Const(_))))
+            && let Some(other) = self.explore_commit(code, x)?
+        {
+            return Ok(other);
+        }
+        if x.tx.choices.is_empty()
+            && let Some(at) = x.tx.requires.iter().position(|asserted| asserted.expr == Expr::Const(Val::Bool(false)))
+        {
+            let names = vec![super::choose::asserted_name(&x.tx.requires[at], at)];
+            return Ok(Committed::No(Refused::Unsatisfiable { core: vec![at as u32], names }));
+        }
+        self.apply(x)?;
+        Ok(Committed::Yes)
+    }
+
+    /// Applies the table to the store; the transaction is over but for its last words.
+    pub(super) fn apply(&mut self, x: &mut Exec) -> Result<(), Fault> {
+        if !x.terms.is_empty() {
+            self.make_plain(x)?;
+        }
+        let dirty = |entry: &Entry| {
+            entry.has(STATE | CREATED | TRANSFERRED | MOVED | DESTROYED)
+                && !entry.has(CANCELLED)
+                && !(entry.has(CREATED) && entry.has(DESTROYED))
+        };
+        let snapshot = x.tx.snapshot;
+        self.store.end(&mut self.heap, snapshot);
+        x.tx.snapshot = u64::MAX;
+        let mut stamped = false;
+        for at in 0..x.tx.table.len() {
+            let entry = x.tx.table[at];
+            if !dirty(&entry) {
+                continue;
+            }
+            let state = std::mem::replace(&mut x.tx.table[at].state, EMPTY);
+            if entry.id == ROOT {
+                let before = std::mem::replace(&mut x.state, state);
+                self.heap.release(before);
+                continue;
+            }
+            if !stamped {
+                self.store.clock += 1;
+                stamped = true;
+            }
+            let mut version = Version {
+                state,
+                stamp: self.store.clock,
+                behaviour: entry.behaviour,
+                machine: entry.machine,
+                creating: entry.creating,
+                current: entry.current,
+                exists: true,
+                damaged: entry.has(DAMAGED),
+            };
+            if entry.has(DESTROYED) {
+                self.heap.release(state);
+                version = Version { state: EMPTY, exists: false, ..version };
+                self.drop_beside(entry.id);
+            }
+            self.store.put(&mut self.heap, entry.id, version, x.id.counter() as u32);
+        }
+        for (to, message) in std::mem::take(&mut x.tx.sends) {
+            self.deliver(to, message);
+        }
+        Ok(())
+    }
+
+    /// Pending values without deferred ones.
+    fn make_plain(&mut self, x: &mut Exec) -> Result<(), Fault> {
+        for at in 0..x.tx.table.len() {
+            let state = x.tx.table[at].state;
+            if state.tainted() {
+                x.tx.table[at].state = self.heap.plain(state)?;
+                self.heap.release(state);
+            }
+        }
+        for at in 0..x.tx.sends.len() {
+            let message = x.tx.sends[at].1;
+            if message.tainted() {
+                x.tx.sends[at].1 = self.heap.plain(message)?;
+                self.heap.release(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Mailbox and replicas of an object that is gone.
+    fn drop_beside(&mut self, id: ObjectId) {
+        for message in self.store.mailboxes.remove(&id).into_iter().flatten() {
+            self.heap.release(message);
+        }
+        let gone: Vec<_> = self.store.replicas.range((id, 0)..=(id, u32::MAX)).map(|(key, _)| *key).collect();
+        for key in gone {
+            if let Some(replica) = self.store.replicas.remove(&key) {
+                self.heap.release(replica.state);
+                replica.inputs.into_iter().for_each(|value| self.heap.release(value));
+            }
+        }
+    }
+
+    /// Puts a message into a mailbox; takes over its reference.
+    pub(super) fn deliver(&mut self, to: ObjectId, message: Value) {
+        self.store.mailboxes.entry(to).or_default().push_back(message);
+        self.delivered.push(to);
+    }
+
+    /// Effects that no abort takes back.
+    pub(super) fn apply_staged(&mut self, x: &mut Exec) {
+        for staged in std::mem::take(&mut x.tx.staged) {
+            match staged {
+                Staged::Pure { name, function, version } => {
+                    if let Some(before) = self.pures.insert(name, Pure { version, function }) {
+                        self.heap.release(before.function);
+                    }
+                }
+                Staged::Fetch { id, machine } => self.replicate(id, machine),
+            }
+        }
+    }
+
+    /// Aborts the transactions from `level` on, innermost first (`avm:4.5`); those of a composition in order of segments.
+    pub(super) fn abort_frames(&mut self, x: &mut Exec, level: usize, in_order: bool) {
+        if in_order {
+            let ids: Vec<TxId> = x.tx.begun.iter().map(|begun| begun.id).collect();
+            for (at, id) in ids.into_iter().enumerate() {
+                if let Some(controller) = x.segments.as_ref().and_then(|segments| segments.controller(at)) {
+                    x.tx.controller = controller;
+                }
+                self.log(x, What::Aborted, id.0, NOTHING, NOTHING);
+                x.finish(id, false);
+            }
+        }
+        while x.tx.begun.len() > level {
+            let Some(begun) = x.tx.begun.pop() else { break };
+            if !in_order {
+                self.log(x, What::Aborted, begun.id.0, NOTHING, NOTHING);
+                x.finish(begun.id, false);
+            }
+            self.drop_points(x, x.tx.begun.len());
+            let next = x.fd.as_ref().map(|fd| fd.next_var());
+            if let (Some(fd), Some(mark)) = (&mut x.fd, &begun.mark.fd) {
+                fd.undo_to(mark);
+            } else if begun.mark.fd.is_none() {
+                // There was no finite-domain store before it.
+                if let Some(fd) = &mut x.fd {
+                    **fd = crate::fd::Store::default();
+                }
+            }
+            if let (Some(fd), Some(next)) = (&mut x.fd, next) {
+                fd.skip_ids(next);
+            }
+            Self::refute(x, &begun.decisions);
+            if x.tx.begun.is_empty() {
+                x.aborted += 1;
+                self.ended(x, true);
+            } else {
+                let back = x.tx.undo(&mut self.heap, &begun.mark);
+                self.put_back(x, back);
+            }
+        }
+    }
+
+    /// abortTx (`avm:4.5`).
+    pub(super) fn abort_tx(&mut self, code: &Code, x: &mut Exec, tx: TxId) -> Result<Did, Fault> {
+        let Some(level) = x.tx.begun.iter().position(|begun| begun.id == tx) else {
+            return match x.ended(tx) {
+                Some(true) => Err(TxError::TxAlreadyCommitted(tx).into()),
+                Some(false) => Ok(Did::Value(NOTHING)),
+                None => Err(TxError::TxNotFound(tx).into()),
+            };
+        };
+        if level == 0
+            && x.undecided()
+            && let Some(flow) = self.leave_early(code, x)?
+        {
+            return Ok(Did::Flow(flow));
+        }
+        self.abort_frames(x, level, false);
+        Ok(Did::Value(NOTHING))
+    }
+
+    /// Commits the implicit transaction; false when it begins anew instead.
+    pub(super) fn publish(&mut self, code: &Code, x: &mut Exec) -> Result<bool, Fault> {
+        if self.changed(x).is_some()
+            && let Some(restart) = x.restart
+        {
+            self.begin_anew(code, x, restart);
+            return Ok(false);
+        }
+        self.apply(x)?;
+        self.ended(x, false);
+        Ok(true)
+    }
+
+    /// The implicit transaction of an outermost call is run again; nobody sees that.
+    pub(super) fn begin_anew(&mut self, code: &Code, x: &mut Exec, restart: Restart) {
+        self.undo_replicas(x);
+        let ids = std::mem::take(&mut x.tx.ids);
+        let snapshot = x.tx.snapshot;
+        let back = x.tx.clear(&mut self.heap, true);
+        self.put_back(x, back);
+        self.drop_staged(x, 0);
+        x.tx.ids = ids;
+        self.store.end(&mut self.heap, snapshot);
+        x.trace.rewind(&mut self.heap, restart.trace);
+        x.drop_natives(&mut self.heap, restart.natives);
+        x.unwind(code, &mut self.heap, restart.frame as usize + 1, 2);
+        x.random = restart.random;
+        if let (Some(fd), Some(mark)) = (&mut x.fd, &restart.fd) {
+            fd.undo_to(mark);
+        } else {
+            x.fd = None;
+        }
+        let mut frame = x.frame();
+        let base = frame.base as usize;
+        x.wipe(&mut self.heap, base, base + super::exec::WINDOW.min(x.regs.len() - base));
+        frame.func = restart.func;
+        frame.pc = code.functions[restart.func as usize].start;
+        if let Some(last) = x.frames.last_mut() {
+            *last = frame;
+        }
+        x.contexts[1].epoch = 0;
+        x.tx.mode = Mode::Implicit;
+        x.tx.snapshot = self.store.begin();
+        x.restart = Some(Restart { again: restart.again + 1, ..restart });
+        if restart.again + 1 >= AGAIN {
+            self.alone = Some(x.id);
+        }
+    }
+}

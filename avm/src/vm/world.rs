@@ -1,0 +1,223 @@
+//! What all executions of a lane share, and what one operation may do to an execution.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::config::{Config, Output, Why};
+use super::convert::{Names, kind};
+use super::exec::{Exec, Fault, type_error};
+use super::heap::{Full, Heap};
+use super::store::Store;
+use super::word::{NOTHING, Node, T_CONTROLLER, T_MACHINE, T_TX, Value};
+use crate::error::{AvmError, ProgramError};
+use crate::id::{ExecutionId, ObjectId, TxId};
+
+/// How an execution goes on after an operation.
+#[derive(Debug)]
+pub(super) enum Flow {
+    /// With its running frame.
+    Next,
+    /// Not before something comes; the operation is done again then.
+    Park(Why),
+    /// Not in this quantum.
+    Yield,
+    /// It is over.
+    Over,
+}
+
+/// What an instruction gives.
+#[derive(Debug)]
+pub(super) enum Did {
+    /// A value for its register.
+    Value(Value),
+    /// Frames are as they should be already.
+    Switched,
+    /// Something else.
+    Flow(Flow),
+}
+
+/// A registered pure function (`avm:2`).
+#[derive(Debug)]
+pub(super) struct Pure {
+    pub(super) version: u64,
+    pub(super) function: Value,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) heap: Heap,
+    pub(super) names: Names,
+    pub(super) store: Store,
+    pub(super) pures: HashMap<Arc<str>, Pure>,
+    pub(super) outputs: Vec<Output>,
+    pub(super) next_tx: u64,
+    /// Machine on which executions start.
+    pub(super) machine: u32,
+    machines: Vec<u32>,
+    controllers: Vec<u32>,
+    /// Execution that runs alone until its implicit transaction is over (`decisions:AVM-1`).
+    pub(super) alone: Option<ExecutionId>,
+    /// Objects that got a message.
+    pub(super) delivered: Vec<ObjectId>,
+}
+
+impl World {
+    pub(super) fn new(config: Config) -> Self {
+        let mut names = Names::new(config.names.max(16));
+        let mut number = |name: &crate::id::Name| names.number(name.as_str()).unwrap_or(0);
+        let machine = number(&config.machine);
+        let mut machines: Vec<u32> = config.machines.iter().map(&mut number).collect();
+        let controllers = config.controllers.iter().map(&mut number).collect();
+        if !machines.is_empty() {
+            machines.push(machine);
+        }
+        Self {
+            heap: Heap::new(config.heap_bytes, config.value_nodes),
+            store: Store::new(config.node, config.torus, config.versions),
+            names,
+            pures: HashMap::new(),
+            outputs: Vec::new(),
+            next_tx: 0,
+            machine,
+            machines,
+            controllers,
+            alone: None,
+            delivered: Vec::new(),
+            config,
+        }
+    }
+
+    pub(super) fn machine_reachable(&self, machine: u32) -> bool {
+        self.machines.is_empty() || self.machines.contains(&machine)
+    }
+
+    pub(super) fn controller_reachable(&self, controller: u32) -> bool {
+        self.controllers.is_empty() || self.controllers.contains(&controller)
+    }
+
+    /// A fresh transaction id; one that an earlier run of the same transaction was given, when there is one.
+    pub(super) fn fresh_tx(&mut self, x: &mut Exec) -> TxId {
+        if let Some(id) = Self::again(x) {
+            return TxId(id);
+        }
+        let id = TxId::new(self.config.node, self.config.torus, self.next_tx);
+        self.next_tx += 1;
+        Self::remember(x, id.0);
+        id
+    }
+
+    /// A fresh object id, in the same way.
+    pub(super) fn fresh_object(&mut self, x: &mut Exec) -> ObjectId {
+        if let Some(id) = Self::again(x) {
+            return ObjectId(id);
+        }
+        let id = self.store.fresh();
+        Self::remember(x, id.0);
+        id
+    }
+
+    fn again(x: &mut Exec) -> Option<u64> {
+        let id = x.tx.ids.get(x.tx.ids_used).copied()?;
+        x.tx.ids_used += 1;
+        Some(id)
+    }
+
+    fn remember(x: &mut Exec, id: u64) {
+        if x.tx.mode != super::tx::Mode::None {
+            x.tx.ids.push(id);
+            x.tx.ids_used += 1;
+        }
+    }
+
+    /// A machine given as such or as a text.
+    pub(super) fn machine_arg(&mut self, x: &mut Exec, value: Value) -> Result<u32, Fault> {
+        self.name_arg(x, value, T_MACHINE, "a machine")?.ok_or_else(|| type_error("a machine", kind(&self.heap, value)))
+    }
+
+    /// A controller given as such or as a text.
+    pub(super) fn controller_arg(&mut self, x: &mut Exec, value: Value) -> Result<u32, Fault> {
+        let found = self.name_arg(x, value, T_CONTROLLER, "a controller")?;
+        found.ok_or_else(|| type_error("a controller", kind(&self.heap, value)))
+    }
+
+    /// A controller, or none for `nothing`.
+    pub(super) fn controller_option(&mut self, x: &mut Exec, value: Value) -> Result<u32, Fault> {
+        Ok(self.name_arg(x, value, T_CONTROLLER, "a controller or nothing")?.unwrap_or(0))
+    }
+
+    fn name_arg(&mut self, x: &mut Exec, value: Value, tag: u64, expected: &str) -> Result<Option<u32>, Fault> {
+        let mut value = self.settle(x, value);
+        if value.is_node(Node::Just) {
+            value = self.heap.child(value, 0);
+        }
+        if value == NOTHING {
+            return Ok(None);
+        }
+        if value.tag() == tag {
+            return Ok(Some(value.bits32()));
+        }
+        if value.is_text() {
+            let text = self.heap.string(value);
+            return Ok(Some(self.names.number(&text)?));
+        }
+        Err(type_error(expected, kind(&self.heap, value)))
+    }
+
+    pub(super) fn object_arg(&mut self, x: &mut Exec, value: Value) -> Result<ObjectId, Fault> {
+        let value = self.settle(x, value);
+        super::convert::object_of(&self.heap, value).ok_or_else(|| type_error("an object", kind(&self.heap, value)))
+    }
+
+    pub(super) fn tx_arg(&mut self, x: &mut Exec, value: Value) -> Result<TxId, Fault> {
+        let value = self.settle(x, value);
+        let bits = self.heap.as_identity(value, T_TX, Node::Tx);
+        bits.map(TxId).ok_or_else(|| type_error("a transaction", kind(&self.heap, value)))
+    }
+
+    pub(super) fn text_arg(&mut self, x: &mut Exec, value: Value) -> Result<Arc<str>, Fault> {
+        let value = self.settle(x, value);
+        super::convert::text_of(&self.heap, value).ok_or_else(|| type_error("a text", kind(&self.heap, value)))
+    }
+
+    /// A number of a range.
+    pub(super) fn number_arg(&mut self, x: &mut Exec, value: Value) -> Result<i128, Fault> {
+        let value = self.settle(x, value);
+        self.heap.as_number(value).ok_or_else(|| type_error("a number", kind(&self.heap, value)))
+    }
+
+    /// Owned form of a value, deferred ones as they are now.
+    pub(super) fn val(&self, value: Value) -> crate::value::Val {
+        super::convert::to_val(&self.heap, &self.names, value)
+    }
+
+    /// Refuses functions where a value leaves its execution.
+    pub(super) fn no_function(&self, value: Value) -> Result<(), Fault> {
+        if value.flags() & super::word::FUNCTION != 0 {
+            return Err(ProgramError::Type("a function does not leave its execution".to_owned()).into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn machine_name(&self, number: u32) -> crate::id::MachineId {
+        self.names.name(number)
+    }
+
+    /// What the memory quota of an execution leaves, words; counted from what it was charged.
+    pub(super) fn quota(&self, x: &Exec) -> usize {
+        let fixed = (x.regs.len() + 4 * x.frames.len() + 6 * x.contexts.len()) as u64 + x.trace.bytes() / 8;
+        let most = self.config.memory_bytes / 8;
+        usize::try_from((most as i64).saturating_sub(fixed as i64).saturating_sub(x.words)).unwrap_or(0)
+    }
+}
+
+/// An error as a text, for errors that carry one.
+pub(super) fn error_text(error: &AvmError) -> String {
+    format!("{}: {error}", error.name())
+}
+
+impl From<Full> for AvmError {
+    fn from(full: Full) -> Self {
+        ProgramError::Memory(full.0).into()
+    }
+}

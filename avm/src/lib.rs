@@ -8,12 +8,14 @@
 #![forbid(unsafe_code)]
 
 pub mod code;
+pub mod dsl;
 pub mod error;
 pub mod event;
 pub mod fd;
 pub mod id;
 pub mod lang;
 pub mod nondet;
+pub mod trace;
 pub mod value;
 pub mod vm;
 

@@ -74,8 +74,17 @@ impl Store {
     /// together, and the decisions before each with every value that was tried in its stead.
     ///
     /// # Errors
-    /// [`Refusal::Limit`].
+    /// [`Refusal::Limit`]; nothing is recorded then.
     pub fn refute_frame(&mut self, decisions: &[Label]) -> Result<(), Refusal> {
+        let mark = self.mark();
+        let result = self.refute_all(decisions);
+        if result.is_err() {
+            self.undo_to(&mark);
+        }
+        result
+    }
+
+    fn refute_all(&mut self, decisions: &[Label]) -> Result<(), Refusal> {
         let mut combination: Vec<(VarId, Val)> = Vec::with_capacity(decisions.len());
         for decision in decisions {
             let Some((value, before)) = decision.tried.split_last() else { continue };

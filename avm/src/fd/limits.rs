@@ -17,7 +17,7 @@ pub struct Limits {
     pub values: u32,
     /// Constraints at a time.
     pub constraints: u32,
-    /// Combinations refuted at a time.
+    /// Combinations refuted, those that were forgotten in an open transaction among them.
     pub refutations: u32,
     /// Bits that one constraint may write out (rows and supports of a table, a relation of values that are no numbers).
     pub cells: u64,

@@ -316,7 +316,7 @@ impl Store {
         if begin.epoch != self.epoch {
             return;
         }
-        self.forget_refutations(begin);
+        self.refutations.undo(begin.refutations);
         if begin.vars as usize >= self.ids.len() {
             return;
         }

@@ -1,3 +1,6 @@
+#[cfg(feature = "z3")]
+mod against_z3;
+mod hostile;
 mod label;
 mod model;
 mod search;

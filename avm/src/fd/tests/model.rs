@@ -270,6 +270,10 @@ pub(super) fn same(store: &Store, model: &Model) {
         assert_eq!(store.size(VarId(at as u32 + 1)) as usize, expected.len());
     }
     assert_eq!(store.vars().len(), model.domains.len());
+    for (at, values) in model.domains.iter().enumerate() {
+        let v = VarId(at as u32 + 1);
+        assert!(values.iter().all(|value| store.refuted(v, value) == model.refuted(v, value)), "{:?}", model.refutations);
+    }
     assert_eq!(store.constraints(), model.constraints);
 }
 
@@ -321,6 +325,17 @@ fn every_operation_reaches_the_fixpoint_and_is_undone_exactly() {
                         }
                     });
                     model.domains.push(kept);
+                    continue;
+                }
+                11 => {
+                    let pick = |_| {
+                        let v = VarId(1 + rng.below(vars) as u32);
+                        (v, rng.pick(model.domain(v)))
+                    };
+                    let combination: Vec<(VarId, Val)> = (0..1 + vars / 2).map(pick).collect();
+                    assert_eq!(store.refute(&combination), Ok(()));
+                    model.refutations.push(combination);
+                    same(&store, &model);
                     continue;
                 }
                 3 | 4 => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use control::api::Request;
 
+use crate::avm::commands::{self as of_the_avm, AvmAsked, WORDS};
 use crate::keys::Action;
 
 /// What one word of a command may be.
@@ -33,6 +34,8 @@ pub enum Argument {
     Node,
     /// A span of time: 10m; `end`.
     Time,
+    /// The words of `trefoil avm`: the rest of the line.
+    Avm,
 }
 
 impl Argument {
@@ -50,6 +53,7 @@ impl Argument {
             Self::Word(usage, _) | Self::Optional(usage, _) | Self::Number(usage) => usage,
             Self::Node => "NODE",
             Self::Time => "TIME|end",
+            Self::Avm => "start|show|suspend|resume|kill|call|send ...",
         }
     }
 
@@ -60,6 +64,7 @@ impl Argument {
             Self::Mode => vec!["rotate".into(), "ring".into()],
             Self::Word(_, words) | Self::Optional(_, words) => words.iter().map(|word| (*word).to_owned()).collect(),
             Self::Time => vec!["end".into()],
+            Self::Avm => WORDS.map(str::to_owned).to_vec(),
             Self::Cell | Self::Payload | Self::Count | Self::File | Self::Number(_) | Self::Node => Vec::new(),
         }
     }
@@ -142,6 +147,11 @@ pub const COMMANDS: &[Command] = &[
     },
     Command { name: "removals", arguments: &[Argument::Word("resume", &["resume"])], help: "open the safety valve" },
     Command { name: "leave", arguments: &[], help: "leave the cluster in order" },
+    Command {
+        name: "avm",
+        arguments: &[Argument::Avm],
+        help: "as trefoil avm: start, show, suspend, resume, kill, call, send",
+    },
     Command { name: "open", arguments: &[Argument::File], help: "show a file that trefoil console --record wrote" },
     Command { name: "live", arguments: &[], help: "leave a recording, back to the node" },
     Command { name: "stop", arguments: &[], help: "stop the node, cleanly" },
@@ -167,6 +177,8 @@ impl Command {
 pub enum Asked {
     /// The agent is to do something.
     Request(Request),
+    /// Something of programs.
+    Avm(AvmAsked),
     /// The console is to do something.
     Action(Action),
     /// Show this recorded file.
@@ -188,6 +200,10 @@ pub fn parse(line: &str, tori: &[String]) -> Result<Asked, String> {
         (None, Some(_), Some(_)) => return Err(format!("{name}: more than one command begins so; tab shows them")),
         (None, None, _) => return Err(format!("{name}: no such command; tab shows them")),
     };
+    if command.arguments == [Argument::Avm] {
+        let rest = line.trim().split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
+        return of_the_avm::parse(rest).map(Asked::Avm);
+    }
     // A path may have blanks in it.
     if command.arguments == [Argument::File] {
         let path = line.trim().split_once(char::is_whitespace).map_or("", |(_, path)| path.trim());

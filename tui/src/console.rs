@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use control::api::{Reply, Request};
+use control::api::Request;
+use control::avm::AvmRequest;
 use control::{StatusSource, SteerError, Steering};
 use crossterm::event::{self, KeyEventKind};
 use ratatui::backend::Backend;
 
+use crate::avm;
 use crate::recording::{Recorder, Recording, open_recording};
 use crate::state::{Link, State};
 use crate::terminal::{Guard, Painter};
@@ -24,6 +26,8 @@ const POLL_NS: u64 = 200_000_000;
 const POLL_GONE_NS: u64 = 500_000_000;
 /// Least time between two pictures: at most 20 a second.
 const FRAME_NS: u64 = 50_000_000;
+/// Between two questions for the same details.
+const LOOK_NS: u64 = 1_000_000_000;
 /// Longest wait, so that a request to stop is seen.
 const WAIT_MAX_NS: u64 = 200_000_000;
 /// Input events taken between two pictures.
@@ -154,43 +158,82 @@ struct Collect {
     asker: Asker,
 }
 
+/// What goes to the agent.
+enum Ask {
+    /// A change.
+    Request(Request),
+    /// A change of the AVM.
+    Avm(AvmRequest),
+    /// What a screen wants to know.
+    Look(AvmRequest),
+}
+
 /// Sends requests on a thread of its own: an agent that is slow to answer never holds up the picture.
 struct Asker {
-    requests: SyncSender<Request>,
-    answers: Receiver<Result<Reply, SteerError>>,
+    requests: SyncSender<Ask>,
+    answers: Receiver<Event>,
+    /// What a screen wanted to know last, when it was asked, and whether the answer is still to come.
+    looked: Option<(AvmRequest, u64, bool)>,
 }
 
 impl Asker {
     fn new(mut steering: Box<dyn Steering + Send>) -> Self {
-        let (requests, incoming) = sync_channel::<Request>(1);
-        let (outgoing, answers) = sync_channel(1);
+        // A change waits behind at most one look.
+        let (requests, incoming) = sync_channel::<Ask>(2);
+        let (outgoing, answers) = sync_channel(2);
         // Not joined: it ends when the console drops its side, at the latest after the bounded wait for one reply.
         let spawned = std::thread::Builder::new().name("console-steering".into()).spawn(move || {
-            while let Ok(request) = incoming.recv() {
-                if outgoing.send(steering.send(&request)).is_err() {
+            while let Ok(ask) = incoming.recv() {
+                let answer = match ask {
+                    Ask::Request(request) => Event::Answered(Box::new(steering.send(&request))),
+                    Ask::Avm(request) => Event::AvmAnswered(Box::new(steering.avm(&request))),
+                    Ask::Look(request) => Event::Details(Box::new(steering.avm(&request))),
+                };
+                if outgoing.send(answer).is_err() {
                     break;
                 }
             }
         });
         // Without the thread the channel is closed, which every request then reports.
         drop(spawned);
-        Self { requests, answers }
+        Self { requests, answers, looked: None }
     }
 
     fn ask(&self, request: Request) -> Option<Event> {
-        self.requests.try_send(request).err().map(|error| lost(error.to_string()))
+        self.requests.try_send(Ask::Request(request)).err().map(|error| Event::Answered(lost(error.to_string())))
     }
 
-    fn answer(&self) -> Option<Event> {
-        match self.answers.try_recv() {
-            Ok(answer) => Some(Event::Answered(Box::new(answer))),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+    fn ask_avm(&self, request: AvmRequest) -> Option<Event> {
+        self.requests.try_send(Ask::Avm(request)).err().map(|error| Event::AvmAnswered(lost(error.to_string())))
+    }
+
+    /// Asks what a screen wants to know: at once when that is something new, else once a second; one question at a time.
+    fn look(&mut self, wanted: Option<AvmRequest>, now_ns: u64) {
+        let Some(wanted) = wanted else { return };
+        let due = match &self.looked {
+            Some((_, _, true)) => false,
+            Some((last, at_ns, false)) => *last != wanted || now_ns.saturating_sub(*at_ns) >= LOOK_NS,
+            None => true,
+        };
+        if due && self.requests.try_send(Ask::Look(wanted.clone())).is_ok() {
+            self.looked = Some((wanted, now_ns, true));
         }
+    }
+
+    fn answer(&mut self) -> Option<Event> {
+        let answer = match self.answers.try_recv() {
+            Ok(answer) => answer,
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
+        };
+        if let (Event::Details(_), Some((_, _, waiting))) = (&answer, &mut self.looked) {
+            *waiting = false;
+        }
+        Some(answer)
     }
 }
 
-fn lost(reason: String) -> Event {
-    Event::Answered(Box::new(Err(SteerError::Unreachable { path: "the control socket".into(), reason })))
+fn lost<T>(reason: String) -> Box<Result<T, SteerError>> {
+    Box::new(Err(SteerError::Unreachable { path: "the control socket".into(), reason }))
 }
 
 /// A console at work: what it shows, and where that comes from.
@@ -213,7 +256,7 @@ impl Session {
     /// Takes in what came from the node since the last time.
     fn take_in(&mut self, now_ns: u64) {
         let Some(collect) = &mut self.collect else { return };
-        if let Some(answer) = collect.asker.answer() {
+        while let Some(answer) = collect.asker.answer() {
             update(&mut self.state, answer);
             // What was asked for is to be seen at once.
             self.poll_at_ns = now_ns;
@@ -222,6 +265,7 @@ impl Session {
             poll(&mut self.state, collect);
             self.poll_at_ns = next_poll(&self.state);
         }
+        collect.asker.look(avm::wanted(&self.state), now_ns);
     }
 
     /// Does what a key asked for; answers how the console ends, when it does.
@@ -231,6 +275,11 @@ impl Session {
             Effect::QuitAndStop => return Some(Exit::QuitAndStop),
             Effect::Send(request) => {
                 if let Some(failed) = self.collect.as_ref().and_then(|collect| collect.asker.ask(request)) {
+                    update(&mut self.state, failed);
+                }
+            }
+            Effect::Avm(request) => {
+                if let Some(failed) = self.collect.as_ref().and_then(|collect| collect.asker.ask_avm(request)) {
                     update(&mut self.state, failed);
                 }
             }
@@ -303,7 +352,8 @@ where
 
 fn poll(state: &mut State, collect: &mut Collect) {
     match collect.source.poll() {
-        Ok(snapshot) => {
+        Ok(mut snapshot) => {
+            avm::lay_in(state, &mut snapshot);
             if let Some(recorder) = &mut collect.recorder
                 && let Err(error) = recorder.write(&snapshot)
             {
@@ -345,6 +395,7 @@ fn translate(input: event::Event) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use control::api::Reply;
     use control::page::{EventsPage, HostPage, MAGIC, NodePage, VERSION};
     use control::{Snapshot, SourceError};
 

@@ -176,6 +176,8 @@ pub struct Scene {
     pub control_cpu_percent: Option<f64>,
     /// CPU of the host, percent, one sample a second, oldest first.
     pub host_cpu_minute: Vec<Option<f64>>,
+    /// Rates of the AVM, when the node runs programs.
+    pub avm: Option<crate::avm::rates::AvmRates>,
 }
 
 impl Scene {
@@ -214,8 +216,10 @@ impl Scene {
             let past = before.as_ref()?;
             per_second(of(&now), of(past), now.read_ns, past.read_ns).map(|per_second| per_second / 1e7)
         };
+        let avm = crate::avm::rates::rates(&now, before.as_ref(), &seconds);
         Some(Self {
             place,
+            avm,
             process_cpu_percent: cpu(|at| at.host.process_cpu_ns),
             control_cpu_percent: cpu(|at| at.host.control_cpu_ns),
             host_cpu_minute,
@@ -250,7 +254,7 @@ pub fn same_torus<'a>(snapshot: &'a Snapshot, torus: &TorusSnapshot) -> Option<&
 }
 
 /// Growth per second between two readings; `None` when time stood still or ran back, or the counter fell.
-fn per_second(count: u64, count_before: u64, ns: u64, ns_before: u64) -> Option<f64> {
+pub(crate) fn per_second(count: u64, count_before: u64, ns: u64, ns_before: u64) -> Option<f64> {
     let span = ns.checked_sub(ns_before).filter(|span| *span > 0)?;
     Some(count.checked_sub(count_before)? as f64 * 1e9 / span as f64)
 }

@@ -73,6 +73,30 @@ pub enum Action {
     Drain,
     /// Open a recorded file.
     OpenFile,
+    /// The next screen of the AVM.
+    NextPart,
+    /// The one before.
+    PreviousPart,
+    /// Sort by the next column.
+    Sort,
+    /// Turn the order round.
+    Reverse,
+    /// The first row.
+    First,
+    /// The last row.
+    Last,
+    /// Suspend the execution.
+    Suspend,
+    /// Resume the execution.
+    Continue,
+    /// End the execution.
+    Kill,
+    /// The trace of the execution.
+    ShowTrace,
+    /// The trace with its vector clocks.
+    Clocks,
+    /// The trace as JSON.
+    Json,
     /// A screen.
     Go(Screen),
     /// Leave.
@@ -82,23 +106,46 @@ pub enum Action {
 }
 
 /// Screens a binding holds on.
-type On = &'static [Screen];
-const ALL: On = &[
+pub type On = &'static [Screen];
+/// Every screen.
+pub const ALL: On = &[
     Screen::Overview,
     Screen::Torus,
     Screen::Mesh,
     Screen::Fields,
     Screen::Ballots,
+    Screen::Executions,
+    Screen::Objects,
+    Screen::Transactions,
+    Screen::Trace,
+    Screen::Solver,
     Screen::Host,
     Screen::Events,
     Screen::Bootstrap,
 ];
 const TORUS: On = &[Screen::Torus];
 const EVENTS: On = &[Screen::Events];
-const NOT_EVENTS: On =
-    &[Screen::Overview, Screen::Torus, Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Host, Screen::Bootstrap];
+/// Screens whose page keys go through a long list.
+const PAGED: On = &[Screen::Executions, Screen::Objects, Screen::Transactions, Screen::Trace, Screen::Events];
+const NOT_PAGED: On = &[
+    Screen::Overview,
+    Screen::Torus,
+    Screen::Mesh,
+    Screen::Fields,
+    Screen::Ballots,
+    Screen::Solver,
+    Screen::Host,
+    Screen::Bootstrap,
+];
 const BALLOTS: On = &[Screen::Ballots];
 const CLUSTER: On = &[Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Bootstrap];
+const AVM: On = &[Screen::Executions, Screen::Objects, Screen::Transactions, Screen::Trace, Screen::Solver];
+const LISTS: On = &[Screen::Executions, Screen::Objects, Screen::Transactions];
+const LONG: On = &[Screen::Executions, Screen::Objects, Screen::Transactions, Screen::Trace];
+const EXECUTIONS: On = &[Screen::Executions];
+const STEERED: On = &[Screen::Executions, Screen::Transactions, Screen::Trace];
+const TRACED: On = &[Screen::Executions, Screen::Transactions];
+const TRACE: On = &[Screen::Trace];
 const NOWHERE: On = &[];
 
 /// One line of the key table.
@@ -138,7 +185,7 @@ const fn bind(
 /// Every key of the console, in the order of the help. The keys of the screens stand in [`SCREENS`].
 #[rustfmt::skip]
 pub const BINDINGS: &[Binding] = &[
-    bind(&[(KeyCode::Enter, NONE)], "⏎", Action::Open, ALL, &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Host, Screen::Events], ("open", "open what is selected")),
+    bind(&[(KeyCode::Enter, NONE)], "⏎", Action::Open, ALL, &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Executions, Screen::Objects, Screen::Transactions, Screen::Trace, Screen::Solver, Screen::Host, Screen::Events], ("open", "open what is selected")),
     bind(&[(KeyCode::Up, NONE)], "↑", Action::Up, ALL, NOWHERE, ("up", "select the line above")),
     bind(&[(KeyCode::Down, NONE)], "↓", Action::Down, ALL, NOWHERE, ("down", "select the line below")),
     bind(&[(KeyCode::Char('p'), NONE)], "p", Action::Pause, TORUS, TORUS, ("pause", "pause this torus; its heartbeat goes on")),
@@ -157,17 +204,29 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[(KeyCode::Char('n'), NONE)], "n", Action::VoteNo, BALLOTS, BALLOTS, ("vote no", "vote no on the selected ballot")),
     bind(&[(KeyCode::Char('d'), NONE)], "d", Action::Drain, CLUSTER, &[Screen::Mesh, Screen::Fields], ("drain", "drain this node, or end the draining")),
     bind(&[(KeyCode::Char('v'), NONE)], "v", Action::Severity, EVENTS, EVENTS, ("severity", "raise the lowest severity shown")),
-    bind(&[(KeyCode::PageUp, NONE)], "pgup", Action::PageUp, EVENTS, NOWHERE, ("page up", "a page up in the log")),
-    bind(&[(KeyCode::PageDown, NONE)], "pgdn", Action::PageDown, EVENTS, NOWHERE, ("page down", "a page down in the log")),
+    bind(&[(KeyCode::Char('p'), NONE)], "p", Action::Suspend, STEERED, EXECUTIONS, ("suspend", "suspend this execution at its next instruction")),
+    bind(&[(KeyCode::Char('r'), NONE)], "r", Action::Continue, STEERED, EXECUTIONS, ("resume", "resume this execution")),
+    bind(&[(KeyCode::Char('x'), NONE)], "x", Action::Kill, STEERED, EXECUTIONS, ("kill", "end this execution and its children")),
+    bind(&[(KeyCode::Char('t'), NONE)], "t", Action::ShowTrace, TRACED, TRACED, ("trace", "the trace of this execution")),
+    bind(&[(KeyCode::Char('s'), NONE)], "s", Action::Sort, LISTS, &[Screen::Objects, Screen::Transactions], ("sort", "sort by the next column, after the last in natural order")),
+    bind(&[(KeyCode::Char('S'), NONE)], "S", Action::Reverse, LISTS, NOWHERE, ("reverse", "turn the order round")),
+    bind(&[(KeyCode::Char('g'), NONE)], "g", Action::First, LONG, NOWHERE, ("first", "the first row")),
+    bind(&[(KeyCode::Char('G'), NONE)], "G", Action::Last, LONG, NOWHERE, ("last", "the last row; in a trace: stay with the newest")),
+    bind(&[(KeyCode::Char('v'), NONE)], "v", Action::Clocks, TRACE, TRACE, ("clocks", "the same with vector clocks, and back to the chart")),
+    bind(&[(KeyCode::Char('j'), NONE)], "j", Action::Json, TRACE, TRACE, ("JSON", "the same as JSON, and back to the chart")),
+    bind(&[(KeyCode::Tab, NONE), (KeyCode::Char(']'), NONE)], "tab ]", Action::NextPart, AVM, &[Screen::Objects, Screen::Solver], ("next", "the next screen of the AVM; 6 does the same")),
+    bind(&[(KeyCode::BackTab, NONE), (KeyCode::Char('['), NONE)], "[", Action::PreviousPart, AVM, NOWHERE, ("previous", "the screen of the AVM before")),
+    bind(&[(KeyCode::PageUp, NONE)], "pgup", Action::PageUp, PAGED, NOWHERE, ("page up", "a page up in the list")),
+    bind(&[(KeyCode::PageDown, NONE)], "pgdn", Action::PageDown, PAGED, NOWHERE, ("page down", "a page down in the list")),
     bind(&[(KeyCode::Char(' '), NONE)], "space", Action::Freeze, ALL, NOT_FOOTED, ("freeze", "stand still and look; again: go on")),
     bind(&[(KeyCode::Left, NONE)], "←", Action::Back, ALL, &[Screen::Overview, Screen::Host], ("back", "one step back in history")),
     bind(&[(KeyCode::Right, NONE)], "→", Action::Forward, ALL, &[Screen::Overview, Screen::Host], ("forward", "one step forward in history")),
-    bind(&[(KeyCode::PageUp, NONE)], "pgup", Action::BackFar, NOT_EVENTS, NOWHERE, ("10 s back", "ten seconds back in history")),
-    bind(&[(KeyCode::PageDown, NONE)], "pgdn", Action::ForwardFar, NOT_EVENTS, NOWHERE, ("10 s on", "ten seconds forward in history")),
+    bind(&[(KeyCode::PageUp, NONE)], "pgup", Action::BackFar, NOT_PAGED, NOWHERE, ("10 s back", "ten seconds back in history")),
+    bind(&[(KeyCode::PageDown, NONE)], "pgdn", Action::ForwardFar, NOT_PAGED, NOWHERE, ("10 s on", "ten seconds forward in history")),
     bind(&[(KeyCode::Home, NONE)], "home", Action::Oldest, ALL, NOWHERE, ("oldest", "the oldest moment kept")),
     bind(&[(KeyCode::End, NONE)], "end", Action::Newest, ALL, NOWHERE, ("now", "back to now")),
-    bind(&[(KeyCode::Char('/'), NONE)], "/", Action::Filter, ALL, EVENTS, ("filter", "filter the event log")),
-    bind(&[(KeyCode::Char(':'), NONE)], ":", Action::Command, ALL, &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Bootstrap], ("command", "enter a command; tab completes")),
+    bind(&[(KeyCode::Char('/'), NONE)], "/", Action::Filter, ALL, &[Screen::Objects, Screen::Transactions, Screen::Trace, Screen::Events], ("filter", "filter the list shown, elsewhere the event log")),
+    bind(&[(KeyCode::Char(':'), NONE)], ":", Action::Command, ALL, &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Solver, Screen::Bootstrap], ("command", "enter a command; tab completes")),
     bind(&[(KeyCode::Char('o'), NONE)], "o", Action::OpenFile, ALL, NOWHERE, ("open a recording", "open a recorded file; :live leads back")),
     bind(&[(KeyCode::Esc, NONE)], "esc", Action::Escape, ALL, NOWHERE, ("back out", "close, clear the filter, back to now, back to the overview")),
     bind(&[(KeyCode::Char('?'), NONE), (KeyCode::F(1), NONE)], "?", Action::Help, ALL, ALL, ("help", "these keys")),
@@ -175,8 +234,19 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[(KeyCode::Char('c'), CONTROL)], "^c", Action::QuitNow, ALL, NOWHERE, ("quit", "leave at once, without a question")),
 ];
 
-const NOT_FOOTED: On =
-    &[Screen::Overview, Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Host, Screen::Events, Screen::Bootstrap];
+const NOT_FOOTED: On = &[
+    Screen::Overview,
+    Screen::Mesh,
+    Screen::Fields,
+    Screen::Ballots,
+    Screen::Objects,
+    Screen::Transactions,
+    Screen::Trace,
+    Screen::Solver,
+    Screen::Host,
+    Screen::Events,
+    Screen::Bootstrap,
+];
 
 /// Keys shown in a footer beside help and quit.
 pub const FOOTER_KEYS: usize = 5;
@@ -251,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_footer_teaches_five_keys_and_the_way_out() {
-        for (_, screen, _) in SCREENS {
+        for screen in ALL.iter().copied() {
             let shown: Vec<&str> = footer(screen).map(|binding| binding.label).collect();
             assert!(shown.len() <= FOOTER_KEYS + 2, "{screen:?}: {shown:?}");
             assert!(shown.contains(&"?") && shown.contains(&"q"));

@@ -7,6 +7,7 @@
 //! The crate sees a node through `control` only: no mapping, no socket, no `unsafe` (`decisions:NODE-15`).
 #![forbid(unsafe_code)]
 
+pub mod avm;
 pub mod commands;
 mod console;
 pub mod draw;

@@ -3,6 +3,7 @@
 use control::snapshot::Phase;
 use control::{Snapshot, SourceError};
 
+use crate::avm;
 use crate::state::{GONE_AFTER_NS, Link, RETRY_NS, State};
 use crate::update::{look_at, note};
 
@@ -10,11 +11,16 @@ use crate::update::{look_at, note};
 pub(crate) fn seen(state: &mut State, snapshot: Snapshot) {
     let silent_ns = u64::try_from(snapshot.silent_for().as_nanos()).unwrap_or(u64::MAX);
     let recorded = matches!(state.link, Link::Recording { .. });
+    let mut snapshot = snapshot;
+    if !recorded {
+        avm::lay_in(state, &mut snapshot);
+    }
     let fresh = state.history.push(snapshot);
     if fresh {
         state.generation += 1;
         if state.frozen.is_none() {
             look_at(state, state.history.newest());
+            avm::follow(state);
         }
     }
     if recorded {

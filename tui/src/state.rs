@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use control::api::Request;
+use control::avm::AvmRequest;
 use control::snapshot::{EventSnapshot, Severity, TorusSnapshot};
 use control::{Snapshot, SourceError};
 
@@ -61,7 +62,7 @@ pub struct Prompt {
 /// What a typed line is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptKind {
-    /// The filter of the event log; it takes effect while it is typed.
+    /// The filter of the list shown, or of the event log; it takes effect while it is typed.
     Filter,
     /// A command.
     Command,
@@ -72,6 +73,8 @@ pub enum PromptKind {
 pub enum Question {
     /// Send this request?
     Send(Request),
+    /// Ask this of the AVM? Of an execution, its program too.
+    Avm(AvmRequest, String),
     /// Leave, and stop the node that was started with the console?
     QuitAndStop,
 }
@@ -124,8 +127,10 @@ pub struct State {
     pub prompt: Option<Prompt>,
     /// The question being asked.
     pub question: Option<Question>,
-    /// A request on its way.
-    pub asking: Option<Request>,
+    /// The command line of a request on its way.
+    pub asking: Option<String>,
+    /// What the AVM's screens remember.
+    pub avm: crate::avm::View,
     /// True while the help is shown.
     pub help: bool,
     /// The line in the footer.
@@ -165,6 +170,7 @@ impl State {
             prompt: None,
             question: None,
             asking: None,
+            avm: crate::avm::View::default(),
             help: false,
             note: None,
             read_only: None,

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use control::api::{Reply, Request};
+use control::avm::{AvmReply, AvmRequest};
 use control::snapshot::{Severity, TorusState};
 use control::{Snapshot, SourceError, SteerError};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
+use crate::avm::{self, commands::AvmAsked};
 use crate::commands::{self, Asked};
 use crate::draw;
 use crate::heat::Activity;
@@ -15,7 +17,7 @@ use crate::history::Scene;
 use crate::keys::{self, Action};
 use crate::link;
 use crate::state::{Link, NOTE_NS, Note, Prompt, PromptKind, Question, State};
-use crate::target::{Screen, Target};
+use crate::target::{Id, Screen, Target};
 use crate::text;
 
 /// Ten seconds, the far step in history.
@@ -44,6 +46,10 @@ pub enum Event {
     Process(bool),
     /// The agent answered a request, or did not.
     Answered(Box<Result<Reply, SteerError>>),
+    /// The AVM answered a request that changes something, or did not.
+    AvmAnswered(Box<Result<AvmReply, SteerError>>),
+    /// The AVM answered what a screen wanted to know, or did not.
+    Details(Box<Result<AvmReply, SteerError>>),
     /// Something outside wants to be said.
     Say(String),
 }
@@ -53,6 +59,8 @@ pub enum Event {
 pub enum Effect {
     /// Send this request; answer by [`Event::Answered`].
     Send(Request),
+    /// Ask this of the AVM; answer by [`Event::AvmAnswered`].
+    Avm(AvmRequest),
     /// Show this recorded file.
     Open(PathBuf),
     /// Back from a recorded file to the node.
@@ -70,7 +78,9 @@ pub fn update(state: &mut State, event: Event) -> Option<Effect> {
         Event::Seen(snapshot) => link::seen(state, *snapshot),
         Event::Missed(error) => link::missed(state, error),
         Event::Process(alive) => link::process(state, alive),
-        Event::Answered(answer) => answered(state, *answer),
+        Event::Answered(answer) => answered(state, answer.map(|reply| reply.message)),
+        Event::AvmAnswered(answer) => answered(state, answer.map(in_words)),
+        Event::Details(answer) => avm::answered(state, *answer),
         Event::Say(text) => note(state, text, true),
         Event::Resize(columns, rows) => {
             state.size = (columns, rows);
@@ -78,7 +88,9 @@ pub fn update(state: &mut State, event: Event) -> Option<Effect> {
         }
         Event::Key(key) => {
             state.generation += 1;
-            return on_key(state, key);
+            let effect = on_key(state, key);
+            avm::anchor(state);
+            return effect;
         }
         Event::Paste(text) => {
             for c in text.chars().filter(|c| !c.is_control()) {
@@ -86,9 +98,24 @@ pub fn update(state: &mut State, event: Event) -> Option<Effect> {
             }
             state.generation += 1;
         }
-        Event::Mouse(mouse) => return on_mouse(state, mouse),
+        Event::Mouse(mouse) => {
+            let effect = on_mouse(state, mouse);
+            avm::anchor(state);
+            return effect;
+        }
     }
     None
+}
+
+/// What the AVM did, in one line.
+fn in_words(reply: AvmReply) -> String {
+    match reply {
+        AvmReply::Done(words) => words,
+        AvmReply::Started(ids) => format!("started {}", ids.join(", ")),
+        AvmReply::Output(Some(output)) => format!("it answers {output}"),
+        AvmReply::Output(None) => "it declines to answer".to_owned(),
+        _ => "the agent answered".to_owned(),
+    }
 }
 
 pub(crate) fn note(state: &mut State, text: String, bad: bool) {
@@ -110,10 +137,10 @@ fn tick(state: &mut State, now_ns: u64) {
     }
 }
 
-fn answered(state: &mut State, answer: Result<Reply, SteerError>) {
+fn answered(state: &mut State, answer: Result<String, SteerError>) {
     state.asking = None;
     match answer {
-        Ok(reply) => note(state, format!("done: {}", reply.message), false),
+        Ok(message) => note(state, format!("done: {message}"), false),
         Err(error) => {
             if let SteerError::ReadOnly { reason } = &error {
                 state.read_only = Some(reason.clone());
@@ -161,7 +188,10 @@ fn on_answer(state: &mut State, question: &Question, key: KeyEvent) -> Option<Ef
         Question::Send(Request::Step { .. }) => 's',
         Question::Send(Request::Resume { .. }) => 'r',
         Question::QuitAndStop => 'q',
-        Question::Send(_) => 'y',
+        Question::Avm(AvmRequest::Suspend { .. }, _) => 'p',
+        Question::Avm(AvmRequest::Resume { .. }, _) => 'r',
+        Question::Avm(AvmRequest::Kill { .. }, _) => 'x',
+        Question::Send(_) | Question::Avm(..) => 'y',
     };
     let yes = key.code == KeyCode::Enter || key.code == KeyCode::Char('y') || key.code == KeyCode::Char(again);
     state.question = None;
@@ -171,8 +201,12 @@ fn on_answer(state: &mut State, question: &Question, key: KeyEvent) -> Option<Ef
     match question {
         Question::QuitAndStop => Some(Effect::QuitAndStop),
         Question::Send(request) => {
-            state.asking = Some(request.clone());
+            state.asking = Some(request.command_line());
             Some(Effect::Send(request.clone()))
+        }
+        Question::Avm(request, _) => {
+            state.asking = Some(request.command_line());
+            Some(Effect::Avm(request.clone()))
         }
     }
 }
@@ -188,8 +222,16 @@ fn type_char(state: &mut State, typed: char) {
 /// The filter takes effect while it is typed.
 fn apply_filter(state: &mut State) {
     if let Some(prompt) = state.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Filter) {
-        state.filter = prompt.text.clone();
+        set_filter(state, prompt.text.clone());
         state.focus = 0;
+    }
+}
+
+/// The filter of the list shown, or of the event log.
+fn set_filter(state: &mut State, text: String) {
+    match state.avm.filter_mut(state.screen) {
+        Some(filter) => *filter = text,
+        None => state.filter = text,
     }
 }
 
@@ -198,10 +240,11 @@ fn on_prompt(state: &mut State, key: KeyEvent) -> Option<Effect> {
     let prompt = state.prompt.as_mut()?;
     match key.code {
         KeyCode::Esc => {
-            if prompt.kind == PromptKind::Filter {
-                state.filter = prompt.before.clone();
-            }
+            let before = (prompt.kind == PromptKind::Filter).then(|| prompt.before.clone());
             state.prompt = None;
+            if let Some(before) = before {
+                set_filter(state, before);
+            }
         }
         KeyCode::Backspace => {
             if prompt.text.pop().is_none() {
@@ -219,6 +262,11 @@ fn on_prompt(state: &mut State, key: KeyEvent) -> Option<Effect> {
             if prompt.kind == PromptKind::Command && !prompt.text.trim().is_empty() {
                 return match commands::parse(&prompt.text, &tori) {
                     Ok(Asked::Request(request)) => ask(state, request),
+                    Ok(Asked::Avm(AvmAsked::Request(request))) => ask_avm(state, request),
+                    Ok(Asked::Avm(AvmAsked::Open(id))) => {
+                        open_id(state, &id);
+                        None
+                    }
                     Ok(Asked::Action(action)) => act(state, action),
                     Ok(Asked::Open(path)) => Some(Effect::Open(path)),
                     Ok(Asked::Live) => Some(Effect::Live),
@@ -238,20 +286,48 @@ fn on_prompt(state: &mut State, key: KeyEvent) -> Option<Effect> {
     None
 }
 
-/// Asks before anything is changed, or says why nothing can be.
+/// Opens something of the AVM by its id.
+fn open_id(state: &mut State, id: &str) {
+    match Id::new(id).and_then(Id::target) {
+        Some(target) => open(state, target),
+        None => note(state, format!("{}: expected an id such as x7, o3 or t4", text::clean(id)), true),
+    }
+}
+
+fn ask_avm(state: &mut State, request: AvmRequest) -> Option<Effect> {
+    let program = match &request {
+        AvmRequest::Suspend { id } | AvmRequest::Resume { id } | AvmRequest::Kill { id } => {
+            avm::rows::execution(state, id).map_or_else(String::new, |row| row.program.clone())
+        }
+        _ => String::new(),
+    };
+    put_question(state, Question::Avm(request, program))
+}
+
 fn ask(state: &mut State, request: Request) -> Option<Effect> {
+    put_question(state, Question::Send(request))
+}
+
+/// Asks before anything is changed, or says why nothing can be.
+fn put_question(state: &mut State, question: Question) -> Option<Effect> {
     if let Some(reason) = state.locked() {
         note(state, reason, true);
     } else if state.asking.is_some() {
         note(state, "the last request is still on its way".into(), true);
     } else {
-        state.question = Some(Question::Send(request));
+        state.question = Some(question);
     }
     None
 }
 
 fn act(state: &mut State, action: Action) -> Option<Effect> {
+    if state.screen.is_avm()
+        && let Some(request) = avm::act(state, action)
+    {
+        return request.and_then(|request| ask_avm(state, request));
+    }
     match action {
+        Action::Go(screen) if screen.is_avm() => avm::key(state),
         Action::Quit if state.stop_node_on_quit && matches!(state.link, Link::Live | Link::Recording { .. }) => {
             state.question = Some(Question::QuitAndStop);
         }
@@ -261,7 +337,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
         }
         Action::Go(screen) => go(state, screen),
         Action::Open => {
-            let target = draw::focusables(state).get(state.focus).copied();
+            let target = draw::selected(state);
             if let Some(target) = target {
                 open(state, target);
             }
@@ -277,8 +353,11 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             clamp_focus(state);
         }
         Action::Filter => {
-            go(state, Screen::Events);
-            let before = state.filter.clone();
+            let filter = state.avm.filter_mut(state.screen).map(|filter| filter.clone());
+            if filter.is_none() {
+                go(state, Screen::Events);
+            }
+            let before = filter.unwrap_or_else(|| state.filter.clone());
             state.prompt = Some(Prompt { kind: PromptKind::Filter, text: before.clone(), before });
         }
         Action::Command => open_command(state, String::new()),
@@ -325,13 +404,16 @@ fn open_command(state: &mut State, text: String) {
 fn clamp_focus(state: &mut State) -> usize {
     let count = match state.screen {
         Screen::Events => state.events().len(),
-        _ => draw::focusables(state).len(),
+        _ => avm::count(state).unwrap_or_else(|| draw::focusables(state).len()),
     };
     state.focus = state.focus.min(count.saturating_sub(1));
     state.focus
 }
 
 fn go(state: &mut State, screen: Screen) {
+    if screen.is_avm() {
+        return avm::enter(state, screen);
+    }
     if state.screen != screen || state.node.is_some() {
         (state.screen, state.node, state.focus) = (screen, None, 0);
     }
@@ -371,6 +453,10 @@ fn open(state: &mut State, target: Target) {
         Target::Cell(y, z) => state.cell = (y, z),
         Target::Face => state.face = 1 - state.face.min(1),
         Target::Interval => drop(steer(state, Action::Interval)),
+        Target::Execution(_) | Target::Object(_) | Target::Transaction(_) | Target::Trace(_) | Target::Failed => {
+            avm::open(state, target);
+        }
+        Target::Here | Target::Heading => {}
     }
 }
 
@@ -384,6 +470,7 @@ fn escape(state: &mut State) {
     if state.note.take().is_some() {
     } else if state.frozen.is_some() {
         travel(state, Action::Newest);
+    } else if state.screen.is_avm() && avm::back(state) {
     } else if state.screen == Screen::Events && !state.filter.is_empty() {
         state.filter.clear();
     } else if state.screen == Screen::Mesh && state.node.is_some() {

@@ -52,6 +52,10 @@ pub fn findings(scene: &Scene) -> Vec<Finding> {
     if let Some(cluster) = &scene.now.cluster {
         of_cluster(scene, cluster, &mut found);
     }
+    if let Some(avm) = &scene.now.avm {
+        let of_avm = crate::avm::findings::findings(scene, avm);
+        found.extend(of_avm.into_iter().map(|(shape, rank, text, target)| finding(shape, rank, text, target)));
+    }
     if found.is_empty() && !scene.now.node.worst.is_empty() {
         found.push(finding(Shape::Degraded, 60, scene.now.node.worst.clone(), Target::Events));
     }

@@ -154,6 +154,14 @@ pub(super) enum Screen {
     Fields,
     /// Ballots.
     Ballots,
+    /// Programs that run.
+    Executions,
+    /// Objects of programs.
+    Objects,
+    /// Transactions of programs.
+    Transactions,
+    /// The solver, and how full everything bounded is.
+    Solver,
     /// Whether the cluster is formed.
     Bootstrap,
     /// The host.

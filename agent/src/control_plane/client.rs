@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use control::api::{Refusal, Reply, Request};
+use control::avm::{AvmReply, AvmRequest};
 use control::page::SOCKET_NAME;
 use control::{SteerError, Steering};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 /// An answer takes at most so long; the agent itself answers within half a second.
@@ -48,6 +51,17 @@ impl Client {
 
     fn unreachable(&self, reason: String) -> SteerError {
         SteerError::Unreachable { path: self.socket.display().to_string(), reason }
+    }
+
+    /// Posts a question and reads its answer.
+    fn ask<T: DeserializeOwned>(&self, path: &str, question: &impl Serialize) -> Result<T, SteerError> {
+        let body = serde_json::to_vec(question).map_err(|error| self.unreachable(error.to_string()))?;
+        let text = self.call("POST", path, Bytes::from(body))?;
+        serde_json::from_str(&text).map_err(|error| {
+            self.unreachable(format!(
+                "the answer makes no sense ({error}); is the agent of the same version as this program?"
+            ))
+        })
     }
 
     fn call(&self, method: &str, path: &str, body: Bytes) -> Result<String, SteerError> {
@@ -89,13 +103,11 @@ impl Client {
 
 impl Steering for Client {
     fn send(&mut self, request: &Request) -> Result<Reply, SteerError> {
-        let body = serde_json::to_vec(request).map_err(|error| self.unreachable(error.to_string()))?;
-        let text = self.call("POST", "/v1/request", Bytes::from(body))?;
-        serde_json::from_str(&text).map_err(|error| {
-            self.unreachable(format!(
-                "the answer makes no sense ({error}); is the agent of the same version as this program?"
-            ))
-        })
+        self.ask("/v1/request", request)
+    }
+
+    fn avm(&mut self, request: &AvmRequest) -> Result<AvmReply, SteerError> {
+        self.ask("/v1/avm", request)
     }
 }
 

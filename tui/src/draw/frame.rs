@@ -131,10 +131,10 @@ fn tabs(pen: &mut Pen<'_>, state: &State, area: Rect, found: &[Finding]) {
     let y = area.y + 1;
     let quiet = pen.theme.quiet();
     pen.rule(area, y, "");
-    let mut x = area.x + 3;
+    // Nine tabs in eighty columns stand closer together and begin at the edge.
+    let mut x = if area.width < 90 { area.x } else { area.x + 3 };
     for (key, screen, name) in SCREENS {
-        let chosen = screen == state.screen;
-        // Eight tabs in eighty columns stand closer together.
+        let chosen = screen == state.screen.tab();
         let label = if area.width < 90 { format!(" {key} {name}") } else { format!(" {key} {name} ") };
         let style = if chosen { pen.theme.accent() } else { PLAIN };
         let end = pen.put_within(x, y, area.right(), &label, style);
@@ -177,8 +177,8 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, area: Rect) {
         pen.put_within(x + 2, area.y, right, &text::ellipsize(&hint, room), quiet);
         return;
     }
-    if let Some(request) = &state.asking {
-        pen.put_within(area.x + 1, area.y, right, &format!("asking the agent: {}", request.command_line()), quiet);
+    if let Some(line) = &state.asking {
+        pen.put_within(area.x + 1, area.y, right, &format!("asking the agent: {}", text::clean(line)), quiet);
         return;
     }
     if let Some(note) = &state.note {

@@ -1,6 +1,7 @@
 //! Drawing: a pure function of the state and a buffer. What can be selected or clicked is collected on the way, so that keys
 //! and mouse always agree with the picture.
 
+mod avm;
 mod cluster;
 mod events;
 mod frame;
@@ -57,6 +58,7 @@ pub fn paint(state: &State, buffer: &mut Buffer) -> Vec<Hit> {
                 Screen::Bootstrap => cluster::bootstrap(&mut pen, state, body),
                 Screen::Host => host::draw(&mut pen, state, body),
                 Screen::Events => events::draw(&mut pen, state, body),
+                _ => avm::draw(&mut pen, state, body),
             }
         }
     }
@@ -112,6 +114,14 @@ pub fn focusables(state: &State) -> Vec<Target> {
         return (0..state.events().len()).map(Target::Event).collect();
     }
     found.into_iter().map(|(_, target)| target).collect()
+}
+
+/// Where Enter leads: the thing that is selected.
+#[must_use]
+pub fn selected(state: &State) -> Option<Target> {
+    let hits = scratch(state);
+    let chosen = hits.iter().find(|hit| hit.focus == Some(state.focus));
+    chosen.map(|hit| hit.target)
 }
 
 /// What lies at a place of the screen, and which selectable thing it is.

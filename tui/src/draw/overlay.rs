@@ -1,13 +1,14 @@
 //! Help and questions, over whatever is shown.
 
+use control::avm::AvmRequest;
 use ratatui::layout::Rect;
 
 use super::frame::wrap;
 use super::{PLAIN, Pen};
 use crate::commands::COMMANDS;
-use crate::keys::BINDINGS;
+use crate::keys::{ALL, BINDINGS};
 use crate::state::{Question, State};
-use crate::target::{SCREENS, Screen};
+use crate::target::{AVM_SCREENS, SCREENS, Screen};
 use crate::text;
 
 /// A centred, cleared, framed box; returns the room inside.
@@ -40,13 +41,21 @@ type Belongs = fn(&[Screen]) -> bool;
 #[must_use]
 pub fn help_lines() -> Vec<(String, String)> {
     let mut lines = vec![(String::new(), "screens".to_owned())];
-    lines.extend(SCREENS.iter().map(|(key, _, name)| (key.to_string(), (*name).to_owned())));
+    lines.extend(SCREENS.iter().map(|(key, screen, name)| {
+        let parts = AVM_SCREENS.map(|(_, name)| name.to_lowercase()).join(", ");
+        let name = if screen.is_avm() { format!("{name}: {parts}") } else { (*name).to_owned() };
+        (key.to_string(), name)
+    }));
     fn everywhere(on: &[Screen]) -> bool {
-        on.len() == SCREENS.len()
+        on.len() == ALL.len()
     }
-    let groups: [(&str, Belongs); 5] = [
+    fn of_the_avm(on: &[Screen]) -> bool {
+        on.iter().all(|screen| screen.is_avm())
+    }
+    let groups: [(&str, Belongs); 6] = [
         ("everywhere", |on| everywhere(on)),
-        ("on several screens", |on| !everywhere(on) && on.len() > 1),
+        ("on several screens", |on| !everywhere(on) && !of_the_avm(on) && on.len() > 1),
+        ("AVM: executions, objects, transactions, trace, solver", of_the_avm),
         ("torus", |on| on == [Screen::Torus]),
         ("ballots", |on| on == [Screen::Ballots]),
         ("events", |on| on == [Screen::Events]),
@@ -127,6 +136,10 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
             };
             (title, what, request.command_line())
         }
+        Question::Avm(request, program) => {
+            let (title, what) = of_the_avm(request, program);
+            (title, what, request.command_line())
+        }
     };
     let columns = [text::width(&what), text::width(&command) + 14, 40].into_iter().max().unwrap_or(40) as u16 + 4;
     let columns = columns.min(area.width);
@@ -144,6 +157,34 @@ pub fn question(pen: &mut Pen<'_>, question: &Question, area: Rect) {
     let x = pen.put_within(x + 1, last, inside.right(), "do it", pen.theme.accent());
     let x = pen.put_within(x + 3, last, inside.right(), "esc", pen.theme.key());
     pen.put_within(x + 1, last, inside.right(), "leave it", PLAIN);
+}
+
+/// Title and consequence of a request about programs.
+fn of_the_avm(request: &AvmRequest, program: &str) -> (String, String) {
+    let of = if program.is_empty() { String::new() } else { format!("{}: ", text::ellipsize(program, 40)) };
+    let short = |id: &str| text::ellipsize(id, 30);
+    match request {
+        AvmRequest::Suspend { id } => (
+            format!("suspend execution {}?", short(id)),
+            format!("{of}it stands still after its current instruction until resumed."),
+        ),
+        AvmRequest::Resume { id } => (format!("resume execution {}?", short(id)), format!("{of}it goes on.")),
+        AvmRequest::Kill { id } => (
+            format!("kill execution {}?", short(id)),
+            format!("{of}it ends with its children; open transactions abort. It cannot be undone."),
+        ),
+        AvmRequest::Start { program, entry, .. } => (
+            format!("start {}?", short(&format!("{program}#{entry}"))),
+            "A new execution on the least loaded torus.".into(),
+        ),
+        AvmRequest::Call { object, .. } => {
+            (format!("call {}?", short(object)), "The call is an execution of its own and takes effect at once.".into())
+        }
+        AvmRequest::Send { object, .. } => {
+            (format!("send to {}?", short(object)), "The message waits in the object's mailbox.".into())
+        }
+        _ => ("ask the agent?".into(), "It may change what programs do.".into()),
+    }
 }
 
 /// Title and consequence of a request about the cluster.

@@ -59,6 +59,10 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, area: Rect) {
         y += 1;
         super::cluster::links_line(pen, cluster, Rect { y: y + 1, height: 1, ..area });
     }
+    if scene.now.avm.is_some() {
+        y += 1;
+        super::avm::line(pen, scene, Rect { y: y + 1, height: 1, ..area });
+    }
     pen.rule(area, y + 2, "");
     y += 3;
     if y < area.bottom() {
@@ -418,8 +422,13 @@ pub fn compact(pen: &mut Pen<'_>, state: &State, area: Rect) {
         let y = area.y + used;
         braid_line(pen, scene, area, y);
         host::line(pen, scene, Rect { y: y + 1, height: 1, ..area });
-        if area.height > used + 2 {
-            events::newest(pen, state, Rect { y: y + 2, height: area.height - used - 2, ..area });
+        let mut used = used + 2;
+        if scene.now.avm.is_some() && area.height > used {
+            super::avm::line(pen, scene, Rect { y: area.y + used, height: 1, ..area });
+            used += 1;
+        }
+        if area.height > used {
+            events::newest(pen, state, Rect { y: area.y + used, height: area.height - used, ..area });
         }
     }
 }

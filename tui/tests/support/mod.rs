@@ -1,6 +1,8 @@
 //! A made-up node whose life can be played second by second, and a console driven by real keys over it. Test data only.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod programs;
+
 use control::Snapshot;
 use control::page::{self, FACE};
 use control::snapshot::*;
@@ -266,6 +268,11 @@ impl Console {
         }
     }
 
+    /// Polls seen.
+    pub fn polls(&self) -> u64 {
+        self.polls
+    }
+
     /// Something happens.
     pub fn event(&mut self, event: Event) -> Option<Effect> {
         update(&mut self.state, event)
@@ -285,6 +292,7 @@ impl Console {
                 "home" => KeyCode::Home,
                 "end" => KeyCode::End,
                 "tab" => KeyCode::Tab,
+                "backtab" => KeyCode::BackTab,
                 "pgup" => KeyCode::PageUp,
                 "pgdn" => KeyCode::PageDown,
                 "space" => KeyCode::Char(' '),

@@ -1,6 +1,8 @@
 //! Values as they cross borders: program constants, messages from outside, trace entries, solver terms (`avm:2`,
 //! `decisions:AVM-15`). Inside a lane values live in its heap (`vm::heap`); this owned form is what goes in and comes out.
 
+mod read;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId, ROOT, TxId, VarId};
+
+pub use read::ValError;
 
 /// Least number.
 pub const INT_MIN: i128 = i64::MIN as i128;

@@ -160,7 +160,7 @@ pub(super) enum Native {
 
 /// Transactions that are over, in runs of equal end.
 #[derive(Debug, Clone, Copy)]
-struct Finished {
+pub(super) struct Finished {
     first: u64,
     count: u64,
     committed: bool,
@@ -187,7 +187,7 @@ pub(super) struct Exec {
     pub(super) trace: Trace,
     /// Where the trace is undecided from.
     pub(super) decided: Option<TraceMark>,
-    finished: Vec<Finished>,
+    pub(super) finished: Vec<Finished>,
     /// State of the root.
     pub(super) state: Value,
     pub(super) args: Value,

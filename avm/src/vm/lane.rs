@@ -34,6 +34,8 @@ pub struct Lane {
     next: u64,
     /// Executions that wait for a message.
     receiving: usize,
+    /// Some execution has started others.
+    pub(super) families: bool,
 }
 
 impl Lane {
@@ -47,6 +49,7 @@ impl Lane {
             pool: Vec::new(),
             next: 0,
             receiving: 0,
+            families: false,
         }
     }
 
@@ -230,6 +233,7 @@ impl Lane {
         x.now_ns = start.now_ns;
         x.authority = authority;
         x.parent = start.parent;
+        self.families |= start.parent.is_some();
         x.blocking = start.blocking;
         x.result = None;
         x.words = 0;
@@ -239,7 +243,7 @@ impl Lane {
         Ok(x)
     }
 
-    fn recycle(&mut self, mut x: Box<Exec>) {
+    pub(super) fn recycle(&mut self, mut x: Box<Exec>) {
         let world = &mut self.world;
         x.release_all(&mut world.heap, &self.code);
         if let Some(Ok(value)) = x.result.take() {
@@ -498,10 +502,16 @@ impl Lane {
     /// All executions, ascending.
     #[must_use]
     pub fn executions(&self) -> Vec<ExecutionSummary> {
-        self.execs.values().map(|x| self.summary(x)).collect()
+        self.execs.values().map(|x| self.summarise(x)).collect()
     }
 
-    fn summary(&self, x: &Exec) -> ExecutionSummary {
+    /// One execution.
+    #[must_use]
+    pub fn summary(&self, execution: ExecutionId) -> Option<ExecutionSummary> {
+        self.execs.get(&execution).map(|x| self.summarise(x))
+    }
+
+    fn summarise(&self, x: &Exec) -> ExecutionSummary {
         ExecutionSummary {
             id: x.id,
             program: format!("{}.{}", self.code.modules[x.module as usize].module.name, x.entry),

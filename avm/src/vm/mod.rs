@@ -23,6 +23,7 @@ pub mod solo;
 mod store;
 mod trace;
 mod transact;
+mod travel;
 mod tx;
 mod word;
 mod world;
@@ -33,3 +34,4 @@ pub use config::{
     StackEntry, Start, StartError, Status, Why,
 };
 pub use lane::Lane;
+pub use travel::Saved;

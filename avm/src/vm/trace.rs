@@ -76,6 +76,8 @@ pub(super) type Stamp = (u32, u32);
 #[derive(Debug)]
 pub(super) struct Trace {
     pub(super) level: TraceLevel,
+    /// Entries of the time on other tori, before the records.
+    past: Vec<LogEntry>,
     records: Vec<Record>,
     wide: Vec<Event>,
     /// Event counter.
@@ -103,12 +105,24 @@ impl TraceMark {
 
 impl Trace {
     pub(super) const fn new(level: TraceLevel, most: u64) -> Self {
-        Self { level, records: Vec::new(), wide: Vec::new(), next: 0, lost: 0, bytes: 0, most, muted: 0 }
+        Self {
+            level,
+            past: Vec::new(),
+            records: Vec::new(),
+            wide: Vec::new(),
+            next: 0,
+            lost: 0,
+            bytes: 0,
+            most,
+            muted: 0,
+        }
     }
 
     /// Starts anew with the memory it has.
     pub(super) fn reset(&mut self, heap: &mut Heap, level: TraceLevel) {
         self.rewind(heap, TraceMark { records: 0, next: 0, lost: 0 });
+        self.past.clear();
+        self.bytes = 0;
         self.level = level;
     }
 
@@ -194,16 +208,27 @@ impl Trace {
         code: &Code,
         (from, to, most): (u64, u64, usize),
     ) -> Vec<LogEntry> {
-        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.records.len());
-        let to = usize::try_from(to).unwrap_or(usize::MAX).clamp(from, self.records.len());
-        let some = self.records[from..to].iter().take(most).enumerate();
-        some.map(|(at, record)| LogEntry {
-            timestamp: (from + at) as u64,
+        let place = |timestamp: u64| usize::try_from(timestamp).unwrap_or(usize::MAX).saturating_sub(self.past.len());
+        let past = self.past.iter().filter(|entry| (from..to).contains(&entry.timestamp)).take(most);
+        let mut entries: Vec<LogEntry> = past.cloned().collect();
+        let from = place(from).min(self.records.len());
+        let to = place(to).clamp(from, self.records.len());
+        let some = self.records[from..to].iter().take(most - entries.len()).enumerate();
+        entries.extend(some.map(|(at, record)| LogEntry {
+            timestamp: (self.past.len() + from + at) as u64,
             event: self.event(heap, names, code, record),
             controller: names.option((record.head >> 8) as u32 & 0xff_ffff),
             depth: (record.head >> 32) as u32,
-        })
-        .collect()
+        }));
+        entries
+    }
+
+    /// Goes on with a trace that was kept elsewhere so far.
+    pub(super) fn take_up(&mut self, level: TraceLevel, past: Vec<LogEntry>, next: u64, lost: u64) {
+        self.level = level;
+        self.bytes = 64 * past.len() as u64;
+        self.past = past;
+        (self.next, self.lost) = (next, lost);
     }
 
     fn event(&self, heap: &Heap, names: &Names, code: &Code, record: &Record) -> Event {

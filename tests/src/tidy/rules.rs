@@ -224,7 +224,8 @@ const MAY_DEPEND: [(&str, &[&str]); 9] = [
 ];
 
 /// Third-party crates that a pure crate may use: data and arithmetic only.
-const PURE_LIBRARIES: [&str; 15] = [
+const PURE_LIBRARIES: [&str; 16] = [
+    "annotate-snippets",
     "bytes",
     "csv",
     "foca",

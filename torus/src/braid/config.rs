@@ -41,6 +41,9 @@ pub struct BraidConfig {
     pub idle_ns: u64,
     /// One rule for each [`Kind`].
     pub rules: [Rule; KINDS],
+    /// Whether a correction of load moves gain x the difference, rounded down, instead of gain x half of it (`decisions:AVM-16`).
+    /// With the effective gain, at most 1 / N, this is the most that cannot make max - min grow.
+    pub whole: bool,
     /// A torus with less work than this gives none away (`rse:B8`), pieces.
     pub min_source: u64,
     /// A peer with more suspended work than own + this gets none (`rse:B8` rule 0), pieces.
@@ -85,6 +88,7 @@ impl Default for BraidConfig {
             floor_ns: 500_000,
             idle_ns: 10_000_000,
             rules,
+            whole: false,
             min_source: 5,
             blocked_margin: 2,
             liveness_ns: 100_000_000,

@@ -195,11 +195,11 @@ proptest! {
     /// is lost, and it comes to rest within what whole pieces allow.
     #[test]
     fn the_spread_never_grows_b2(
-        loads in proptest::collection::vec(0_u64..100_000, 3..=16), ring: bool, order in 0..3_u8,
+        loads in proptest::collection::vec(0_u64..100_000, 3..=16), ring: bool, order in 0..3_u8, whole: bool,
     ) {
         let mode = if ring { Mode::Ring } else { Mode::Rotate };
         let order = [Order::Sequential, Order::Together, Order::Late][usize::from(order)];
-        let mut numbers = Numbers::new(&loads, order, config(mode, 3));
+        let mut numbers = Numbers::new(&loads, order, BraidConfig { whole, ..config(mode, 3) });
         let total: u64 = loads.iter().sum();
         let mut spread = numbers.spread();
         for round in 0..400 {

@@ -112,10 +112,12 @@ impl Braid {
         let gain_ppm = level::effective_gain_ppm(rule.gain_ppm.min(stated.gain_ppm), partners);
         let bounds = rule.cap.min(stated.cap).min(link.credit).min(peer.seen.room).min(u64::from(u32::MAX));
         // Bounded by u32::MAX above.
-        let count = level::amount(difference, gain_ppm).min(bounds) as u32;
+        let amount = if self.config.whole { level::amount_whole } else { level::amount };
+        let count = amount(difference, gain_ppm).min(bounds) as u32;
         let step = mine.total().saturating_sub(theirs.total());
         let span = self.highest_load(mine.total()).saturating_sub(theirs.total());
-        if count == 0 || !level::clear_of_rivals(step, count.into(), span, gain_ppm, self.rivals(partners)) {
+        let unseen = amount(span.max(step), gain_ppm);
+        if count == 0 || !level::clear_of_rivals(step, count.into(), unseen, self.rivals(partners)) {
             return;
         }
         if decision.hand_over.is_some_and(|chosen| chosen.difference >= difference) {

@@ -48,12 +48,20 @@ pub fn amount(difference: u64, gain_ppm: u32) -> u64 {
     (half.div_ceil(2_000_000) as u64).min(difference / 2)
 }
 
-/// Whether a gift of `count` into a difference of `difference` is safe although up to `rivals` others may be giving to the same
-/// peer unseen, each at most gain x half of `span`, the difference from the peer to the highest load known. If so, the peer ends
-/// no higher than the giver, so max - min cannot grow (`decisions:NODE-4`). The highest torus always passes.
+/// Gain x the difference, rounded down, never more than half of it (`decisions:AVM-16`): N - 1 givers with a gain of 1 / N each leave
+/// the receiver no higher than themselves. Rounded up they could not.
 #[must_use]
-pub fn clear_of_rivals(difference: u64, count: u64, span: u64, gain_ppm: u32, rivals: u64) -> bool {
-    let unseen = u128::from(amount(span.max(difference), gain_ppm)) * u128::from(rivals);
+pub fn amount_whole(difference: u64, gain_ppm: u32) -> u64 {
+    let whole = u128::from(difference) * u128::from(gain_ppm) / 1_000_000;
+    (whole as u64).min(difference / 2)
+}
+
+/// Whether a gift of `count` into a difference of `difference` is safe although up to `rivals` others may be giving to the same
+/// peer unseen, each at most `unseen`: what would be given into the difference from the peer to the highest load known. If so, the
+/// peer ends no higher than the giver, so max - min cannot grow (`decisions:NODE-4`). The highest torus always passes.
+#[must_use]
+pub fn clear_of_rivals(difference: u64, count: u64, unseen: u64, rivals: u64) -> bool {
+    let unseen = u128::from(unseen) * u128::from(rivals);
     u128::from(difference) >= 2 * u128::from(count) + unseen
 }
 
@@ -180,10 +188,13 @@ mod tests {
         #[test]
         fn a_volley_does_not_overshoot_b2(n in 2_u64..=16, beyond in 0_u64..1_000_000) {
             let difference = n + beyond;
-            let each = amount(difference, effective_gain_ppm(500_000, n as u32));
-            prop_assert!(each >= 1 && each <= difference / 2);
-            prop_assert!((n - 1) * each <= difference);
-            prop_assert!(clear_of_rivals(difference, each, difference, effective_gain_ppm(500_000, n as u32), n - 2));
+            for amount in [amount, amount_whole] {
+                let each = amount(difference, effective_gain_ppm(500_000, n as u32));
+                prop_assert!(each <= difference / 2);
+                prop_assert!((n - 1) * each <= difference);
+                prop_assert!(clear_of_rivals(difference, each, each, n - 2));
+            }
+            prop_assert!(amount(difference, effective_gain_ppm(500_000, n as u32)) >= 1);
         }
 
         /// Never panics, whatever a hostile projection says.

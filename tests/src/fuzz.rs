@@ -19,7 +19,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub type Entry = fn(&[u8]) -> u64;
 
 /// Every entry by name; the name is that of its corpus folder and of its libfuzzer target.
-pub const TARGETS: [(&str, Entry); 25] = [
+pub const TARGETS: [(&str, Entry); 27] = [
     ("region", region),
     ("projection", projection),
     ("seed_projection", seed_projection),
@@ -45,6 +45,8 @@ pub const TARGETS: [(&str, Entry); 25] = [
     ("reliable", reliable),
     ("scenario", scenario),
     ("cluster_page", cluster_page),
+    ("avm_ir_json", avm_ir_json),
+    ("avm_smtlib", avm_smtlib),
 ];
 
 /// A region of any content: header, lines, links, rings, injections; read and written by every part of the transport.
@@ -341,4 +343,16 @@ fn take<T: FromBytes + IntoBytes>(rest: &mut &[u8]) -> T {
     buffer[..have].copy_from_slice(&rest[..have]);
     *rest = &rest[have..];
     T::read_from_bytes(&buffer).expect("the buffer has the size of the record")
+}
+
+/// A question to the solver of the AVM as JSON: written and read again it is the same, and an answer to it keeps it.
+#[must_use]
+pub fn avm_ir_json(bytes: &[u8]) -> u64 {
+    avm::nondet::fuzz_json(bytes)
+}
+
+/// A question to the solver of the AVM as SMT-LIB: written and read again it answers the same.
+#[must_use]
+pub fn avm_smtlib(bytes: &[u8]) -> u64 {
+    avm::nondet::fuzz_smtlib(bytes)
 }

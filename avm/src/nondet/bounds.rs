@@ -138,6 +138,7 @@ pub(crate) fn reach_of(node: &Node, all: &[Reach], leaves: &impl Leaves) -> Reac
         Node::In(a, list) => {
             let reach = at(a);
             match &reach.exact {
+                _ if !reach.may_be_defined() => Reach::truth(false, false, true),
                 Some(value) => Reach::truth(list.contains(value), !list.contains(value), reach.undefined),
                 None => {
                     let may = |value: &Val| may_be(reach, value);
@@ -163,6 +164,9 @@ fn may_be(reach: &Reach, value: &Val) -> bool {
 }
 
 fn all_diff(parts: &[&Reach]) -> Reach {
+    if parts.iter().any(|reach| !reach.may_be_defined()) {
+        return Reach::truth(false, false, true);
+    }
     let undefined = parts.iter().any(|reach| reach.undefined);
     let exact: Vec<&Val> = parts.iter().filter_map(|reach| reach.exact.as_ref()).collect();
     let distinct = exact.iter().collect::<std::collections::HashSet<_>>().len();

@@ -159,12 +159,21 @@ impl Ir {
         let mut flat = Flat::default();
         let roots: Vec<u32> =
             self.path.iter().chain(self.requires.iter().map(|a| &a.expr)).map(|e| flat.add(e)).collect();
-        let worth = evaluate(&flat.nodes, &Reading { ir: self, answer });
+        self.keeps(&flat.nodes, &roots, answer)
+    }
+
+    /// Whether roots, constraints and refutations are kept by an answer that picks what there is.
+    pub(crate) fn keeps(&self, nodes: &[Node], roots: &[u32], answer: &Answer) -> bool {
+        let value = |id| answer.vars.get(&id);
+        let refuted = |combination: &Vec<(VarId, Val)>| {
+            !combination.is_empty() && combination.iter().all(|(id, refuted)| value(*id) == Some(refuted))
+        };
+        if self.fd.refutations.iter().any(refuted) {
+            return false;
+        }
+        let worth = evaluate(nodes, &Reading { ir: self, answer });
         roots.iter().all(|root| worth[*root as usize] == Some(Val::Bool(true)))
-            && self.fd.constraints.iter().all(|c| super::ground::holds(c, &|id| answer.vars.get(&id)))
-            && !self.fd.refutations.iter().any(|r| {
-                !r.is_empty() && r.iter().all(|(id, value)| answer.vars.get(id).is_some_and(|have| have == value))
-            })
+            && self.fd.constraints.iter().all(|constraint| super::ground::holds(constraint, &value))
     }
 
     /// What an answer is worth: weights of the soft requirements that hold, and weights of the options picked.

@@ -319,34 +319,19 @@ fn show(expr: &Expr, f: &mut fmt::Formatter<'_>, depth: u32, left: &mut u32) -> 
     }
     *left -= 1;
     let parts = operands(expr);
-    let word = match expr {
-        Expr::Const(value) => return write!(f, "{value}"),
-        Expr::Choice(id) => return write!(f, "c{}", id.0),
-        Expr::Fd(id) => return write!(f, "v{}", id.0),
-        Expr::Table(ids, rows) => {
-            let names = ids.iter().map(|id| format!("c{}", id.0)).collect::<Vec<_>>();
-            return write!(f, "[{}] is one of {} rows", names.join(", "), rows.len());
-        }
-        Expr::Add(..) => "+",
-        Expr::Sub(..) => "-",
-        Expr::Mul(..) => "*",
-        Expr::Div(..) => "/",
-        Expr::Mod(..) => "mod",
-        Expr::Eq(..) => "==",
-        Expr::Neq(..) => "!=",
-        Expr::Lt(..) => "<",
-        Expr::Leq(..) => "<=",
-        Expr::Gt(..) => ">",
-        Expr::Geq(..) => ">=",
-        Expr::And(..) => "and",
-        Expr::Or(..) => "or",
-        Expr::Neg(_) => "-",
-        Expr::Not(_) => "not ",
-        Expr::Defined(_) => "defined ",
-        Expr::Ite(..) => "if ",
-        Expr::In(..) => " in ",
-        Expr::AllDiff(_) => "all-different ",
-    };
+    let word = word(expr);
+    if parts.is_empty() && !matches!(expr, Expr::AllDiff(_)) {
+        return match expr {
+            Expr::Const(value) => write!(f, "{value}"),
+            Expr::Choice(id) => write!(f, "c{}", id.0),
+            Expr::Fd(id) => write!(f, "v{}", id.0),
+            Expr::Table(ids, rows) => {
+                let names = ids.iter().map(|id| format!("c{}", id.0)).collect::<Vec<_>>();
+                write!(f, "[{}] is one of {} rows", names.join(", "), rows.len())
+            }
+            _ => Ok(()),
+        };
+    }
     let open = |expr: &Expr| !matches!(expr, Expr::Const(_) | Expr::Choice(_) | Expr::Fd(_));
     let part = |expr: &Expr, f: &mut fmt::Formatter<'_>, left: &mut u32| {
         if open(expr) {
@@ -387,5 +372,31 @@ fn show(expr: &Expr, f: &mut fmt::Formatter<'_>, depth: u32, left: &mut u32) -> 
             part(c, f, left)
         }
         _ => Ok(()),
+    }
+}
+
+/// The sign of an operation.
+const fn word(expr: &Expr) -> &'static str {
+    match expr {
+        Expr::Const(_) | Expr::Choice(_) | Expr::Fd(_) | Expr::Table(..) => "",
+        Expr::Add(..) => "+",
+        Expr::Sub(..) => "-",
+        Expr::Mul(..) => "*",
+        Expr::Div(..) => "/",
+        Expr::Mod(..) => "mod",
+        Expr::Eq(..) => "==",
+        Expr::Neq(..) => "!=",
+        Expr::Lt(..) => "<",
+        Expr::Leq(..) => "<=",
+        Expr::Gt(..) => ">",
+        Expr::Geq(..) => ">=",
+        Expr::And(..) => "and",
+        Expr::Or(..) => "or",
+        Expr::Neg(_) => "-",
+        Expr::Not(_) => "not ",
+        Expr::Defined(_) => "defined ",
+        Expr::Ite(..) => "if ",
+        Expr::In(..) => "in",
+        Expr::AllDiff(_) => "all-different ",
     }
 }

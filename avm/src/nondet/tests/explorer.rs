@@ -122,24 +122,26 @@ impl Done {
                     slot.1 = Arc::new(Expr::Const(Val::Int(value)));
                 }
             }
-            Stmt::Inner(body, commits) => {
-                let before = self.run.requires.len();
-                self.inner += 1;
-                let stays = self.block(body);
-                self.inner -= 1;
-                if stays && !commits {
-                    self.run.requires.truncate(before);
-                    self.run.required_at.truncate(before);
-                    self.truths.truncate(before);
-                } else if stays && self.inner == 0 {
-                    let now = self.run.path.len() as u32;
-                    self.run.required_at[before..].fill(now);
-                }
-                return stays;
-            }
+            Stmt::Inner(body, commits) => return self.nested(body, *commits),
             Stmt::Leave => return false,
         }
         true
+    }
+
+    fn nested(&mut self, body: &[Stmt], commits: bool) -> bool {
+        let before = self.run.requires.len();
+        self.inner += 1;
+        let stays = self.block(body);
+        self.inner -= 1;
+        if stays && !commits {
+            self.run.requires.truncate(before);
+            self.run.required_at.truncate(before);
+            self.truths.truncate(before);
+        } else if stays && self.inner == 0 {
+            let now = self.run.path.len() as u32;
+            self.run.required_at[before..].fill(now);
+        }
+        stays
     }
 
     fn of(program: &[Stmt], wanted: &[u32]) -> Self {
@@ -232,7 +234,7 @@ fn compare(program: &[Stmt], weighted: bool) {
 #[test]
 fn equals_the_enumeration_of_all_resolutions() {
     let (mut kinds, mut longest) = ([0u32; 3], 0);
-    for seed in 0..10_000 {
+    for seed in 0..super::deep(10_000) {
         let program = program(&mut Random(seed), 0, false);
         compare(&program, false);
         let (verdict, runs) = explore(&program, false);
@@ -249,7 +251,7 @@ fn equals_the_enumeration_of_all_resolutions() {
 
 #[test]
 fn equals_the_enumeration_with_weights() {
-    for seed in 0..4_000 {
+    for seed in 0..super::deep(4_000) {
         compare(&program(&mut Random(1_000_000 + seed), 0, true), true);
     }
 }

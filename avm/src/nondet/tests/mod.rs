@@ -1,10 +1,22 @@
 //! Tests of the module, and what they share: a random source of fixed seeds and a solver that tries everything.
 
+mod builtin;
 mod explorer;
+mod forms;
+mod fuzzed;
+mod random;
+#[cfg(feature = "z3")]
+mod z3;
 
 use std::collections::BTreeMap;
 
+use super::flat::Flat;
 use super::{Answer, Ir, Limits, Objective, Outcome, Solver};
+
+/// How many cases: these, ten times as many with `TREFOIL_DEEP=1` (`make check-deep`).
+pub(super) fn deep(cases: u64) -> u64 {
+    if std::env::var_os("TREFOIL_DEEP").is_some() { cases * 10 } else { cases }
+}
 
 /// SplitMix64.
 pub(super) struct Random(pub(super) u64);
@@ -42,6 +54,9 @@ impl Everything {
         if sizes.contains(&0) {
             return None;
         }
+        let mut flat = Flat::default();
+        let hard = ir.path.iter().chain(ir.requires.iter().map(|asserted| &asserted.expr));
+        let roots: Vec<u32> = hard.map(|expr| flat.add(expr)).collect();
         let mut best: Option<((i128, i128), Answer)> = None;
         let mut picks = vec![0usize; sizes.len()];
         loop {
@@ -49,7 +64,7 @@ impl Everything {
             let choices = picks[..made].iter().map(|pick| *pick as u32).collect();
             let vars = ir.fd.vars.iter().zip(&picks[made..]).map(|((id, domain), pick)| (*id, domain[*pick].clone()));
             let answer = Answer { choices, vars: vars.collect::<BTreeMap<_, _>>() };
-            if ir.admits(&answer) {
+            if ir.keeps(&flat.nodes, &roots, &answer) {
                 if ir.objective == Objective::LexFirst {
                     return Some(answer);
                 }

@@ -1,0 +1,257 @@
+//! The solver Z3 (`decisions:AVM-10`): a context and an engine that are kept, each question between push and pop.
+//!
+//! Only the verdict, the values and the core are used, and those are the same whatever way the engine takes: the least position of
+//! each slot is asked for one after the other, and the core is reduced in program order. Resources are bounded by the engine's own
+//! count of work, not by time; an agent that wants a bound in time interrupts it ([`Z3Solver::watched`]).
+
+mod encode;
+mod lit;
+mod term;
+
+use z3::ast::{Bool, Int};
+use z3::{Context, ContextHandle, Params, SatResult, Solver as Engine};
+
+use super::builtin::answer;
+use super::builtin::problem::{Problem, Slot};
+use super::core;
+use super::ir::{Ir, Limits, Objective, Outcome, Solver};
+use encode::Encoding;
+use lit::Lit;
+
+/// Most checks of the engine for one question.
+const MAX_CHECKS: u32 = 100_000;
+
+/// Z3, kept ready. Belongs to the thread that made it. When a call panics, throw it away with its thread: the context may be
+/// damaged.
+pub struct Z3Solver {
+    engine: Engine,
+    /// Constants by slot and position, made once.
+    constants: Vec<Vec<Bool>>,
+    guards: Vec<Bool>,
+    rlimit: Option<u32>,
+}
+
+/// Why no verdict was reached.
+struct Stopped(String);
+
+impl Default for Z3Solver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Z3Solver {
+    /// Makes the engine in this thread's context; takes some ten milliseconds.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { engine: Engine::new(), constants: Vec::new(), guards: Vec::new(), rlimit: None }
+    }
+
+    /// Runs `body` with a handle by which another thread can interrupt the engine: an interrupted question is unknown. Whoever
+    /// watches repeats the interrupt until `body` has come back, for one that comes between two checks is lost.
+    pub fn watched<R>(&mut self, body: impl FnOnce(&mut Self, &ContextHandle<'_>) -> R) -> R {
+        let context = Context::thread_local();
+        let handle = context.handle();
+        body(self, &handle)
+    }
+
+    fn limit(&mut self, limits: &Limits) {
+        let rlimit = u32::try_from(limits.steps / 5).unwrap_or(u32::MAX).max(1);
+        if self.rlimit != Some(rlimit) {
+            let mut params = Params::new();
+            params.set_u32("rlimit", rlimit);
+            self.engine.set_params(&params);
+            self.rlimit = Some(rlimit);
+        }
+    }
+
+    /// Literal of each position of each slot; a slot with one value is decided.
+    fn literals(&mut self, problem: &Problem) -> Vec<Vec<Lit>> {
+        let mut all = Vec::with_capacity(problem.values.len());
+        for (slot, values) in problem.values.iter().enumerate() {
+            if self.constants.len() <= slot {
+                self.constants.push(Vec::new());
+            }
+            let known = &mut self.constants[slot];
+            for at in known.len()..values.len() {
+                known.push(Bool::new_const(format!("p{slot}.{at}")));
+            }
+            let lits = known[..values.len()].iter().map(|constant| Lit::Is(constant.clone())).collect();
+            all.push(if values.len() == 1 { vec![Lit::True] } else { lits });
+        }
+        all
+    }
+
+    fn guards(&mut self, count: usize) -> Vec<Bool> {
+        for at in self.guards.len()..count {
+            self.guards.push(Bool::new_const(format!("r{at}")));
+        }
+        self.guards[..count].to_vec()
+    }
+
+    fn decide(&mut self, ir: &Ir, limits: &Limits) -> Result<Outcome, Stopped> {
+        let requires: Vec<u32> = (0..ir.requires.len() as u32).collect();
+        let problem = Problem::new(ir, &requires, ir.objective == Objective::MaxWeight);
+        let lits = self.literals(&problem);
+        let guards = self.guards(requires.len());
+        let mut encoding = Encoding::new(&problem, &lits);
+        encoding.domains(&self.engine);
+        for con in &problem.cons {
+            encoding.constrain(&self.engine, con, con.of.map(|at| &guards[at as usize]));
+        }
+        let wishes: Vec<Lit> = problem.wishes.iter().map(|wish| encoding.wish(&wish.local.nodes)).collect();
+        let mut question = Question { engine: &self.engine, lits: &lits, checks: 0 };
+        if !question.check(&guards)? {
+            let canonical = question.core(&guards, limits);
+            return Ok(Outcome::Unsat(canonical));
+        }
+        // The model goes with the first assertion after the check.
+        let mut have = question.picks()?;
+        guards.iter().for_each(|guard| self.engine.assert(guard));
+        if !problem.wishes.is_empty() {
+            let parts: Vec<(&Lit, i128)> =
+                wishes.iter().zip(&problem.wishes).map(|(lit, wish)| (lit, wish.weight)).collect();
+            have = question.maximise(&parts, have, |picks| problem.score(picks).0)?;
+        }
+        let weights: Vec<(&Lit, i128)> = lits
+            .iter()
+            .zip(&problem.weights)
+            .flat_map(|(lits, weights)| lits.iter().zip(weights.iter().copied()))
+            .filter(|(_, weight)| *weight != 0)
+            .collect();
+        if !weights.is_empty() {
+            have = question.maximise(&weights, have, |picks| problem.score(picks).1)?;
+        }
+        let picks = question.least(have)?;
+        Ok(Outcome::Sat(answer(ir, &problem, &picks)))
+    }
+}
+
+impl Solver for Z3Solver {
+    fn solve(&mut self, ir: &Ir, limits: &Limits) -> Outcome {
+        if let Err(error) = ir.check(limits) {
+            return Outcome::Unknown(error.to_string());
+        }
+        if ir.fd.vars.iter().any(|(_, domain)| domain.is_empty()) {
+            return Outcome::Unsat(Vec::new());
+        }
+        self.limit(limits);
+        self.engine.push();
+        let outcome = self.decide(ir, limits);
+        self.engine.pop(1);
+        outcome.unwrap_or_else(|Stopped(reason)| Outcome::Unknown(reason))
+    }
+}
+
+/// A question that is in the engine.
+struct Question<'a> {
+    engine: &'a Engine,
+    lits: &'a [Vec<Lit>],
+    checks: u32,
+}
+
+impl Question<'_> {
+    /// Whether it can be satisfied with these assumed.
+    fn check(&mut self, assumed: &[Bool]) -> Result<bool, Stopped> {
+        self.checks += 1;
+        if self.checks > MAX_CHECKS {
+            return Err(Stopped(format!("more than {MAX_CHECKS} checks")));
+        }
+        let result = if assumed.is_empty() { self.engine.check() } else { self.engine.check_assumptions(assumed) };
+        match result {
+            SatResult::Sat => Ok(true),
+            SatResult::Unsat => Ok(false),
+            SatResult::Unknown => {
+                let reason = self.engine.get_reason_unknown().unwrap_or_default();
+                Err(Stopped(format!("Z3 gave up: {reason}")))
+            }
+        }
+    }
+
+    /// Position of each slot in the model of the last check.
+    fn picks(&self) -> Result<Vec<u32>, Stopped> {
+        let model = self.engine.get_model().ok_or_else(|| Stopped("Z3 has no model".to_owned()))?;
+        let holds = |lit: &Lit| match lit {
+            Lit::True => true,
+            Lit::False => false,
+            Lit::Is(literal) => model.eval(literal, true).and_then(|value| value.as_bool()) == Some(true),
+        };
+        let pick = |lits: &Vec<Lit>| lits.iter().position(holds).map(|at| at as u32);
+        let picks: Option<Vec<u32>> = self.lits.iter().map(pick).collect();
+        picks.ok_or_else(|| Stopped("Z3 gave a model without a pick".to_owned()))
+    }
+
+    fn core(&mut self, guards: &[Bool], limits: &Limits) -> Vec<u32> {
+        let found = |engine: &Engine| -> Vec<u32> {
+            let core = engine.get_unsat_core();
+            (0..guards.len() as u32).filter(|at| core.contains(&guards[*at as usize])).collect()
+        };
+        let mut known = vec![found(self.engine)];
+        core::canonical(guards.len(), limits.core, |kept| {
+            if known.iter().any(|core| core.iter().all(|at| kept.contains(at))) {
+                return Some(true);
+            }
+            let assumed: Vec<Bool> = kept.iter().map(|at| guards[*at as usize].clone()).collect();
+            match self.check(&assumed) {
+                Ok(true) => Some(false),
+                Ok(false) => {
+                    known.push(if assumed.is_empty() { Vec::new() } else { found(self.engine) });
+                    Some(true)
+                }
+                Err(_) => None,
+            }
+        })
+    }
+
+    /// Raises a sum of weights to its maximum, fixes it there, and gives picks that have it.
+    fn maximise(
+        &mut self,
+        parts: &[(&Lit, i128)],
+        mut have: Vec<u32>,
+        worth: impl Fn(&[u32]) -> i128,
+    ) -> Result<Vec<u32>, Stopped> {
+        let nought = Int::from_i64(0);
+        let terms: Vec<Int> = parts.iter().map(|(lit, weight)| lit.pick(&Int::from_i128(*weight), &nought)).collect();
+        let sum = Int::add(&terms.iter().collect::<Vec<_>>());
+        let mut low = worth(&have);
+        let mut high: i128 = parts.iter().map(|(_, weight)| (*weight).max(0)).sum();
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            self.engine.push();
+            self.engine.assert(sum.ge(Int::from_i128(middle)));
+            let better = self.check(&[]);
+            if matches!(better, Ok(true)) {
+                have = self.picks()?;
+                low = worth(&have).max(middle);
+            } else {
+                high = middle - 1;
+            }
+            self.engine.pop(1);
+            better?;
+        }
+        self.engine.assert(sum.ge(Int::from_i128(low)));
+        Ok(have)
+    }
+
+    /// The least positions, slot after slot, from picks that are possible.
+    fn least(&mut self, mut have: Vec<u32>) -> Result<Vec<u32>, Stopped> {
+        for slot in 0..self.lits.len() as Slot {
+            let lits = &self.lits[slot as usize];
+            let mut low = 0;
+            while low < have[slot as usize] {
+                // The least is in low..=have; try the lower half.
+                let middle = (low + have[slot as usize] - 1) / 2;
+                let none: Vec<Bool> = lits[middle as usize + 1..].iter().map(|lit| lit.not().formula()).collect();
+                if self.check(&none)? {
+                    have = self.picks()?;
+                } else {
+                    low = middle + 1;
+                }
+            }
+            if let Lit::Is(literal) = &lits[have[slot as usize] as usize] {
+                self.engine.assert(literal);
+            }
+        }
+        Ok(have)
+    }
+}

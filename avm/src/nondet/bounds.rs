@@ -1,7 +1,7 @@
 //! What an expression can be at most, from what its choices and variables can still be: a sound and cheap answer to "can this still
 //! hold" and "does this always hold". Used to drop questions that need no solver and to cut the built-in search.
 
-use super::eval::{apply_one, apply_two, floor_div, floor_mod};
+use super::eval::{Picked, apply_one, apply_two, evaluate, floor_div, floor_mod};
 use super::flat::{Flat, Node, One, Two};
 use super::ir::{Choice, Expr};
 use crate::id::{ChoiceId, VarId};
@@ -330,11 +330,43 @@ impl Leaves for Open<'_> {
     }
 }
 
-/// Whether all of these may hold together, as far as each says alone.
+/// Takes away the options with which a condition on one choice alone does not hold; the options that are left keep no places, so
+/// these choices serve [`may_hold`] and [`always_holds`] only.
+pub(crate) fn keep_options(choices: &mut [Choice], condition: &Expr) {
+    let mut flat = Flat::default();
+    let root = flat.add(condition) as usize;
+    let mut about: Option<ChoiceId> = None;
+    for node in &flat.nodes {
+        match node {
+            Node::Choice(id) if about.is_none_or(|have| have == *id) => about = Some(*id),
+            Node::Choice(_) | Node::Fd(_) | Node::Table(..) => return,
+            _ => {}
+        }
+    }
+    let Some(choice) = about.and_then(|id| choices.get_mut(id.0 as usize)) else { return };
+    choice.options.retain(|option| evaluate(&flat.nodes, &Single(option)).swap_remove(root) == Some(Val::Bool(true)));
+}
+
+/// One choice, and this is its value.
+struct Single<'a>(&'a Val);
+
+impl Picked for Single<'_> {
+    fn choice(&self, _: ChoiceId) -> Option<&Val> {
+        Some(self.0)
+    }
+
+    fn var(&self, _: VarId) -> Option<&Val> {
+        None
+    }
+}
+
+/// Whether all of these may hold together, as far as each says alone and those on one choice say together.
 pub(crate) fn may_hold(choices: &[Choice], all: &[Expr]) -> bool {
+    let mut left = choices.to_vec();
+    all.iter().for_each(|expr| keep_options(&mut left, expr));
     let mut flat = Flat::default();
     let roots: Vec<u32> = all.iter().map(|expr| flat.add(expr)).collect();
-    let reach = reach_all(&flat.nodes, &Open(choices));
+    let reach = reach_all(&flat.nodes, &Open(&left));
     roots.iter().all(|root| reach[*root as usize].may_hold())
 }
 

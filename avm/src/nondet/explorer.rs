@@ -266,15 +266,18 @@ impl Explorer {
         let at_run = self.runs.len();
         // The run was made with the least resolution of its region, of which all that lies beside its conditions is a part.
         let least = trimmed(&self.current);
+        let mut left = run.choices.clone();
+        run.path[..from].iter().for_each(|(_, condition)| bounds::keep_options(&mut left, condition));
         for at in from..run.path.len() {
             let (made, condition) = &run.path[at];
             let mut excluded = if at == from { excluded.to_vec() } else { Vec::new() };
             excluded.push(Arc::new(condition.clone()));
             let frontier = Frontier { run: at_run, at, excluded, least: least.clone(), exact: false };
-            if bounds::may_hold(&run.choices[..*made as usize], &frontier.negations()) {
+            if bounds::may_hold(&left[..*made as usize], &frontier.negations()) {
                 self.frontiers.push(frontier);
                 self.wait((self.frontiers.len() - 1) as u32);
             }
+            bounds::keep_options(&mut left, condition);
         }
         self.todo = Some(at_run);
         self.runs.push(run);
@@ -373,16 +376,18 @@ fn misfit(run: &Run) -> Option<&'static str> {
     None
 }
 
-/// Drops the conditions that always hold, whatever is chosen: nothing lies beside them. The rest keeps its order, so two runs with
-/// the same beginning still have the same conditions there.
+/// Drops the conditions that always hold, whatever is chosen and given the conditions before them: nothing lies beside them. The
+/// rest keeps its order, so two runs with the same beginning still have the same conditions there.
 fn keep_deciding(run: &mut Run) {
     let path = std::mem::take(&mut run.path);
     let mut kept_before = Vec::with_capacity(path.len() + 1);
+    let mut left = run.choices.clone();
     for (made, condition) in path {
         kept_before.push(run.path.len() as u32);
         let always = matches!(condition, Expr::Const(Val::Bool(true)))
-            || bounds::always_holds(&run.choices[..made as usize], &condition);
+            || bounds::always_holds(&left[..made as usize], &condition);
         if !always {
+            bounds::keep_options(&mut left, &condition);
             run.path.push((made, condition));
         }
     }

@@ -152,10 +152,10 @@ impl Expr {
     }
 
     fn alone(op: One, a: &Arc<Self>) -> Arc<Self> {
-        if let Self::Const(value) = &**a {
-            if let Some(value) = apply_one(op, value) {
-                return Arc::new(Self::Const(value));
-            }
+        if let Self::Const(value) = &**a
+            && let Some(value) = apply_one(op, value)
+        {
+            return Arc::new(Self::Const(value));
         }
         Arc::new(match op {
             One::Neg => Self::Neg(Arc::clone(a)),

@@ -149,10 +149,10 @@ impl<'a> Search<'a> {
     /// Filters, then asks whether the score can still be reached.
     fn consistent(&mut self) -> Result<(), Stop> {
         let result = self.state.propagate();
-        if let Err(Stop::Fails(con)) = result {
-            if let Some(weight) = self.failures.get_mut(con as usize) {
-                *weight += 1;
-            }
+        if let Err(Stop::Fails(con)) = result
+            && let Some(weight) = self.failures.get_mut(con as usize)
+        {
+            *weight += 1;
         }
         result?;
         let Some(wanted) = self.wanted else { return Ok(()) };

@@ -38,7 +38,7 @@ impl<'a> State<'a> {
     pub(super) fn new(problem: &'a Problem, steps: u64) -> Self {
         let words = |values: &Vec<Val>| {
             let mut words = vec![u64::MAX; values.len().div_ceil(64)];
-            if let Some(last) = words.last_mut().filter(|_| values.len() % 64 != 0) {
+            if let Some(last) = words.last_mut().filter(|_| !values.len().is_multiple_of(64)) {
                 *last = (1 << (values.len() % 64)) - 1;
             }
             words

@@ -204,12 +204,12 @@ impl Reader {
 
     /// The value in `(= name value)`.
     fn value_in(&mut self, word: &str, part: &Sexp) -> Result<Val, SmtError> {
-        if let Some([op, name, value]) = part.list() {
-            if op.word() == Some("=") && name.word() == Some(word) {
-                if let Expr::Const(value) = &*self.term(value)? {
-                    return Ok(value.clone());
-                }
-            }
+        if let Some([op, name, value]) = part.list()
+            && op.word() == Some("=")
+            && name.word() == Some(word)
+            && let Expr::Const(value) = &*self.term(value)?
+        {
+            return Ok(value.clone());
         }
         part.at()
             .wrong(format!("expected the values of '{word}' here: (or (= {word} 1) (= {word} 2)), or (<= 0 {word} 4)"))
@@ -355,11 +355,8 @@ impl Reader {
             };
         };
         let Some(op) = parts.first().and_then(Sexp::word) else { return at.wrong("expected (operation term ..)") };
-        if let Some(n) = number(term) {
-            return match Val::int(n) {
-                Some(value) => Ok(Arc::new(Expr::Const(value))),
-                None => at.wrong(format!("{n} is less than {INT_MIN}")),
-            };
+        if let Some(value) = number(term).and_then(Val::int) {
+            return Ok(Arc::new(Expr::Const(value)));
         }
         let args = parts[1..].iter().map(|part| self.term(part)).collect::<Result<Vec<_>, _>>()?;
         apply(op, &args, at)

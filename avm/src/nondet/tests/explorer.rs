@@ -295,6 +295,28 @@ fn requirements_that_stay_spare_runs() {
 }
 
 #[test]
+fn conditions_on_one_choice_need_no_questions() {
+    let same = || Stmt::If(Cond('=', 0, 1), vec![], vec![]);
+    let opposite = Stmt::If(Cond('!', 0, 1), vec![], vec![]);
+    let program = [choose(&[1, 2, 3]), same(), opposite, same(), Stmt::Require(Cond('>', 0, 3))];
+    let mut explorer = Explorer::new(Done::of(&program, &[]).run, Objective::LexFirst);
+    let mut questions = 0;
+    let verdict = loop {
+        match explorer.next() {
+            Next::Solve(ir) => {
+                questions += 1;
+                explorer.solved(Everything.solve(&ir, &Limits::default()));
+            }
+            Next::Run(wanted) => explorer.ran(Done::of(&program, &wanted).run),
+            Next::Done(verdict) => break verdict,
+        }
+    };
+    assert!(matches!(verdict, Verdict::First(answer) if answer.choices == [2]));
+    // The first way, what lies beside it, the second way.
+    assert_eq!((questions, explorer.runs()), (3, 2));
+}
+
+#[test]
 fn too_many_runs_are_unknown() {
     let options: Vec<i64> = (0..50).collect();
     let program = [choose(&options), Stmt::Concretise(0), Stmt::Require(Cond('>', 0, 49))];

@@ -114,10 +114,11 @@ impl Term {
     /// That both are defined and equal.
     pub(super) fn same(&self, other: &Self) -> Lit {
         let mut ways = vec![self.yes.both(&other.yes), self.no.both(&other.no)];
-        if let (Some((is_a, a, x)), Some((is_b, b, y))) = (&self.number, &other.number) {
-            if x.0 <= y.1 && y.0 <= x.1 {
-                ways.push(Lit::all([is_a, is_b, &Lit::Is(a.eq(b))]));
-            }
+        if let (Some((is_a, a, x)), Some((is_b, b, y))) = (&self.number, &other.number)
+            && x.0 <= y.1
+            && y.0 <= x.1
+        {
+            ways.push(Lit::all([is_a, is_b, &Lit::Is(a.eq(b))]));
         }
         for (lit, value) in &self.others {
             ways.extend(other.others.iter().filter(|(_, have)| have == value).map(|(second, _)| lit.both(second)));

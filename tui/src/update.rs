@@ -352,14 +352,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             state.focus = state.focus.saturating_add(usize::from(state.size.1 / 2));
             clamp_focus(state);
         }
-        Action::Filter => {
-            let filter = state.avm.filter_mut(state.screen).map(|filter| filter.clone());
-            if filter.is_none() {
-                go(state, Screen::Events);
-            }
-            let before = filter.unwrap_or_else(|| state.filter.clone());
-            state.prompt = Some(Prompt { kind: PromptKind::Filter, text: before.clone(), before });
-        }
+        Action::Filter => filter(state),
         Action::Command => open_command(state, String::new()),
         Action::OpenFile => open_command(state, "open ".into()),
         Action::Help => {
@@ -385,16 +378,32 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
         | Action::Newest => travel(state, action),
         Action::Pause | Action::Step | Action::Resume | Action::Interval => return steer(state, action),
         Action::VoteYes | Action::VoteNo => return vote(state, action == Action::VoteYes),
-        Action::Drain => {
-            let draining = state.now().and_then(|now| now.cluster.as_ref()).map(|cluster| cluster.draining);
-            match draining {
-                Some(draining) => return ask(state, Request::Drain { on: !draining }),
-                None => note(state, "this node belongs to no cluster".into(), true),
-            }
-        }
+        Action::Drain => return drain(state),
         _ => on_map(state, action),
     }
     None
+}
+
+/// The filter of the list shown; of the event log on screens without one.
+fn filter(state: &mut State) {
+    let filter = state.avm.filter_mut(state.screen).map(|filter| filter.clone());
+    if filter.is_none() {
+        go(state, Screen::Events);
+    }
+    let before = filter.unwrap_or_else(|| state.filter.clone());
+    state.prompt = Some(Prompt { kind: PromptKind::Filter, text: before.clone(), before });
+}
+
+/// Drains the node, or ends that.
+fn drain(state: &mut State) -> Option<Effect> {
+    let draining = state.now().and_then(|now| now.cluster.as_ref()).map(|cluster| cluster.draining);
+    match draining {
+        Some(draining) => ask(state, Request::Drain { on: !draining }),
+        None => {
+            note(state, "this node belongs to no cluster".into(), true);
+            None
+        }
+    }
 }
 
 fn open_command(state: &mut State, text: String) {

@@ -272,7 +272,11 @@ pub(super) fn same(store: &Store, model: &Model) {
     assert_eq!(store.vars().len(), model.domains.len());
     for (at, values) in model.domains.iter().enumerate() {
         let v = VarId(at as u32 + 1);
-        assert!(values.iter().all(|value| store.refuted(v, value) == model.refuted(v, value)), "{:?}", model.refutations);
+        assert!(
+            values.iter().all(|value| store.refuted(v, value) == model.refuted(v, value)),
+            "{:?}",
+            model.refutations
+        );
     }
     assert_eq!(store.constraints(), model.constraints);
 }

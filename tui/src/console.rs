@@ -396,6 +396,7 @@ fn translate(input: event::Event) -> Option<Event> {
 mod tests {
     use super::*;
     use control::api::Reply;
+    use control::avm::{AvmReply, Listing, Query};
     use control::page::{EventsPage, HostPage, MAGIC, NodePage, VERSION};
     use control::{Snapshot, SourceError};
 
@@ -411,6 +412,52 @@ mod tests {
         fn send(&mut self, _: &Request) -> Result<Reply, SteerError> {
             Err(SteerError::Refused { reason: "no".into() })
         }
+    }
+
+    struct Counting(std::sync::mpsc::Sender<AvmRequest>);
+
+    impl Steering for Counting {
+        fn send(&mut self, _: &Request) -> Result<Reply, SteerError> {
+            Err(SteerError::Refused { reason: "no".into() })
+        }
+
+        fn avm(&mut self, request: &AvmRequest) -> Result<AvmReply, SteerError> {
+            drop(self.0.send(request.clone()));
+            Ok(AvmReply::Executions(Listing::head(Vec::new(), 7)))
+        }
+    }
+
+    /// Aim: what a screen wants to know is asked at once when it is new, else once a second, and never twice at a time; a change
+    /// goes out meanwhile.
+    #[test]
+    fn a_look_is_asked_at_once_and_then_once_a_second() {
+        let (told, asked) = std::sync::mpsc::channel();
+        let mut asker = Asker::new(Box::new(Counting(told)));
+        let answer = |asker: &mut Asker| {
+            for _ in 0..10_000 {
+                if let Some(event) = asker.answer() {
+                    return event;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            panic!("no answer");
+        };
+        let ps = || Some(AvmRequest::Ps { query: Query::default() });
+        asker.look(None, 0);
+        asker.look(ps(), 5);
+        asker.look(ps(), 6);
+        assert!(matches!(answer(&mut asker), Event::Details(_)));
+        asker.look(ps(), 5 + LOOK_NS - 1);
+        asker.look(Some(AvmRequest::Solver {}), 5 + LOOK_NS - 1);
+        assert!(matches!(answer(&mut asker), Event::Details(_)));
+        asker.look(Some(AvmRequest::Solver {}), 5 + 2 * LOOK_NS - 1);
+        assert_eq!(asker.ask_avm(AvmRequest::Kill { id: "x1".into() }).map(|_| ()), None);
+        assert!(matches!(answer(&mut asker), Event::Details(_)));
+        assert!(matches!(answer(&mut asker), Event::AvmAnswered(_)));
+        drop(asker);
+        let all: Vec<AvmRequest> = asked.iter().collect();
+        let kill = AvmRequest::Kill { id: "x1".into() };
+        assert_eq!(all, [ps().expect("some"), AvmRequest::Solver {}, AvmRequest::Solver {}, kill]);
     }
 
     /// Aim: a console without an agent opens a recording and comes back; a file that is none leaves everything as it is.

@@ -33,7 +33,7 @@ pub struct Config {
     pub executions: u32,
     /// Most objects.
     pub objects: u64,
-    /// Most nested calls; and twice as many function frames.
+    /// Most nested calls; and four times as many function frames.
     pub call_depth: u32,
     /// Operations of one quantum.
     pub quantum_ops: u32,

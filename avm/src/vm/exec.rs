@@ -354,6 +354,17 @@ impl Exec {
         }
     }
 
+    pub(super) fn finished_all(&self) -> Vec<(u64, u64, bool)> {
+        self.finished.iter().map(|run| (run.first, run.count, run.committed)).collect()
+    }
+
+    pub(super) fn finished_set(&mut self, all: &[(u64, u64, bool)]) {
+        self.finished = all
+            .iter()
+            .map(|(first, count, committed)| Finished { first: *first, count: *count, committed: *committed })
+            .collect();
+    }
+
     /// A place to go back to: the running frame as it is, to go on at `pc`.
     pub(super) fn checkpoint(&mut self, code: &super::loaded::Code, heap: &mut Heap, pc: u32) -> Checkpoint {
         let mut frame = self.frame();
@@ -420,7 +431,7 @@ impl Exec {
     }
 
     /// First register above all windows of the frames from `lowest` on; they overlap.
-    fn upper(&self, code: &super::loaded::Code, lowest: usize) -> usize {
+    pub(super) fn upper(&self, code: &super::loaded::Code, lowest: usize) -> usize {
         let reach = self
             .frames
             .iter()

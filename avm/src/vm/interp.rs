@@ -270,7 +270,7 @@ pub(super) fn run(world: &mut World, code: &Code, x: &mut Exec) -> Exit {
                     _ => {}
                 },
                 Op::Invoke { dst, start, function } => {
-                    if x.frames.len() < 2 * world.config.call_depth as usize {
+                    if x.frames.len() < super::slow::FRAMES * world.config.call_depth as usize {
                         let number = func.functions + u32::from(function);
                         x.frames[top].pc = pc as u32;
                         enter(world, code, x, number, base + start as usize, dst, Enter::Invoke);

@@ -79,7 +79,7 @@ impl Lane {
             }
         }
         world.heap.allow(usize::MAX);
-        let number = self.code.load(&mut world.heap, &mut world.names, module)?;
+        let number = self.code.load(&mut world.heap, &mut world.names, verified)?;
         let functions = self.code.modules[number as usize].functions;
         for pure in &module.pures {
             let function = Value::word32(T_FUNCTION, functions + u32::from(pure.function));

@@ -8,7 +8,7 @@ use super::config::LoadError;
 use super::convert::{Names, from_val};
 use super::heap::Heap;
 use super::word::Value;
-use crate::code::{MessageShape, Module, Op, Place};
+use crate::code::{ContentHash, MessageShape, Module, Op, Place, Verified};
 
 /// A function, by its number over all modules.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,7 @@ pub(super) struct Behaviour {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) module: Arc<Module>,
+    pub(super) hash: ContentHash,
     pub(super) functions: u32,
     behaviours: HashMap<Arc<str>, u32>,
 }
@@ -52,8 +53,8 @@ pub(super) struct Code {
 
 impl Code {
     /// Appends a module.
-    pub(super) fn load(&mut self, heap: &mut Heap, names: &mut Names, module: &Arc<Module>) -> Result<u32, LoadError> {
-        let module = module.clone();
+    pub(super) fn load(&mut self, heap: &mut Heap, names: &mut Names, verified: &Verified) -> Result<u32, LoadError> {
+        let module = verified.module().clone();
         let ops: usize = module.functions.iter().map(|function| function.code.len()).sum();
         let fits = |len: usize, more: usize| len.checked_add(more).is_some_and(|sum| sum < u32::MAX as usize);
         if !fits(self.ops.len(), ops) || !fits(self.constants.len(), module.constants.len()) {
@@ -96,7 +97,7 @@ impl Code {
             self.by_name.insert(full, at);
         }
         self.latest.insert(module.name.clone(), number);
-        self.modules.push(Loaded { module, functions, behaviours });
+        self.modules.push(Loaded { module, hash: verified.hash(), functions, behaviours });
         Ok(number)
     }
 

@@ -17,6 +17,7 @@ mod label;
 mod lane;
 mod loaded;
 mod pure;
+mod saved;
 mod search;
 mod slow;
 pub mod solo;
@@ -28,10 +29,14 @@ mod tx;
 mod word;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use compose::{Composition, Segment};
 pub use config::{
     Config, Decision, Envelope, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output, Quantum, Refused,
     StackEntry, Start, StartError, Status, Why,
 };
 pub use lane::Lane;
+pub use saved::SavedExecution;
 pub use travel::Saved;

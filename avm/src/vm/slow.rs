@@ -10,6 +10,9 @@ use super::world::{Did, Flow, World};
 use crate::code::Op;
 use crate::error::{IntrospectError, ProgramError};
 
+/// Frames of functions for every nested call.
+pub(super) const FRAMES: usize = 4;
+
 impl World {
     /// One operation; the frame's counter stands behind it.
     pub(super) fn step(&mut self, code: &Code, x: &mut Exec, op: Op) -> Flow {
@@ -210,7 +213,7 @@ impl World {
         base: usize,
         dst: u8,
     ) -> Result<(), Fault> {
-        if x.frames.len() >= 2 * self.config.call_depth as usize {
+        if x.frames.len() >= FRAMES * self.config.call_depth as usize {
             return Err(self.too_deep());
         }
         enter(self, code, x, function, base, dst, Enter::Invoke);
@@ -286,7 +289,7 @@ impl World {
             );
             return Err(ProgramError::Type(text).into());
         }
-        if x.frames.len() >= 2 * self.config.call_depth as usize {
+        if x.frames.len() >= FRAMES * self.config.call_depth as usize {
             return Err(self.too_deep());
         }
         x.reserve(base);
@@ -309,7 +312,8 @@ impl World {
                 self.leave(code, x);
                 return self.scry_returned(code, x, value, frame.dst);
             }
-            Enter::Invoke | Enter::Pure => {}
+            Enter::Pure => x.pures -= 1,
+            Enter::Invoke => {}
         }
         self.leave(code, x);
         x.set(&mut self.heap, frame.dst, value);

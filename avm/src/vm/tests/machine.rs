@@ -1,0 +1,155 @@
+//! Depth, fuel, memory, sharing, determinism.
+
+use super::{close, config, main, run, run_with, short, solo, solo_with};
+use crate::vm::{Config, Start};
+
+const PING_PONG: &str = r#"
+fn main(most: int) {
+    let o0 = create pong
+    let o1 = create ping
+    call o1 ["Ping", 0, o0, most]
+}"#;
+
+#[test]
+fn a_hundred_thousand_nested_calls_take_no_host_stack() {
+    let start = Start { args: vec![99_999.into()], ..main() };
+    let config = Config { heap_bytes: 64 << 20, ..config() };
+    let (result, trace) = run_with(PING_PONG, config, &start);
+    assert_eq!(result, r#""ping-continue""#);
+    assert_eq!(trace.lines().count(), 100_002);
+}
+
+#[test]
+fn one_call_more_is_an_error() {
+    let start = Start { args: vec![100.into()], ..main() };
+    let deep = Config { call_depth: 100, ..config() };
+    assert!(run_with(PING_PONG, deep, &start).0.starts_with("ErrContextUnavailable"));
+    let enough = Config { call_depth: 101, ..config() };
+    assert_eq!(run_with(PING_PONG, enough, &start).0, r#""ping-continue""#);
+}
+
+#[test]
+fn a_hundred_thousand_nested_functions() {
+    let functions =
+        "fn down(n: int) -> int { if n == 0 { 0 } else { 1 + down(n - 1) } }\nfn main() -> int { down(99990) }";
+    assert_eq!(run(functions).0, "99990");
+    let without_end = "fn down(n: int) -> int { 1 + down(n) }\nfn main() -> int { down(1) }";
+    assert!(run(without_end).0.starts_with("ErrContextUnavailable"));
+}
+
+#[test]
+fn fuel_ends() {
+    let start = Start { fuel: Some(10_000), ..main() };
+    let (result, trace) = run_with("fn main() { while true { self } }", config(), &start);
+    assert_eq!(result, "ErrProgramFuel fuel is used up after 10000 operations");
+    assert_eq!(trace, "ERR ErrProgramFuel");
+}
+
+#[test]
+fn memory_ends_and_nothing_is_lost() {
+    let functions = r#"
+fn main() {
+    let mut all = []
+    while true { all = [all, all, "0123456789abcdef"] }
+}"#;
+    assert!(run(functions).0.starts_with("ErrProgramMemory"));
+    let wide = r#"
+fn main() {
+    let mut all = [1]
+    while true { all = all ++ all }
+}"#;
+    assert!(run(wide).0.starts_with("ErrProgramMemory"));
+    let kept = r#"
+fn main() {
+    let mut all = []
+    while true { all = push(all, range(0, 1000)) }
+}"#;
+    let tight = Config { memory_bytes: 1 << 20, ..config() };
+    assert!(run_with(kept, tight, &main()).0.starts_with("ErrProgramMemory"));
+}
+
+#[test]
+fn the_same_inputs_give_the_same_trace() {
+    let functions = r#"
+fn main() -> list {
+    let os = map(1..5, |_| create acc at %c1)
+    for i in 0..<200 {
+        os[random(5)].deposit(random(100))
+    }
+    map(os, |o| o.balance())
+}"#;
+    let start = Start { seed: 7, ..main() };
+    let one = run_with(functions, config(), &start);
+    assert_eq!(one, run_with(functions, config(), &start));
+    let small = Config { quantum_ops: 3, ..config() };
+    assert_eq!(one, run_with(functions, small, &start));
+    let other = Start { seed: 8, ..main() };
+    assert_ne!(one, run_with(functions, config(), &other));
+}
+
+#[test]
+fn calls_of_many_quanta_are_atomic() {
+    let functions = r#"
+behaviour slow {
+    state n = 0
+    on work() -> int {
+        let before = n
+        let mut i = 0
+        for k in 0..<300 { i += 1 }
+        n = before + 1
+        n
+    }
+    on get() -> int { n }
+}
+fn setup() -> object { create slow }
+fn main(o: object) { for k in 0..<10 { o.work() } }"#;
+    let mut solo = solo_with(Config { quantum_ops: 64, ..config() }, functions);
+    let o = solo.run(&Start::new("kit", "setup")).unwrap_or_else(|error| panic!("{error}"));
+    let o = o.result.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let start = Start { args: vec![o], ..main() };
+    let all: Vec<_> = (0..4).map(|_| solo.lane.start(&start).unwrap_or_else(|error| panic!("{error}"))).collect();
+    let mut running = all.clone();
+    while !running.is_empty() {
+        running.retain(|execution| solo.step(*execution) == Some(false));
+    }
+    for execution in all {
+        let finished = solo.finish(execution);
+        assert_eq!(finished.trace.len(), 10, "{:?}", short(&finished));
+    }
+    assert_eq!(solo.lane.state(crate::id::ObjectId(0)).map(|state| state.to_string()).as_deref(), Some("[40]"));
+    close(solo.lane);
+}
+
+#[test]
+fn blocking_receive_waits() {
+    let functions = r#"
+fn main() -> list { [receive(), receive()] }"#;
+    let mut solo = solo(functions);
+    let execution = solo.lane.start(&Start { blocking: true, ..main() }).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(solo.step(execution), None);
+    for number in [1, 2] {
+        let message = crate::Val::from(number);
+        solo.lane
+            .input(crate::vm::Input::RootMessage { to: execution, message })
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert_eq!(short(&solo.finish(execution)).0, "[1, 2]");
+    close(solo.lane);
+}
+
+#[test]
+fn replicas_diverge_and_freeze_reconciles() {
+    let functions = r#"
+fn main() -> list {
+    let o = create ctr at %c1
+    o.inc()
+    teleport(@m2)
+    let fetched = fetch(o)
+    let there = o.inc()
+    teleport(@m1)
+    let here = o.get()
+    let frozen = freeze(o)
+    [fetched, there, here, frozen, o.get()]
+}"#;
+    assert_eq!(run(functions).0, "[true, 2, 1, just true, 2]");
+}

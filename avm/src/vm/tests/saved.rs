@@ -1,0 +1,87 @@
+//! Saved executions go on elsewhere with the same result (`avm:11` R4).
+
+use super::{close, config, main, short, solo_with};
+use crate::error::{AvmError, MachineError};
+use crate::vm::{Config, SavedExecution};
+
+const PROGRAM: &str = r#"
+fn total_of(xs: list, f) -> int {
+    let mut total = 0
+    for x in xs { total += f(x) }
+    total
+}
+fn main() -> list {
+    setState(["kept"])
+    let k = 3
+    let v = newVar([1, 2, 3, 4])
+    narrow(v, [2, 3])
+    note "begun"
+    let total = total_of(range(0, 40), |x| x * k)
+    let c = reifyContext()
+    [total, random(1000), getState(), domainOf(v), newVar([1]) != v, c[4]]
+}"#;
+
+fn elsewhere(machine: &str) -> Config {
+    Config { quantum_ops: 5, machine: machine.into(), ..config() }
+}
+
+#[test]
+fn a_saved_execution_goes_on_elsewhere() {
+    let mut whole = solo_with(elsewhere("m1"), PROGRAM);
+    let execution = whole.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+    let (result, trace) = short(&whole.finish(execution));
+    for quanta in [0, 1, 7, 20, 40, 60] {
+        let mut here = solo_with(elsewhere("m1"), PROGRAM);
+        let execution = here.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+        (0..quanta).for_each(|_| {
+            here.step(execution);
+        });
+        let saved = here.lane.export(execution).unwrap_or_else(|error| panic!("{error}"));
+        let text = serde_json::to_string(&saved).unwrap_or_else(|error| panic!("{error}"));
+        let saved: SavedExecution = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
+        close(here.lane);
+        let mut there = solo_with(elsewhere("m2"), PROGRAM);
+        let execution = there.lane.import(&saved).unwrap_or_else(|error| panic!("{error}"));
+        let (moved_result, moved_trace) = short(&there.finish(execution));
+        assert_eq!(moved_result, result);
+        let lines: Vec<&str> = moved_trace.lines().filter(|line| *line != "EM m1 m2").collect();
+        assert_eq!(lines.join("\n"), trace);
+        assert_eq!(moved_trace.lines().count(), lines.len() + 1);
+        close(there.lane);
+    }
+}
+
+#[test]
+fn no_execution_moves_during_a_transaction() {
+    let mut solo = solo_with(elsewhere("m1"), "fn main() {\n beginTx()\n while true { self }\n}");
+    let execution = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+    (0..5).for_each(|_| {
+        solo.step(execution);
+    });
+    assert_eq!(solo.lane.export(execution).err(), Some(AvmError::Machine(MachineError::TeleportDuringTx)));
+    assert!(solo.lane.terminate(execution));
+    assert!(super::trace(&solo.lane.trace(execution)).ends_with("TA t0"));
+    close(solo.lane);
+}
+
+#[test]
+fn held_executions_go_on() {
+    let mut solo = solo_with(elsewhere("m1"), PROGRAM);
+    let execution = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(solo.lane.suspend(execution));
+    assert_eq!(solo.step(execution), None);
+    assert!(solo.lane.resume(execution));
+    assert!(short(&solo.finish(execution)).0.starts_with("[2340, "));
+    close(solo.lane);
+}
+
+#[test]
+fn children_end_with_their_parent() {
+    let mut solo = solo_with(elsewhere("m1"), "fn main() { while true { self } }");
+    let parent = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+    let child = super::Start { parent: Some(parent), ..main() };
+    let child = solo.lane.start(&child).unwrap_or_else(|error| panic!("{error}"));
+    assert!(solo.lane.terminate(parent));
+    assert!(matches!(solo.lane.result(child), Some(Err(_))));
+    close(solo.lane);
+}

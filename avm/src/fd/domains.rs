@@ -178,7 +178,18 @@ impl Domains {
     /// Takes one place out of a domain.
     #[inline]
     pub(super) fn remove(&mut self, slot: u32, place: usize, cause: u32) -> Result<(), Fail> {
-        let at = self.spans[slot as usize].start as usize + place / 64;
+        self.remove_at(slot, place as i64, cause)
+    }
+
+    /// Takes one place out of a domain, if it is a place at all.
+    #[inline]
+    pub(super) fn remove_at(&mut self, slot: u32, place: i64, cause: u32) -> Result<(), Fail> {
+        let span = self.spans[slot as usize];
+        if place as u64 >= u64::from(span.len) {
+            return Ok(());
+        }
+        let place = place as usize;
+        let at = span.start as usize + place / 64;
         let bit = 1 << (place % 64);
         let old = self.words[at];
         if old & bit == 0 {
@@ -202,7 +213,17 @@ impl Domains {
         if !self.has(slot, place) {
             return Err(Fail(cause));
         }
-        for word in 0..self.spans[slot as usize].words as usize {
+        let span = self.spans[slot as usize];
+        if span.words == 1 {
+            let (at, size) = (span.start as usize, self.sizes[slot as usize]);
+            if size > 1 {
+                self.trail.push(Entry { old: self.words[at], word: span.start, slot, cause, size: size | FIXED });
+                self.words[at] = 1 << place;
+                self.sizes[slot as usize] = 1;
+            }
+            return Ok(());
+        }
+        for word in 0..span.words as usize {
             let bit = if word == place / 64 { 1 << (place % 64) } else { 0 };
             self.keep(slot, word, bit, cause)?;
         }

@@ -1,17 +1,35 @@
 //! Propagation to the fixpoint. The trail is the queue of events: what was written since the last event read is what happened.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::domains::{Domains, Fail, STATE};
-use super::prop::{LEVELS, Prop, differ};
+use super::prop::{LEVELS, Prop};
 use super::universe::Map;
 
-/// Acts when a variable is fixed: what it maps to leaves `other`.
+/// Acts when a variable is fixed: what it maps to leaves `other`. Kept small: a search goes through these more than anything else.
 #[derive(Debug, Clone)]
 struct Watch {
     other: u32,
     cause: u32,
-    map: Map,
+    step: Step,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Shift(i32),
+    Table(Box<Arc<[u32]>>),
+}
+
+impl Watch {
+    fn new(other: u32, cause: u32, map: &Map) -> Self {
+        let step = match map {
+            // Further than any place: reaches none.
+            Map::Shift(shift) => Step::Shift(i32::try_from(*shift).unwrap_or(i32::MIN)),
+            Map::Table(table) => Step::Table(Box::new(table.clone())),
+        };
+        Self { other, cause, step }
+    }
 }
 
 /// Domains, propagators and who waits for what.
@@ -45,8 +63,8 @@ impl Engine {
     pub(super) fn add(&mut self, prop: Prop) {
         let number = self.props.len() as u32;
         if let Prop::Differ { x, y, from_x, from_y } = &prop {
-            self.watches[*x as usize].push(Watch { other: *y, cause: number, map: from_x.clone() });
-            self.watches[*y as usize].push(Watch { other: *x, cause: number, map: from_y.clone() });
+            self.watches[*x as usize].push(Watch::new(*y, number, from_x));
+            self.watches[*y as usize].push(Watch::new(*x, number, from_y));
         }
         if let Prop::AllDiff(all) = &prop {
             all.slots().enumerate().for_each(|(at, slot)| self.cliques[slot as usize].push((number, at as u32)));
@@ -153,8 +171,13 @@ impl Engine {
     }
 
     fn on_fixed(&mut self, slot: u32) -> Result<(), Fail> {
+        let place = self.domains.first(slot);
         for watch in &self.watches[slot as usize] {
-            differ(&mut self.domains, slot, watch.other, &watch.map, watch.cause)?;
+            let there = match &watch.step {
+                Step::Shift(shift) => place as i64 + i64::from(*shift),
+                Step::Table(table) => table.get(place).map_or(-1, |there| i64::from(*there)),
+            };
+            self.domains.remove_at(watch.other, there, watch.cause)?;
         }
         for (number, at) in &self.cliques[slot as usize] {
             if let Prop::AllDiff(all) = &self.props[*number as usize] {

@@ -63,10 +63,12 @@ impl AllDiff {
         let fixed = &self.members[position];
         let Some(value) = fixed.to.get(domains.first(fixed.slot), self.values) else { return Ok(()) };
         for (at, member) in self.members.iter().enumerate() {
-            if at != position
-                && let Some(place) = member.from.get(value, domains.len(member.slot))
-            {
-                domains.remove(member.slot, place, cause)?;
+            if at != position {
+                let place = match &member.from {
+                    Map::Shift(shift) => value as i64 + shift,
+                    Map::Table(table) => i64::from(table[value]),
+                };
+                domains.remove_at(member.slot, place, cause)?;
             }
         }
         Ok(())

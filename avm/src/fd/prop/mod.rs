@@ -89,7 +89,7 @@ impl Prop {
 
 /// When `fixed` is fixed, takes what it maps to out of `other`.
 #[inline]
-pub(super) fn differ(domains: &mut Domains, fixed: u32, other: u32, map: &Map, cause: u32) -> Result<(), Fail> {
+fn differ(domains: &mut Domains, fixed: u32, other: u32, map: &Map, cause: u32) -> Result<(), Fail> {
     if !domains.fixed(fixed) {
         return Ok(());
     }

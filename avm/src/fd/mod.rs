@@ -16,6 +16,7 @@ mod domains;
 mod encode;
 mod engine;
 mod explain;
+mod fuzz;
 mod label;
 mod limits;
 mod prop;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use constraint::Constraint;
 pub use explain::{Attempt, Explanation};
+pub use fuzz::fuzz_operations;
 pub use label::Label;
 pub use limits::{Changes, Inconsistent, Limit, Limits, Refusal};
 pub use saved::Saved;

@@ -4,7 +4,7 @@
 use super::model::{Rng, constraint, domain};
 use super::{ints, left, post, var};
 use crate::fd::search::{Branching, Progress, Search};
-use crate::fd::{Attempt, Constraint, Label, Limit, Limits, Mark, Refusal, Saved, Store};
+use crate::fd::{Attempt, Constraint, Label, Limit, Limits, Mark, Refusal, Saved, Store, fuzz_operations};
 use crate::id::VarId;
 use crate::value::{INT_MAX, INT_MIN, Val};
 
@@ -128,6 +128,17 @@ fn nothing_a_program_does_breaks_a_store() {
         search.leave(&mut store);
         assert_eq!(store.save(), saved);
     }
+}
+
+#[test]
+fn bytes_as_operations_break_nothing() {
+    let mut rng = Rng(29);
+    let mut taken = 0;
+    for _ in 0..6000 {
+        let bytes: Vec<u8> = (0..rng.below(300)).map(|_| rng.next() as u8).collect();
+        taken += fuzz_operations(&bytes);
+    }
+    assert!(taken > 50_000, "{taken}");
 }
 
 #[test]

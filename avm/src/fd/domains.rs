@@ -68,7 +68,7 @@ impl Domains {
         let len = universe.len();
         let span = Span { start: self.words.len() as u32, words: len.div_ceil(64) as u32, len: len as u32 };
         self.words.extend((0..span.words).map(|_| u64::MAX));
-        if let Some(last) = self.words.last_mut().filter(|_| len % 64 != 0) {
+        if let Some(last) = self.words.last_mut().filter(|_| !len.is_multiple_of(64)) {
             *last = (1 << (len % 64)) - 1;
         }
         self.spans.push(span);

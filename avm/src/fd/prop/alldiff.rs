@@ -292,69 +292,49 @@ fn match_small(masks: &[u64; SMALL], open: &[u8], mates: &mut [u8; SMALL], owner
     Some(used)
 }
 
+/// Positions of the bits of a word.
+fn each(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(at)
+    })
+}
+
 /// For each used value, the values its owner may keep.
 fn keep_small(masks: &[u64; SMALL], used: u64, free: u64, owner: &[u8; SMALL]) -> [u64; SMALL] {
-    let mut reach = [0u64; SMALL];
+    let arcs = |value: usize| masks[usize::from(owner[value])];
     let mut closed = used;
     // Whoever can move on to a free value, at one or more removes, may move; its old value becomes free then.
     let mut ends = free;
     let mut grown = free != 0;
     while grown {
         grown = false;
-        let mut left = closed;
-        while left != 0 {
-            let value = left.trailing_zeros() as usize;
-            left &= left - 1;
-            if masks[usize::from(owner[value])] & ends != 0 {
+        for value in each(closed) {
+            if arcs(value) & ends != 0 {
                 ends |= 1 << value;
                 closed &= !(1 << value);
-                reach[value] = u64::MAX;
                 grown = true;
             }
         }
     }
-    // From those that cannot: the transitive closure, then what leads back.
-    let mut left = closed;
-    while left != 0 {
-        let value = left.trailing_zeros() as usize;
-        left &= left - 1;
-        reach[value] = masks[usize::from(owner[value])];
-    }
-    let mut through = closed;
-    while through != 0 {
-        let middle = through.trailing_zeros() as usize;
-        through &= through - 1;
+    // One that can move keeps only values that are free or become so.
+    let mut stays = [ends; SMALL];
+    // The others: the transitive closure, then what leads back.
+    let mut reach = [0u64; SMALL];
+    each(closed).for_each(|value| reach[value] = arcs(value));
+    for middle in each(closed) {
         let onward = reach[middle];
-        let mut left = closed;
-        while left != 0 {
-            let value = left.trailing_zeros() as usize;
-            left &= left - 1;
+        for value in each(closed) {
             if reach[value] >> middle & 1 != 0 {
                 reach[value] |= onward;
             }
         }
     }
-    let mut stays = reach;
-    let mut left = closed;
-    while left != 0 {
-        let value = left.trailing_zeros() as usize;
-        left &= left - 1;
-        stays[value] = 1 << value;
-        let mut onward = masks[usize::from(owner[value])];
-        while onward != 0 {
-            let other = onward.trailing_zeros() as usize;
-            onward &= onward - 1;
-            if reach[other] >> value & 1 != 0 {
-                stays[value] |= 1 << other;
-            }
-        }
-    }
-    // One that can move to a free end keeps only values that are free or become so.
-    let mut left = used & !closed;
-    while left != 0 {
-        let value = left.trailing_zeros() as usize;
-        left &= left - 1;
-        stays[value] = ends;
+    for value in each(closed) {
+        stays[value] = each(arcs(value))
+            .filter(|other| reach[*other] >> value & 1 != 0)
+            .fold(1 << value, |all, other| all | 1 << other);
     }
     stays
 }

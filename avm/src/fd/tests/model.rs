@@ -281,93 +281,94 @@ pub(super) fn same(store: &Store, model: &Model) {
     assert_eq!(store.constraints(), model.constraints);
 }
 
+/// What the store said to an operation, and the model after it.
+type Outcome = (Result<Vec<VarId>, crate::fd::Refusal>, Model);
+
+fn distinct(values: Vec<Val>) -> Vec<Val> {
+    let mut kept: Vec<Val> = Vec::new();
+    values.into_iter().for_each(|value| {
+        if !kept.contains(&value) {
+            kept.push(value);
+        }
+    });
+    kept
+}
+
+fn new_var(rng: &mut Rng, store: &mut Store, model: &mut Model) {
+    let values = domain(rng);
+    assert_eq!(store.new_var(&values), Ok(VarId(model.domains.len() as u32 + 1)));
+    model.domains.push(distinct(values));
+}
+
+fn refute(rng: &mut Rng, store: &mut Store, model: &mut Model) {
+    let vars = model.domains.len();
+    let pick = |_| {
+        let v = VarId(1 + rng.below(vars) as u32);
+        (v, rng.pick(model.domain(v)))
+    };
+    let combination: Vec<(VarId, Val)> = (0..1 + vars / 2).map(pick).collect();
+    assert_eq!(store.refute(&combination), Ok(()));
+    model.refutations.push(combination);
+}
+
+/// Narrows, assigns or posts; the model's domains are not closed yet.
+fn operation(rng: &mut Rng, store: &mut Store, model: &Model) -> Outcome {
+    let target = VarId(1 + rng.below(model.domains.len()) as u32);
+    let mut next = model.clone();
+    let said = match rng.below(9) {
+        0 | 1 => {
+            let values: Vec<Val> = (0..6).map(|_| pool(rng, false)).collect();
+            next.domains[target.0 as usize - 1].retain(|value| values.contains(value));
+            store.narrow(target, &values)
+        }
+        2 | 3 => {
+            let value = rng.pick(model.domain(target));
+            next.domains[target.0 as usize - 1] = vec![value.clone()];
+            store.try_assign(target, &value)
+        }
+        _ => {
+            let constraint = constraint(rng, model.domains.len());
+            next.constraints.push(constraint.clone());
+            assert_eq!(Constraint::from_val(&constraint.to_val()), Ok(constraint.clone()));
+            store.post(constraint)
+        }
+    };
+    (said, next)
+}
+
 #[test]
 fn every_operation_reaches_the_fixpoint_and_is_undone_exactly() {
-    // avm:8.2 strength, failed operations change nothing, changes are reported; avm:8.4 marks restore.
+    // avm:8.2 strength, failed operations change nothing, changes are reported; avm:8.4 marks restore, refutations.
     let mut rng = Rng(1);
     let (mut accepted, mut refused, mut undone) = (0, 0, 0);
     for _ in 0..6000 {
-        let mut store = Store::default();
-        let mut model = Model::new();
-        let mut marks = Vec::new();
-        for _ in 0..1 + rng.below(4) {
-            let values = domain(&mut rng);
-            assert_eq!(store.new_var(&values), Ok(VarId(model.domains.len() as u32 + 1)));
-            model.domains.push(Vec::new());
-            let kept = model.domains.last_mut().expect("pushed");
-            values.into_iter().for_each(|value| {
-                if !kept.contains(&value) {
-                    kept.push(value)
-                }
-            });
-        }
+        let (mut store, mut model, mut marks) = (Store::default(), Model::new(), Vec::new());
+        (0..1 + rng.below(4)).for_each(|_| new_var(&mut rng, &mut store, &mut model));
         for _ in 0..8 {
-            let vars = model.domains.len();
-            let target = VarId(1 + rng.below(vars) as u32);
-            let mut next = model.clone();
-            let outcome = match rng.below(12) {
-                0 => {
-                    marks.push((store.mark(), model.clone()));
-                    continue;
-                }
+            match rng.below(12) {
+                0 => marks.push((store.mark(), model.clone())),
                 1 if !marks.is_empty() => {
-                    let keep = rng.below(marks.len());
-                    marks.truncate(keep + 1);
-                    assert!(store.undo_to(&marks[keep].0));
-                    model = marks[keep].1.clone();
-                    same(&store, &model);
+                    marks.truncate(rng.below(marks.len()) + 1);
+                    let (mark, then) = &marks[marks.len() - 1];
+                    assert!(store.undo_to(mark));
+                    model = then.clone();
                     undone += 1;
-                    continue;
                 }
-                2 if vars < 5 => {
-                    let values = domain(&mut rng);
-                    assert_eq!(store.new_var(&values), Ok(VarId(vars as u32 + 1)));
-                    let mut kept: Vec<Val> = Vec::new();
-                    values.into_iter().for_each(|value| {
-                        if !kept.contains(&value) {
-                            kept.push(value)
-                        }
-                    });
-                    model.domains.push(kept);
-                    continue;
-                }
-                11 => {
-                    let pick = |_| {
-                        let v = VarId(1 + rng.below(vars) as u32);
-                        (v, rng.pick(model.domain(v)))
-                    };
-                    let combination: Vec<(VarId, Val)> = (0..1 + vars / 2).map(pick).collect();
-                    assert_eq!(store.refute(&combination), Ok(()));
-                    model.refutations.push(combination);
-                    same(&store, &model);
-                    continue;
-                }
-                3 | 4 => {
-                    let values: Vec<Val> = (0..6).map(|_| pool(&mut rng, false)).collect();
-                    next.domains[target.0 as usize - 1].retain(|value| values.contains(value));
-                    store.narrow(target, &values)
-                }
-                5 | 6 => {
-                    let value = rng.pick(model.domain(target));
-                    next.domains[target.0 as usize - 1] = vec![value.clone()];
-                    store.try_assign(target, &value)
-                }
+                2 if model.domains.len() < 5 => new_var(&mut rng, &mut store, &mut model),
+                3 => refute(&mut rng, &mut store, &mut model),
                 _ => {
-                    let constraint = constraint(&mut rng, vars);
-                    next.constraints.push(constraint.clone());
-                    assert_eq!(Constraint::from_val(&constraint.to_val()), Ok(constraint.clone()));
-                    store.post(constraint)
+                    let (said, mut next) = operation(&mut rng, &mut store, &model);
+                    let consistent = next.domains.iter().all(|domain| !domain.is_empty()) && next.close();
+                    assert_eq!(said.is_ok(), consistent, "{model:?} {:?}", next.constraints.last());
+                    if let Ok(changes) = said {
+                        let changed = (0..model.domains.len()).filter(|i| model.domains[*i] != next.domains[*i]);
+                        assert_eq!(changes, changed.map(|i| VarId(i as u32 + 1)).collect::<Vec<_>>());
+                        model = next;
+                        accepted += 1;
+                    } else {
+                        refused += 1;
+                    }
                 }
-            };
-            let consistent = next.domains.iter().all(|domain| !domain.is_empty()) && next.close();
-            assert_eq!(outcome.is_ok(), consistent, "{:?} {:?}", model, next.constraints.last());
-            if let Ok(changes) = outcome {
-                let changed = (0..vars).filter(|i| model.domains[*i] != next.domains[*i]);
-                assert_eq!(changes, changed.map(|i| VarId(i as u32 + 1)).collect::<Vec<_>>());
-                model = next;
-                accepted += 1;
-            } else {
-                refused += 1;
             }
             same(&store, &model);
         }

@@ -208,7 +208,9 @@ impl World {
             }
             self.field_at(of, key)
         } else {
-            self.elements(x, of)?;
+            if !of.is_list() {
+                return Err(type_error("a list or a record", kind(&self.heap, of)));
+            }
             let len = self.heap.len(of);
             self.index(x, key, len)?
         };

@@ -41,24 +41,36 @@ impl World {
         let mut short = [0; 8];
         let text = std::str::from_utf8(self.heap.text_bytes(name, &mut short)).unwrap_or_default();
         let found = self.pure_named(x, text);
-        let args = self.elements(x, args)?;
+        let args = self.settle(x, args);
+        if !args.is_list() {
+            return Err(type_error("a list", kind(&self.heap, args)));
+        }
         let Some((_, function)) = found else { return Ok(Did::Value(NOTHING)) };
         let (number, captured) = if function.is_ref() {
             (self.heap.child(function, 0).bits32(), self.heap.len(function) - 1)
         } else {
             (function.bits32(), 0)
         };
-        if usize::from(code.functions[number as usize].arity) != captured + args.len() {
+        let count = self.heap.len(args);
+        if usize::from(code.functions[number as usize].arity) != captured + count {
             return Ok(Did::Value(NOTHING));
         }
-        // The arguments stand in a list that the window may cover.
-        args.iter().for_each(|arg| {
-            self.heap.retain(*arg);
-        });
+        if x.frames.len() >= super::slow::FRAMES * self.config.call_depth as usize {
+            return Err(self.too_deep());
+        }
         let base = x.frame().base as usize + start as usize;
-        let entered = self.enter_value(code, x, function, &args, (base, dst, Enter::Pure));
-        args.into_iter().for_each(|arg| self.heap.release(arg));
-        entered?;
+        x.reserve(base);
+        // The window may cover the list.
+        self.heap.retain(args);
+        for at in 0..captured + count {
+            let value =
+                if at < captured { self.heap.child(function, at + 1) } else { self.heap.child(args, at - captured) };
+            self.heap.retain(value);
+            let before = std::mem::replace(&mut x.regs[base + at], value);
+            self.heap.release(before);
+        }
+        self.heap.release(args);
+        enter(self, code, x, number, base, dst, Enter::Pure);
         x.pures += 1;
         Ok(Did::Switched)
     }

@@ -125,7 +125,7 @@ impl Modules<'_> {
             let captured = all[1..].iter().map(|child| self.plain(world, *child)).collect();
             return Plain::Function { module, function, captured };
         }
-        children.extend(all.into_iter().map(|child| self.plain(world, child)));
+        let children = all.into_iter().map(|child| self.plain(world, child)).collect();
         Plain::Node(kind(&world.heap, value), children)
     }
 }
@@ -133,7 +133,7 @@ impl Modules<'_> {
 /// A value from its plain form; functions by the numbers their modules have here.
 fn value(world: &mut World, code: &Code, modules: &[u32], plain: &Plain, room: u16) -> Result<Value, Full> {
     let room = room.checked_sub(1).ok_or(Full(u64::from(MAX_DEPTH)))?;
-    let mut many = |world: &mut World, parts: &[Plain], first: Option<Value>| {
+    let many = |world: &mut World, parts: &[Plain], first: Option<Value>| {
         let mut made: Vec<Value> = first.into_iter().collect();
         for part in parts {
             match value(world, code, modules, part, room) {

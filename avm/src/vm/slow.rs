@@ -79,7 +79,10 @@ impl World {
                 let mut args = [NOTHING; 3];
                 let count = usize::from(which.arity());
                 args[..count].copy_from_slice(&x.regs[base + start as usize..base + start as usize + count]);
-                (dst, self.builtin(x, which, args)?)
+                let value = self.builtin(x, which, args)?;
+                // What makes much costs much.
+                x.left -= (self.heap.size(value) / 32).min(x.left);
+                (dst, value)
             }
             op => self.plain_operation(code, x, op, base)?,
         };
@@ -150,9 +153,14 @@ impl World {
                 (dst, Value::bool(list.is_list() && self.heap.len(list) >= usize::from(len)))
             }
             Op::Item { dst, a, index } => {
-                let found = self.elements(x, r(x, a))?.get(usize::from(index)).copied();
-                let found = found.ok_or_else(|| super::exec::arithmetic("the index is past the end of the list"))?;
-                (dst, self.heap.retain(found))
+                let list = self.settle(x, r(x, a));
+                if !list.is_list() {
+                    return Err(type_error("a list", kind(&self.heap, list)));
+                }
+                if usize::from(index) >= self.heap.len(list) {
+                    return Err(super::exec::arithmetic("the index is past the end of the list"));
+                }
+                (dst, self.heap.retain(self.heap.child(list, usize::from(index))))
             }
             Op::Rest { dst, a, from } => {
                 let all = self.elements(x, r(x, a))?;

@@ -14,6 +14,7 @@ mod examples;
 mod heap;
 mod machine;
 mod saved;
+mod transactions;
 mod vectors;
 mod vectors_errors;
 

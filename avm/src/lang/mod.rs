@@ -86,10 +86,11 @@ pub fn check(sources: &[Source], loader: &dyn Fn(&str) -> Option<Source>) -> Dia
     }
 }
 
-/// Reads, checks, compiles and formats any bytes, for fuzzing: it never panics, and formatting keeps the meaning.
+/// Reads, checks, compiles and formats any bytes, for fuzzing: it never panics, what it compiles verifies, and formatting keeps the
+/// meaning.
 ///
 /// # Errors
-/// Says what the formatter got wrong.
+/// Says what is not so.
 pub fn fuzz_parse(bytes: &[u8]) -> Result<(), String> {
     let source = match Source::from_bytes("fuzz.avm", bytes) {
         Ok(source) => source,
@@ -98,7 +99,15 @@ pub fn fuzz_parse(bytes: &[u8]) -> Result<(), String> {
             return Ok(());
         }
     };
-    let remarks = check(std::slice::from_ref(&source), &|_| None);
+    let remarks = match build(std::slice::from_ref(&source), &|_| None) {
+        Ok(Program { module, warnings, .. }) => {
+            if let Err(errors) = crate::code::verify(module) {
+                return Err(format!("the compiled program does not verify: {errors:?}\n{}", source.text));
+            }
+            warnings
+        }
+        Err(remarks) => remarks,
+    };
     let _ = remarks.render(false);
     let _ = remarks.to_json();
     let (Ok(once), Ok(tree)) = (format_source(&source), parse(&source)) else { return Ok(()) };

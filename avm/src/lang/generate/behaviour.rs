@@ -1,7 +1,5 @@
 //! Behaviours: one function that looks at the message and runs the handler for it.
 
-use std::sync::Arc;
-
 use super::body::{Body, Dest, Label, MAX_ARGS, Role, State};
 use super::expr::MAX_PARTS;
 use super::types::{self, Ty};
@@ -28,8 +26,7 @@ impl<'w> Generator<'w> {
     /// Compiles a behaviour. `checked`: the machine lets only its messages in.
     pub fn behaviour(&mut self, unit: &'w Unit, behaviour: &Behaviour, index: u16, checked: bool) {
         self.check_handlers(behaviour);
-        let name: Arc<str> = format!("{}.{}", unit.name, behaviour.name.text).into();
-        let mut body = Body::new(self, unit, name, Role::Handler);
+        let mut body = Body::new(self, unit, behaviour.name.text.clone(), Role::Handler);
         body.behaviour(behaviour, checked);
         body.finish(index, 0, behaviour.name.span);
     }

@@ -72,8 +72,10 @@ impl<'w> Body<'_, 'w> {
         }
         let index = index.unwrap_or(0);
         let ty = function.result.as_ref().and_then(Ty::declared).unwrap_or(Ty::Any);
-        let plain = self.role != Role::Handler && self.inlined == 0 && self.result.is_none();
-        let out = if dest == Dest::Return && plain {
+        let out = if dest == Dest::Return && self.role != Role::Handler {
+            if let Some((wanted, _)) = self.result.clone() {
+                self.expect(&ty, &[wanted], span, " as the result");
+            }
             self.emit(Op::TailInvoke { start, function: index }, span);
             self.dead = true;
             Ty::Never
@@ -398,7 +400,7 @@ impl<'w> Body<'_, 'w> {
             suggestion(name, known)
                 .unwrap_or_else(|| "names come from `let`, parameters, `state`, `fn` and `use`".into())
         };
-        self.error(Code::UnknownName, span, format!("nothing is called `{name}`"), "", &help);
+        self.error(Code::UnknownName, span, format!("nothing is called `{name}`"), "not known here", &help);
     }
 }
 

@@ -112,7 +112,12 @@ impl<'w> Generator<'w> {
             self.report(error);
             return;
         }
-        let name: Arc<str> = format!("{}.{}", unit.name, function.name.text).into();
+        // The machine says the module itself.
+        let name = if unit.name == self.root.name {
+            function.name.text.clone()
+        } else {
+            format!("{}.{}", unit.name, function.name.text).into()
+        };
         let mut body = Body::new(self, unit, name, Role::Function);
         let start = body.window(function.params.len(), function.name.span);
         body.bind_params(&function.params, start, false);

@@ -1,9 +1,12 @@
-use super::{Program, Source, build, check, format, format_source, fuzz_parse, parse};
+use super::{Program, RESERVED, Source, build, check, format, format_source, fuzz_parse, parse};
 use crate::code::{Verified, verify};
 
 mod checks;
+mod document;
 mod examples;
+mod fuzz;
 mod reading;
+mod shown;
 
 /// Compiles a source without modules, and verifies what comes out.
 pub fn compiled(text: &str) -> Verified {

@@ -99,6 +99,12 @@ impl Gathered {
         for item in parsed.file.items {
             self.item(unit, item);
         }
+        // Both are started by name.
+        for test in &unit.tests {
+            if let Some(function) = unit.functions.get(&test.name.text).filter(|function| !function.pure) {
+                self.twice(&test.name, function.name.span);
+            }
+        }
     }
 
     fn head(&mut self, unit: &mut Unit, file: &File) {

@@ -13,6 +13,7 @@ fn names() {
     assert_eq!(in_main("let x = 1\nx = 2\nx"), ["E105 4"]);
     assert_eq!(in_main("let mut x = 1\nlet f = |y| { x = y }\nf(1)\nx"), ["E106 4"]);
     assert_eq!(remarks("module m\nfn a() { 1 }\nfn a() { 2 }"), ["E103 3"]);
+    assert_eq!(remarks("module m\nfn a() { 1 }\ntest \"a\" { assert true }"), ["E103 3"]);
     assert_eq!(remarks("module m\nfn len() { 1 }"), ["E104 2"]);
     assert_eq!(remarks("module m\nuse other\nfn a() { 1 }"), ["E102 2"]);
     assert_eq!(remarks("fn a() { 1 }"), ["E018 1"]);

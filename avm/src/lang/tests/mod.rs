@@ -6,6 +6,7 @@ mod document;
 mod examples;
 mod fuzz;
 mod reading;
+mod running;
 mod shown;
 
 /// Compiles a source without modules, and verifies what comes out.

@@ -286,12 +286,30 @@ fn four_queens_by_hand_leave_the_specified_trace() {
 
 #[test]
 fn ping_pong_leaves_the_specified_trace() {
-    insta::assert_snapshot!(trace("ping_pong"), @"");
+    insta::assert_snapshot!(trace("ping_pong"), @r#"
+    [0] TransactionStarted(t0) @-
+    [1] ObjectCreated(o0, ping_pong.pong) @-
+    [2] ObjectCreated(o1, ping_pong.ping) @-
+    [3] TransactionCommitted(t0) @-
+    [4] ObjectCalled(o0, ["pong", 5, o1, 5]) -> "pong-done" @-
+    [5] ObjectCalled(o1, ["ping", 4, o0, 5]) -> "ping-continue" @-
+    [6] ObjectCalled(o0, ["pong", 3, o1, 5]) -> "pong-continue" @-
+    [7] ObjectCalled(o1, ["ping", 2, o0, 5]) -> "ping-continue" @-
+    [8] ObjectCalled(o0, ["pong", 1, o1, 5]) -> "pong-continue" @-
+    [9] ObjectCalled(o1, ["ping", 0, o0, 5]) -> "ping-continue" @-
+    "#);
 }
 
 #[test]
 fn a_match_of_intents_leaves_the_specified_trace() {
-    insta::assert_snapshot!(trace("escrow"), @"");
+    insta::assert_snapshot!(trace("escrow"), @r#"
+    [0] ObjectCreated(o0, escrow.escrow) @-
+    [1] TransactionStarted(t0) @-
+    [2] ObjectCalled(o0, ["offer", "alice", "A", 2, "B", 3]) -> "waiting" @c1
+    [3] ObjectCalled(o0, ["offer", "bob", "B", 3, "A", 2]) -> "matched" @c1
+    [4] TransactionCommitted(t0) @c1
+    [5] ObjectCalled(o0, ["trade"]) -> [["alice", "A", 2], ["bob", "B", 3]] @-
+    "#);
 }
 
 #[test]
@@ -299,5 +317,35 @@ fn bytecode_of_a_handler() {
     let text =
         "module m\nbehaviour counter {\n    state n = 0\n    on inc() -> int {\n        n += 1\n        n\n    }\n}\n";
     let module = program(Source::new("m.avm", text)).module;
-    insta::assert_snapshot!(crate::code::disasm(&module), @"");
+    insta::assert_snapshot!(crate::code::disasm(&module), @r#"
+    module m
+    file 0 m.avm
+    constant k0 "inc"
+    behaviour counter = counter
+      takes ["inc"]
+
+    function 0 counter: 0 parameters, 7 registers
+       0  r0 = instr getState()                                              ; 2:11
+       1  r1 = length-is r0, 0                                               ; 2:11
+       2  jump-if-not r1 to 7                                                ; 2:11
+       3  r1 = 0                                                             ; 3:15
+       4  r0 = list [r1]                                                     ; 2:11
+       5  r1 = r0                                                            ; 2:11
+       6  r1 = instr setState(r1)                                            ; 2:11
+       7  r1 = instr input()                                                 ; 2:11
+       8  r2 = r1[0]                                                         ; 2:11
+       9  r3 = "inc"                                                         ; 4:8
+      10  r3 = equal r2, r3                                                  ; 4:8
+      11  jump-if-not r3 to 20                                               ; 4:8
+      12  r6 = r0[0]                                                         ; 5:9
+      13  r5 = add r6, 1                                                     ; 5:9
+      14  r0 = list [r5]                                                     ; 5:9
+      15  r3 = r0                                                            ; 5:9
+      16  r3 = instr setState(r3)                                            ; 5:9
+      17  r3 = r0[0]                                                         ; 6:9
+      18  r4 = list [r3]                                                     ; 6:9
+      19  return r4                                                          ; 6:9
+      20  r2 = instr reject()                                                ; 2:11
+      21  return r2                                                          ; 2:11
+    "#);
 }

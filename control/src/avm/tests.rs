@@ -24,9 +24,11 @@ fn a_record_comes_back_as_it_was() {
 /// Aim: a head is never taken for the whole, whatever is cut; what a watcher laid in does not travel.
 #[test]
 fn a_record_that_is_too_long_keeps_its_counts_and_loses_rows_from_the_end() {
-    let mut avm = AvmSnapshot::default();
-    avm.executions = Listing::head((0..10_000).map(execution).collect(), 10_000);
-    avm.objects = Listing::head(vec![ObjectSnapshot::default(); 1_000], 1_000_000);
+    let mut avm = AvmSnapshot {
+        executions: Listing::head((0..10_000).map(execution).collect(), 10_000),
+        objects: Listing::head(vec![ObjectSnapshot::default(); 1_000], 1_000_000),
+        ..AvmSnapshot::default()
+    };
     avm.details.missing = "no".into();
     let cut = AvmPage::new(&avm).and_then(|page| page.snapshot()).expect("cut to fit");
     assert!(!cut.executions.rows.is_empty() && cut.executions.rows.len() <= HEAD_ROWS);
@@ -39,9 +41,11 @@ fn a_record_that_is_too_long_keeps_its_counts_and_loses_rows_from_the_end() {
 
 #[test]
 fn one_absurdly_long_row_is_left_out() {
-    let mut avm = AvmSnapshot::default();
-    avm.notes = vec!["n".repeat(2 * AVM_BYTES)];
-    avm.executions = Listing::head(vec![execution(1)], 1);
+    let avm = AvmSnapshot {
+        notes: vec!["n".repeat(2 * AVM_BYTES)],
+        executions: Listing::head(vec![execution(1)], 1),
+        ..AvmSnapshot::default()
+    };
     let cut = AvmPage::new(&avm).and_then(|page| page.snapshot()).expect("cut to fit");
     assert!(cut.notes.is_empty());
     assert_eq!(cut.executions.total, 1);

@@ -237,12 +237,10 @@ fn known(pen: &Pen<'_>, detail: &ExecutionDetail, sheet: &mut Sheet) {
         ];
         sheet.link("", parts, leads(&frame.object));
     }
-    for (heading, label, ids) in [("children", "child", &detail.children)] {
-        if !ids.is_empty() {
-            sheet.heading(heading);
-        }
-        ids.iter().for_each(|id| sheet.id(label, id));
+    if !detail.children.is_empty() {
+        sheet.heading("children");
     }
+    detail.children.iter().for_each(|id| sheet.id("child", id));
     for (heading, lines) in [("moves between tori", &detail.moved), ("notes of the program", &detail.notes)] {
         if !lines.is_empty() {
             sheet.heading(heading);

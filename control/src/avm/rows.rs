@@ -300,9 +300,9 @@ pub struct TraceSnapshot {
     pub execution: String,
     /// Its program and entry.
     pub program: String,
-    /// Entries there are.
+    /// Entries there are that pass what was asked for.
     pub total: u64,
-    /// Number of the first entry below, from 0.
+    /// Number of the first entry below among those, from 0.
     pub from: u64,
     /// Entries lost because the trace was full (`decisions:AVM-21`).
     pub dropped: u64,

@@ -26,6 +26,8 @@ pub(super) struct Point {
     natives: usize,
 }
 
+/// Values and constraints that an explanation names.
+const EXPLAINED: usize = 8;
 /// Variables and constraints of one execution.
 const LIMITS: fn() -> fd::Limits = fd::Limits::default;
 
@@ -171,7 +173,7 @@ impl World {
             if x.tx.mode == Mode::Explicit {
                 return self.dead_end(code, x, var);
             }
-            return Err(FdError::EmptyDomain(var, String::new()).into());
+            return Err(FdError::EmptyDomain(var, Self::why_empty(x, var)).into());
         };
         if x.tx.mode == Mode::Explicit && label.has_more() {
             let pc = x.frame().pc;
@@ -204,7 +206,7 @@ impl World {
         let mut last = var;
         loop {
             let Some(mut point) = x.points.pop() else {
-                return Err(FdError::EmptyDomain(last, String::new()).into());
+                return Err(FdError::EmptyDomain(last, Self::why_empty(x, last)).into());
             };
             if !point.label.has_more() {
                 Exec::discard(&mut self.heap, point.checkpoint);
@@ -228,6 +230,23 @@ impl World {
             x.set(&mut self.heap, dst, value);
             return Ok(Did::Switched);
         }
+    }
+
+    /// The constraints that leave a variable without a value, in words.
+    fn why_empty(x: &mut Exec, var: VarId) -> String {
+        let domain = Self::domain(x, var);
+        let Some(fd) = &mut x.fd else { return String::new() };
+        let mut words: Vec<String> = Vec::new();
+        for value in domain.iter().take(EXPLAINED) {
+            match fd.explain(&fd::Attempt::Assign(var, value)) {
+                Some(explanation) => words.extend(explanation.names),
+                None => words.push(format!("{value} is refuted")),
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        words.retain(|word| seen.insert(word.clone()));
+        words.truncate(EXPLAINED);
+        words.join(", ")
     }
 
     /// Everything but trace, event counter and ids is as it was at the point.

@@ -50,6 +50,17 @@ struct Old {
     older: u32,
 }
 
+const _: () = assert!(size_of::<Slot>() <= 56, "an object is to take no more than 120 bytes");
+
+#[derive(Debug)]
+struct Page {
+    slots: [Slot; PAGE],
+    /// Objects that exist.
+    live: u32,
+    /// Objects that were made.
+    made: u32,
+}
+
 /// Where an object is.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Found {
@@ -74,7 +85,9 @@ pub(super) struct Replica {
 pub(super) struct Store {
     node: u16,
     torus: u8,
-    pages: Vec<Option<Box<[Slot; PAGE]>>>,
+    pages: Vec<Option<Box<Page>>>,
+    /// Pages whose objects are all gone, to be given back once no snapshot is open.
+    empty: Vec<u32>,
     old: Vec<Old>,
     free_old: u32,
     /// Objects with older versions, by the stamp that superseded them.
@@ -98,6 +111,7 @@ impl Store {
             node,
             torus,
             pages: Vec::new(),
+            empty: Vec::new(),
             old: Vec::new(),
             free_old: NONE,
             superseded: VecDeque::new(),
@@ -124,7 +138,7 @@ impl Store {
 
     fn slot(&self, id: ObjectId) -> Option<&Slot> {
         let counter = id.counter() as usize;
-        self.pages.get(counter / PAGE)?.as_ref().map(|page| &page[counter % PAGE])
+        self.pages.get(counter / PAGE)?.as_ref().map(|page| &page.slots[counter % PAGE])
     }
 
     fn is_here(&self, id: ObjectId) -> bool {
@@ -186,6 +200,11 @@ impl Store {
         if !self.superseded.is_empty() {
             self.prune(heap);
         }
+        if !self.empty.is_empty() && self.open.is_empty() {
+            for page in self.empty.drain(..) {
+                self.pages[page as usize] = None;
+            }
+        }
     }
 
     #[cold]
@@ -234,7 +253,7 @@ impl Store {
 
     fn slot_mut(&mut self, id: ObjectId) -> Option<&mut Slot> {
         let counter = id.counter() as usize;
-        self.pages.get_mut(counter / PAGE)?.as_mut().map(|page| &mut page[counter % PAGE])
+        self.pages.get_mut(counter / PAGE)?.as_mut().map(|page| &mut page.slots[counter % PAGE])
     }
 
     /// Makes a version the newest; takes over the reference of its state. The writer's own snapshot is closed before.
@@ -243,12 +262,23 @@ impl Store {
         if counter / PAGE >= self.pages.len() {
             self.pages.resize_with(counter / PAGE + 1, || None);
         }
-        let page = self.pages[counter / PAGE].get_or_insert_with(|| Box::new([EMPTY_SLOT; PAGE]));
-        let slot = &mut page[counter % PAGE];
+        let fresh = || Box::new(Page { slots: [EMPTY_SLOT; PAGE], live: 0, made: 0 });
+        let page = self.pages[counter / PAGE].get_or_insert_with(fresh);
+        let slot = &mut page.slots[counter % PAGE];
         let before = slot.now;
         match (before.exists, version.exists) {
-            (false, true) => self.count += 1,
-            (true, false) => self.count -= 1,
+            (false, true) => {
+                self.count += 1;
+                page.live += 1;
+                page.made += 1;
+            }
+            (true, false) => {
+                self.count -= 1;
+                page.live -= 1;
+                if page.live == 0 && page.made as usize == PAGE {
+                    self.empty.push((counter / PAGE) as u32);
+                }
+            }
             _ => {}
         }
         slot.now = version;
@@ -276,7 +306,7 @@ impl Store {
     pub(super) fn from(&self, first: u64) -> impl Iterator<Item = (ObjectId, Version)> + '_ {
         let start = first as usize / PAGE;
         self.pages.iter().enumerate().skip(start).flat_map(move |(page, slots)| {
-            let slots = slots.as_ref().map(|slots| &slots[..]).unwrap_or_default();
+            let slots = slots.as_ref().map(|page| &page.slots[..]).unwrap_or_default();
             slots.iter().enumerate().filter_map(move |(at, slot)| {
                 let counter = (page * PAGE + at) as u64;
                 (slot.now.exists && counter >= first).then(|| (ObjectId::new(self.node, self.torus, counter), slot.now))
@@ -287,7 +317,7 @@ impl Store {
     /// Gives back everything.
     pub(super) fn clear(&mut self, heap: &mut Heap) {
         for page in self.pages.drain(..).flatten() {
-            page.iter().for_each(|slot| heap.release(slot.now.state));
+            page.slots.iter().for_each(|slot| heap.release(slot.now.state));
         }
         let free: std::collections::HashSet<u32> =
             std::iter::successors(Some(self.free_old), |at| self.old.get(*at as usize).map(|old| old.older)).collect();

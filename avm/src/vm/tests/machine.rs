@@ -153,3 +153,28 @@ fn main() -> list {
 }"#;
     assert_eq!(run(functions).0, "[true, 2, 1, just true, 2]");
 }
+
+#[test]
+fn objects_that_are_gone_give_their_place_back() {
+    let functions = r#"
+fn main() {
+    for i in 0..<2000 {
+        let o = create ctr at %c1
+        destroyObj(o)
+    }
+    create ctr at %c1
+}
+fn again(o: object) -> int { o.inc() }"#;
+    let mut solo = solo(functions);
+    let finished = solo.run(&main()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(short(&finished).0, "o2000");
+    assert_eq!(solo.lane.object_count(), 1);
+    assert_eq!(solo.lane.objects(crate::id::ObjectId(0), 10).len(), 1);
+    let start = Start { args: vec![crate::Val::Object(crate::id::ObjectId(2000))], ..Start::new("kit", "again") };
+    let finished = solo.run(&start).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(short(&finished).0, "1");
+    let gone = Start { args: vec![crate::Val::Object(crate::id::ObjectId(7))], ..Start::new("kit", "again") };
+    let finished = solo.run(&gone).unwrap_or_else(|error| panic!("{error}"));
+    assert!(short(&finished).0.starts_with("ErrObjectNotFound"));
+    close(solo.lane);
+}

@@ -4,7 +4,7 @@
 mod different;
 pub(in crate::nondet) mod problem;
 mod search;
-mod state;
+pub(in crate::nondet) mod state;
 
 use super::core;
 use super::ir::{Answer, Ir, Limits, Objective, Outcome, Solver};

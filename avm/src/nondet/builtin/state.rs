@@ -11,7 +11,7 @@ const TRIED: u64 = 256;
 
 /// Why propagation stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(in crate::nondet) enum Stop {
     /// This constraint cannot hold any more.
     Fails(u32),
     /// No steps are left.
@@ -20,7 +20,7 @@ pub(super) enum Stop {
 
 /// Domains of a search.
 #[derive(Debug)]
-pub(super) struct State<'a> {
+pub(in crate::nondet) struct State<'a> {
     pub(super) problem: &'a Problem,
     words: Vec<Vec<u64>>,
     counts: Vec<u32>,
@@ -35,7 +35,7 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     /// All domains whole; every constraint is to be looked at.
-    pub(super) fn new(problem: &'a Problem, steps: u64) -> Self {
+    pub(in crate::nondet) fn new(problem: &'a Problem, steps: u64) -> Self {
         let words = |values: &Vec<Val>| {
             let mut words = vec![u64::MAX; values.len().div_ceil(64)];
             if let Some(last) = words.last_mut().filter(|_| !values.len().is_multiple_of(64)) {
@@ -62,7 +62,7 @@ impl<'a> State<'a> {
     }
 
     /// Whether a position is left.
-    pub(super) fn has(&self, slot: Slot, at: u32) -> bool {
+    pub(in crate::nondet) fn has(&self, slot: Slot, at: u32) -> bool {
         self.words[slot as usize][at as usize / 64] >> (at % 64) & 1 == 1
     }
 
@@ -145,7 +145,7 @@ impl<'a> State<'a> {
     }
 
     /// Filters until nothing changes.
-    pub(super) fn propagate(&mut self) -> Result<(), Stop> {
+    pub(in crate::nondet) fn propagate(&mut self) -> Result<(), Stop> {
         if let Some(empty) = (0..self.counts.len()).find(|slot| self.counts[*slot] == 0) {
             return Err(Stop::Fails(self.problem.watch[empty].first().copied().unwrap_or(0)));
         }

@@ -76,16 +76,21 @@ impl<'a> Encoding<'a> {
         &self.picked[slot as usize][at as usize]
     }
 
+    /// Positions of a slot that can be picked.
+    fn live(&self, slot: Slot) -> impl Iterator<Item = u32> {
+        let lits = self.picked[slot as usize].iter().enumerate();
+        lits.filter(|(_, lit)| !lit.is_false()).map(|(at, _)| at as u32)
+    }
+
     /// Every combination of positions of the slots of a scope (each once), if there are not too many.
     fn combinations(&self, scope: &[Slot], most: u64) -> Option<Vec<Vec<u32>>> {
-        let sizes = scope.iter().map(|slot| self.picked[*slot as usize].len() as u64);
-        let count = sizes.clone().fold(1u64, u64::saturating_mul);
-        if count > most {
+        let sizes = scope.iter().map(|slot| self.live(*slot).count() as u64);
+        if sizes.fold(1u64, u64::saturating_mul) > most {
             return None;
         }
         let mut all = vec![Vec::new()];
-        for size in sizes {
-            let longer = |tuple: Vec<u32>| (0..size as u32).map(move |at| [&tuple[..], &[at]].concat());
+        for slot in scope {
+            let longer = |tuple: Vec<u32>| self.live(*slot).map(move |at| [&tuple[..], &[at]].concat());
             all = all.into_iter().flat_map(longer).collect();
         }
         Some(all)
@@ -123,7 +128,8 @@ impl<'a> Encoding<'a> {
             }
         }
         for users in users.into_values() {
-            let takes: Vec<Lit> = users.into_iter().filter(|lits| !lits.is_empty()).map(Lit::any).collect();
+            let takes = users.into_iter().map(Lit::any).filter(|takes| !takes.is_false());
+            let takes: Vec<Lit> = takes.collect();
             let formulas: Vec<Bool> = takes.iter().map(Lit::formula).collect();
             let formulas: Vec<&Bool> = formulas.iter().collect();
             match guard {
@@ -197,6 +203,9 @@ impl<'a> Encoding<'a> {
         let mut cases: Vec<(Vec<&Lit>, &Val)> = Vec::new();
         let mut at_symbol: Map<u32, usize> = Map::default();
         for ((value, symbol), lit) in values.iter().zip(&self.problem.symbols[slot as usize]).zip(picked) {
+            if lit.is_false() {
+                continue;
+            }
             let at = *at_symbol.entry(*symbol).or_insert(cases.len());
             if at == cases.len() {
                 cases.push((Vec::new(), value));
@@ -256,7 +265,7 @@ impl<'a> Encoding<'a> {
         });
         scope.sort_unstable();
         scope.dedup();
-        let combinations = scope.iter().map(|slot| self.picked[*slot as usize].len() as u64);
+        let combinations = scope.iter().map(|slot| self.live(*slot).count() as u64);
         let few = combinations.fold(1u64, u64::saturating_mul) <= CASES;
         (small && few).then_some(scope)
     }

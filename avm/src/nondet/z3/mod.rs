@@ -13,11 +13,14 @@ use z3::{Context, ContextHandle, Params, SatResult, Solver as Engine};
 
 use super::builtin::answer;
 use super::builtin::problem::{Problem, Slot};
+use super::builtin::state::{State, Stop};
 use super::core;
 use super::ir::{Ir, Limits, Objective, Outcome, Solver};
 use encode::Encoding;
 use lit::Lit;
 
+/// Steps of filtering before a question goes to the engine.
+const FILTERING: u64 = 1_000_000;
 /// Most checks of the engine for one question.
 const MAX_CHECKS: u32 = 100_000;
 
@@ -65,8 +68,8 @@ impl Z3Solver {
         }
     }
 
-    /// Literal of each position of each slot; a slot with one value is decided.
-    fn literals(&mut self, problem: &Problem) -> Vec<Vec<Lit>> {
+    /// Literal of each position of each slot that is there; a slot with one position is decided.
+    fn literals(&mut self, problem: &Problem, is_there: impl Fn(Slot, u32) -> bool) -> Vec<Vec<Lit>> {
         let mut all = Vec::with_capacity(problem.values.len());
         for (slot, values) in problem.values.iter().enumerate() {
             if self.constants.len() <= slot {
@@ -76,8 +79,13 @@ impl Z3Solver {
             for at in known.len()..values.len() {
                 known.push(Bool::new_const(format!("p{slot}.{at}")));
             }
-            let lits = known[..values.len()].iter().map(|constant| Lit::Is(constant.clone())).collect();
-            all.push(if values.len() == 1 { vec![Lit::True] } else { lits });
+            let live = (0..values.len() as u32).filter(|at| is_there(slot as Slot, *at)).count();
+            let lit = |(at, constant): (usize, &Bool)| match is_there(slot as Slot, at as u32) {
+                false => Lit::False,
+                true if live == 1 => Lit::True,
+                true => Lit::Is(constant.clone()),
+            };
+            all.push(known[..values.len()].iter().enumerate().map(lit).collect());
         }
         all
     }
@@ -89,41 +97,76 @@ impl Z3Solver {
         self.guards[..count].to_vec()
     }
 
-    fn decide(&mut self, ir: &Ir, limits: &Limits) -> Result<Outcome, Stopped> {
+    /// The best resolution, or none. What filtering takes away is not given to the engine.
+    fn best(&mut self, ir: &Ir) -> Result<Option<Outcome>, Stopped> {
         let requires: Vec<u32> = (0..ir.requires.len() as u32).collect();
         let problem = Problem::new(ir, &requires, ir.objective == Objective::MaxWeight);
-        let lits = self.literals(&problem);
-        let guards = self.guards(requires.len());
+        let mut state = State::new(&problem, FILTERING);
+        if let Err(Stop::Fails(_)) = state.propagate() {
+            return Ok(None);
+        }
+        let lits = self.literals(&problem, |slot, at| state.has(slot, at));
         let mut encoding = Encoding::new(&problem, &lits);
         encoding.domains(&self.engine);
         for con in &problem.cons {
-            encoding.constrain(&self.engine, con, con.of.map(|at| &guards[at as usize]));
+            encoding.constrain(&self.engine, con, None);
         }
-        let wishes: Vec<Lit> = problem.wishes.iter().map(|wish| encoding.wish(&wish.local.nodes)).collect();
         let mut question = Question { engine: &self.engine, lits: &lits, checks: 0 };
-        if !question.check(&guards)? {
-            let canonical = question.core(&guards, limits);
-            return Ok(Outcome::Unsat(canonical));
-        }
-        // The model goes with the first assertion after the check.
-        let mut have = question.picks()?;
-        guards.iter().for_each(|guard| self.engine.assert(guard));
-        if !problem.wishes.is_empty() {
-            let parts: Vec<(&Lit, i128)> =
-                wishes.iter().zip(&problem.wishes).map(|(lit, wish)| (lit, wish.weight)).collect();
-            have = question.maximise(&parts, have, |picks| problem.score(picks).0)?;
-        }
         let weights: Vec<(&Lit, i128)> = lits
             .iter()
             .zip(&problem.weights)
             .flat_map(|(lits, weights)| lits.iter().zip(weights.iter().copied()))
             .filter(|(_, weight)| *weight != 0)
             .collect();
+        if problem.wishes.is_empty() && weights.is_empty() {
+            // Often the least position of each slot will do.
+            let (picks, assumed) = question.lowest();
+            if question.check(&assumed)? {
+                return Ok(Some(Outcome::Sat(answer(ir, &problem, &picks))));
+            }
+        }
+        if !question.check(&[])? {
+            return Ok(None);
+        }
+        // The model goes with the first assertion after the check.
+        let mut have = question.picks()?;
+        if !problem.wishes.is_empty() {
+            let wishes: Vec<Lit> = problem.wishes.iter().map(|wish| encoding.wish(&wish.local.nodes)).collect();
+            let parts: Vec<(&Lit, i128)> =
+                wishes.iter().zip(&problem.wishes).map(|(lit, wish)| (lit, wish.weight)).collect();
+            have = question.maximise(&parts, have, |picks| problem.score(picks).0)?;
+        }
         if !weights.is_empty() {
             have = question.maximise(&weights, have, |picks| problem.score(picks).1)?;
         }
         let picks = question.least(have)?;
-        Ok(Outcome::Sat(answer(ir, &problem, &picks)))
+        Ok(Some(Outcome::Sat(answer(ir, &problem, &picks))))
+    }
+
+    /// The canonical core of a question that has no resolution: each requirement behind a guard of its own.
+    fn core(&mut self, ir: &Ir, limits: &Limits) -> Result<Outcome, Stopped> {
+        let requires: Vec<u32> = (0..ir.requires.len() as u32).collect();
+        let problem = Problem::new(ir, &requires, false);
+        let lits = self.literals(&problem, |_, _| true);
+        let guards = self.guards(requires.len());
+        let mut encoding = Encoding::new(&problem, &lits);
+        encoding.domains(&self.engine);
+        for con in &problem.cons {
+            encoding.constrain(&self.engine, con, con.of.map(|at| &guards[at as usize]));
+        }
+        let mut question = Question { engine: &self.engine, lits: &lits, checks: 0 };
+        if question.check(&guards)? {
+            return Err(Stopped("filtering and Z3 do not agree".to_owned()));
+        }
+        Ok(Outcome::Unsat(question.core(&guards, limits)))
+    }
+
+    /// Runs something between push and pop.
+    fn within<R>(&mut self, body: impl FnOnce(&mut Self) -> R) -> R {
+        self.engine.push();
+        let result = body(self);
+        self.engine.pop(1);
+        result
     }
 }
 
@@ -136,9 +179,11 @@ impl Solver for Z3Solver {
             return Outcome::Unsat(Vec::new());
         }
         self.limit(limits);
-        self.engine.push();
-        let outcome = self.decide(ir, limits);
-        self.engine.pop(1);
+        let outcome = match self.within(|solver| solver.best(ir)) {
+            Ok(Some(outcome)) => Ok(outcome),
+            Ok(None) => self.within(|solver| solver.core(ir, limits)),
+            Err(stopped) => Err(stopped),
+        };
         outcome.unwrap_or_else(|Stopped(reason)| Outcome::Unknown(reason))
     }
 }
@@ -166,6 +211,18 @@ impl Question<'_> {
                 Err(Stopped(format!("Z3 gave up: {reason}")))
             }
         }
+    }
+
+    /// The least position of each slot, and what has to be assumed for it.
+    fn lowest(&self) -> (Vec<u32>, Vec<Bool>) {
+        let lowest = |lits: &Vec<Lit>| lits.iter().position(|lit| !lit.is_false()).unwrap_or(0);
+        let picks: Vec<u32> = self.lits.iter().map(|lits| lowest(lits) as u32).collect();
+        let literal = |(lits, at): (&Vec<Lit>, &u32)| match lits.get(*at as usize) {
+            Some(Lit::Is(literal)) => Some(literal.clone()),
+            _ => None,
+        };
+        let assumed = self.lits.iter().zip(&picks).filter_map(literal).collect();
+        (picks, assumed)
     }
 
     /// Position of each slot in the model of the last check.
@@ -237,11 +294,12 @@ impl Question<'_> {
     fn least(&mut self, mut have: Vec<u32>) -> Result<Vec<u32>, Stopped> {
         for slot in 0..self.lits.len() as Slot {
             let lits = &self.lits[slot as usize];
-            let mut low = 0;
+            let mut low = lits.iter().position(|lit| !lit.is_false()).unwrap_or(0) as u32;
             while low < have[slot as usize] {
                 // The least is in low..=have; try the lower half.
                 let middle = (low + have[slot as usize] - 1) / 2;
-                let none: Vec<Bool> = lits[middle as usize + 1..].iter().map(|lit| lit.not().formula()).collect();
+                let above = lits[middle as usize + 1..].iter().filter(|lit| !lit.is_false());
+                let none: Vec<Bool> = above.map(|lit| lit.not().formula()).collect();
                 if self.check(&none)? {
                     have = self.picks()?;
                 } else {

@@ -13,7 +13,7 @@ pub(super) fn filter(state: &mut State<'_>, scope: &[u32]) -> Result<bool, Stop>
             continue;
         }
         let taken = symbol(slot, state.least(slot));
-        state.spend(scope.len())?;
+        state.spend(scope.iter().map(|slot| state.count(*slot) as usize).sum())?;
         for other in scope.iter().copied().filter(|other| *other != slot) {
             let gone: Vec<u32> = state.left(other).into_iter().filter(|at| symbol(other, *at) == taken).collect();
             if gone.is_empty() {

@@ -183,12 +183,12 @@ impl Problem {
     }
 
     fn rows(&mut self, scope: Vec<Slot>, rows: &[Vec<Val>]) {
-        let position = |slot: Slot, value: &Val| {
-            self.values[slot as usize].iter().position(|have| have == value).map(|at| at as u32)
-        };
+        // One map for each column: rows may be many, and domains long.
+        let by_value = |slot: &Slot| -> Map<&Val, u32> { self.values[*slot as usize].iter().zip(0..).collect() };
+        let maps: Vec<Map<&Val, u32>> = scope.iter().map(by_value).collect();
         let tuple = |row: &Vec<Val>| {
-            let tuple: Vec<u32> =
-                scope.iter().zip(row).map(|(slot, value)| position(*slot, value)).collect::<Option<_>>()?;
+            let tuple: Option<Vec<u32>> = maps.iter().zip(row).map(|(map, value)| map.get(value).copied()).collect();
+            let tuple = tuple?;
             // A slot that is mentioned twice has one value.
             let of = |slot: Slot| scope.iter().zip(&tuple).find(|(s, _)| **s == slot).map(|(_, at)| *at);
             let one = scope.iter().zip(&tuple).all(|(slot, at)| of(*slot) == Some(*at));

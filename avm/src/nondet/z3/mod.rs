@@ -8,6 +8,9 @@ mod encode;
 mod lit;
 mod term;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use z3::ast::{Bool, Int};
 use z3::{Context, ContextHandle, Params, SatResult, Solver as Engine};
 
@@ -32,6 +35,22 @@ pub struct Z3Solver {
     constants: Vec<Vec<Bool>>,
     guards: Vec<Bool>,
     rlimit: Option<u32>,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Interrupts the engine from another thread.
+pub struct Interrupt<'a> {
+    handle: ContextHandle<'a>,
+    called: Arc<AtomicBool>,
+}
+
+impl Interrupt<'_> {
+    /// Interrupts what the engine does now; the question under way, or the next one, is unknown.
+    pub fn interrupt(&self) {
+        // Before the engine hears of it, so that no answer can slip through between.
+        self.called.store(true, Ordering::SeqCst);
+        self.handle.interrupt();
+    }
 }
 
 /// Why no verdict was reached.
@@ -47,15 +66,23 @@ impl Z3Solver {
     /// Makes the engine in this thread's context; takes some ten milliseconds.
     #[must_use]
     pub fn new() -> Self {
-        Self { engine: Engine::new(), constants: Vec::new(), guards: Vec::new(), rlimit: None }
+        Self {
+            engine: Engine::new(),
+            constants: Vec::new(),
+            guards: Vec::new(),
+            rlimit: None,
+            interrupted: Arc::default(),
+        }
     }
 
-    /// Runs `body` with a handle by which another thread can interrupt the engine: an interrupted question is unknown. Whoever
-    /// watches repeats the interrupt until `body` has come back, for one that comes between two checks is lost.
-    pub fn watched<R>(&mut self, body: impl FnOnce(&mut Self, &ContextHandle<'_>) -> R) -> R {
+    /// Runs `body` with a handle by which another thread can interrupt the engine. A question during which that happened is
+    /// unknown, whatever the engine says: an interrupt also ends the taking in of constraints, and one that got lost would make an
+    /// answer that is none. Whoever watches repeats the interrupt until `body` has come back, for one that comes between two checks
+    /// is lost. The engine is made anew after an interrupt.
+    pub fn watched<R>(&mut self, body: impl FnOnce(&mut Self, &Interrupt<'_>) -> R) -> R {
         let context = Context::thread_local();
-        let handle = context.handle();
-        body(self, &handle)
+        let interrupt = Interrupt { handle: context.handle(), called: Arc::clone(&self.interrupted) };
+        body(self, &interrupt)
     }
 
     fn limit(&mut self, limits: &Limits) {
@@ -184,7 +211,18 @@ impl Solver for Z3Solver {
             Ok(None) => self.within(|solver| solver.core(ir, limits)),
             Err(stopped) => Err(stopped),
         };
-        outcome.unwrap_or_else(|Stopped(reason)| Outcome::Unknown(reason))
+        if self.interrupted.swap(false, Ordering::SeqCst) {
+            self.engine = Engine::new();
+            self.rlimit = None;
+            return Outcome::Unknown("Z3 was interrupted".to_owned());
+        }
+        match outcome {
+            Ok(Outcome::Sat(answer)) if !ir.admits(&answer) => {
+                Outcome::Unknown("Z3 gave an answer that does not keep what is required".to_owned())
+            }
+            Ok(outcome) => outcome,
+            Err(Stopped(reason)) => Outcome::Unknown(reason),
+        }
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Limits {
     pub constraints: u32,
     /// Combinations refuted, those that were forgotten in an open transaction among them.
     pub refutations: u32,
-    /// Bits that one constraint may write out (rows and supports of a table, a relation of values that are no numbers).
+    /// Bits that the constraints may write out together (supports of tables, relations and numberings of values that are not runs of
+    /// numbers).
     pub cells: u64,
 }
 
@@ -45,7 +46,7 @@ pub enum Limit {
     #[error("too many refuted combinations")]
     Refutations,
     /// [`Limits::cells`].
-    #[error("the constraint is too large to be written out")]
+    #[error("the constraints are too large to be written out")]
     Cells,
     /// A sum whose parts could leave 127 bits.
     #[error("the sum is too large for exact arithmetic")]

@@ -23,6 +23,7 @@ pub struct Mark {
     state: u32,
     next_var: u32,
     refutations: (u32, u32),
+    cells: u64,
     epoch: u32,
 }
 
@@ -42,6 +43,8 @@ pub struct Store {
     pub(super) ids: Vec<VarId>,
     next_var: u32,
     values: u64,
+    /// Bits that the constraints have written out.
+    cells: u64,
     refutations: Refutations,
     epoch: u32,
 }
@@ -63,6 +66,7 @@ impl Store {
             ids: Vec::new(),
             next_var: 1,
             values: 0,
+            cells: 0,
             refutations: Refutations::default(),
             epoch: 0,
         }
@@ -252,12 +256,14 @@ impl Store {
         let number = self.engine.props.len() as u32;
         let ids = &self.ids;
         let slot = |var: VarId| ids.binary_search(&var).unwrap_or(0) as u32;
-        let prop = build(&mut self.engine.domains, constraint, slot, number, self.limits.cells);
-        let prop = prop.map_err(|stop| match stop {
+        let prop =
+            build(&mut self.engine.domains, constraint, slot, number, self.limits.cells.saturating_sub(self.cells));
+        let (prop, cells) = prop.map_err(|stop| match stop {
             Stop::Fail(fail) => inconsistent(fail),
             Stop::Limit(limit) => Refusal::Limit(limit),
             Stop::Malformed(text) => Refusal::Malformed(text),
         })?;
+        self.cells += cells;
         self.engine.add(prop);
         let done = self.engine.settle_fixed(number).and_then(|()| self.engine.propagate());
         done.map_err(|fail| {
@@ -276,6 +282,7 @@ impl Store {
             state: self.engine.domains.state.len() as u32,
             next_var: self.next_var,
             refutations: self.refutations.lengths(),
+            cells: self.cells,
             epoch: self.epoch,
         }
     }
@@ -305,6 +312,7 @@ impl Store {
         self.engine.drop_vars(mark.vars as usize);
         self.ids.truncate(mark.vars as usize);
         self.next_var = mark.next_var;
+        self.cells = mark.cells;
         self.refutations.undo(mark.refutations);
         true
     }
@@ -336,6 +344,7 @@ impl Store {
         self.refutations = Refutations::default();
         refuted.into_iter().for_each(|picks| self.refutations.push(picks));
         self.constraints.clear();
+        self.cells = 0;
         for constraint in kept {
             // The domains are a fixpoint of these constraints: nothing is taken out and none can fail.
             if self.add(&constraint).is_ok() {

@@ -57,6 +57,12 @@ impl AllDiff {
         self.members.iter().map(|member| member.slot)
     }
 
+    /// Bits of its tables of values.
+    pub(super) fn cells(&self) -> u64 {
+        let tables = self.members.iter().filter(|member| matches!(member.to, Map::Table(_))).count();
+        tables as u64 * u64::from(self.values) * 32
+    }
+
     /// Takes the value of the member at a position, which is fixed, from all others.
     #[inline]
     pub(in crate::fd) fn on_fixed(&self, domains: &mut Domains, position: usize, cause: u32) -> Result<(), Fail> {

@@ -28,19 +28,22 @@ impl From<Fail> for Stop {
 struct Builder<'a> {
     domains: &'a mut Domains,
     cause: u32,
+    /// What may still be written out, and what was.
     cells: u64,
+    used: u64,
 }
 
-/// Makes the propagator of a constraint whose variables all exist; `cells` bounds what it may write out, in bits.
+/// Makes the propagator of a constraint whose variables all exist; `cells` bounds what it may write out, in bits. Beside it, what it
+/// did write out.
 pub(in crate::fd) fn build(
     domains: &mut Domains,
     constraint: &Constraint,
     slot: impl Fn(VarId) -> u32,
     cause: u32,
     cells: u64,
-) -> Result<Prop, Stop> {
-    let mut b = Builder { domains, cause, cells };
-    match constraint {
+) -> Result<(Prop, u64), Stop> {
+    let mut b = Builder { domains, cause, cells, used: 0 };
+    let prop = match constraint {
         Constraint::Eq(x, y) => b.equal(slot(*x), slot(*y), None),
         Constraint::EqOff(x, y, k) => b.equal(slot(*x), slot(*y), Some(*k)),
         Constraint::Neq(x, y) => b.differ(slot(*x), slot(*y), None),
@@ -64,7 +67,8 @@ pub(in crate::fd) fn build(
         Constraint::SumLeq(terms, total) => b.sum(&resolve(terms, &slot), *total, false),
         Constraint::Table(vars, rows) => b.table(&vars.iter().map(|v| slot(*v)).collect::<Vec<_>>(), rows),
         Constraint::Element { list, index, value } => b.element(list, slot(*index), slot(*value)),
-    }
+    }?;
+    Ok((prop, b.used))
 }
 
 fn resolve(terms: &[(i64, VarId)], slot: &impl Fn(VarId) -> u32) -> Vec<(i64, u32)> {
@@ -90,12 +94,21 @@ impl Builder<'_> {
         if holds { Ok(Prop::Held) } else { Err(Fail(self.cause).into()) }
     }
 
-    fn room(&self, cells: u64) -> Result<(), Stop> {
+    fn room(&mut self, cells: u64) -> Result<(), Stop> {
+        self.used = cells;
         if cells > self.cells { Err(Stop::Limit(Limit::Cells)) } else { Ok(()) }
+    }
+
+    /// Room for two tables of places, where the values are not runs of numbers.
+    fn room_for_maps(&mut self, x: u32, y: u32) -> Result<(), Stop> {
+        let runs = [x, y].iter().all(|slot| self.domains.universe(*slot).first().is_some());
+        let places = u64::from(self.domains.len(x)) + u64::from(self.domains.len(y));
+        self.room(if runs { 0 } else { 32 * places })
     }
 
     fn equal(&mut self, x: u32, y: u32, k: Option<i64>) -> Result<Prop, Stop> {
         if x != y {
+            self.room_for_maps(x, y)?;
             return Ok(Prop::Equal(Equal::new(self.domains, x, y, k)));
         }
         match k {
@@ -114,6 +127,7 @@ impl Builder<'_> {
                 Some(_) => Ok(Prop::Held),
             };
         }
+        self.room_for_maps(x, y)?;
         let k = k.map(i128::from);
         let (one, two) = (self.domains.universe(x), self.domains.universe(y));
         let (from_x, from_y) = (Map::between(one, two, k.map(|k| -k)), Map::between(two, one, k));
@@ -128,7 +142,8 @@ impl Builder<'_> {
         if !one.numbers().is_empty() && !two.numbers().is_empty() {
             return Ok(Prop::Order(Order { x, y, k: -i128::from(strict) }));
         }
-        self.room(binary::Pairs::cells(one, two))?;
+        let cells = binary::Pairs::cells(one, two);
+        self.room(cells)?;
         Ok(Prop::Pairs(Box::new(Pairs::order(self.domains, x, y, strict))))
     }
 
@@ -151,6 +166,7 @@ impl Builder<'_> {
         let total: u64 = slots.iter().map(|slot| u64::from(self.domains.len(*slot))).sum();
         self.room(total)?;
         let all = AllDiff::new(self.domains, slots, self.cells).ok_or(Stop::Limit(Limit::Cells))?;
+        self.used = all.cells();
         Ok(Prop::AllDiff(Box::new(all)))
     }
 

@@ -44,6 +44,7 @@ pub(in crate::nondet) struct Con {
     pub(in crate::nondet) what: What,
     pub(in crate::nondet) scope: Vec<Slot>,
     /// The requirement it is a part of; `None`: it always holds.
+    #[cfg_attr(not(feature = "z3"), allow(dead_code, reason = "Z3 guards requirements one by one"))]
     pub(in crate::nondet) of: Option<u32>,
 }
 

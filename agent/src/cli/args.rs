@@ -27,7 +27,8 @@ Exit codes:
   1  failed
   2  the command line or the configuration is wrong
   3  no agent, or it does not answer
-  4  the agent refused; nothing was changed"
+  4  the agent refused; nothing was changed
+  5  a program is refused: it does not compile, or asks for what is not granted"
 )]
 pub(super) struct Arguments {
     /// Folder of the agent's socket and status page [default: $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/trefoil or
@@ -83,6 +84,8 @@ pub(super) enum Command {
     Config(Config),
     /// Replay a recording of `run --record` and compare the digests.
     Replay(Replay),
+    /// Programs: check, run and test them here; load, start and watch them on a node.
+    Avm(super::avm::Avm),
     /// Run a cluster of the real code under virtual time from one seed.
     Sim(super::sim::Sim),
     /// Measure this program against its peers.

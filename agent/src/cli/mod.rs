@@ -7,8 +7,10 @@
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | there is no agent, it has ended, or it does not answer |
 //! | 4 | the agent refused; nothing was changed |
+//! | 5 | a program is refused: it does not compile, or asks for what is not granted |
 
 mod args;
+mod avm;
 mod bench;
 mod ca;
 mod cluster;
@@ -117,6 +119,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(config) => configuration::configuration(&config),
         Command::Replay(replay) => replay::replay(&replay),
         Command::Sim(command) => sim::sim(&command),
+        Command::Avm(command) => avm::avm(command, runtime_dir),
         Command::Bench(bench) => bench::bench(&bench),
     }
 }

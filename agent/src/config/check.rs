@@ -103,6 +103,7 @@ impl Checker<'_> {
         let tori: Vec<Option<Torus>> = raw.torus.iter().enumerate().map(|(at, torus)| self.torus(at, torus)).collect();
         self.across(raw);
         let cluster = self.cluster(raw);
+        let avm = self.avm(raw);
         let tori = tori.into_iter().collect::<Option<Vec<_>>>()?;
         let resources = Resources {
             cores: raw.resources.cores,
@@ -117,6 +118,7 @@ impl Checker<'_> {
             braid: braid?,
             record: Record { on_full: raw.record.on_full, ring_entries: raw.record.ring_entries },
             cluster,
+            avm,
             tori,
             path: self.file.map(Path::to_owned),
             text: text.to_owned(),
@@ -218,11 +220,16 @@ impl Checker<'_> {
             let expected = "3, the places of a seed region (region.seed_v1)";
             self.refuse("braid.tori", raw.braid.tori, expected, format!("write tori = 3, {without}"));
         }
-        for (at, _) in raw.torus.iter().enumerate().filter(|(_, torus)| torus.workload.kind == Kind::Firehose) {
+        for (at, torus) in raw.torus.iter().enumerate() {
+            let word = match torus.workload.kind {
+                Kind::Firehose => "firehose",
+                Kind::Avm => "avm",
+                _ => continue,
+            };
             let key = format!("torus[{at}].workload.kind");
-            let expected = "a workload of the relay: the compute reactor has no projection V1 (region.seed_v1)";
+            let expected = "a workload of the relay: only it has a projection V1 (region.seed_v1)";
             let remedy = format!("choose cycle, grid, random-graph, events-file or idle, {without}");
-            self.refuse(&key, quoted("firehose"), expected, remedy);
+            self.refuse(&key, quoted(word), expected, remedy);
         }
     }
 
@@ -289,7 +296,7 @@ impl Checker<'_> {
         let workload = &raw.workload;
         self.foreign_keys(&path, workload);
         let room = raw.capacities.events.saturating_sub(raw.capacities.admission);
-        let takes_tokens = !matches!(workload.kind, Kind::Idle | Kind::EventsFile);
+        let takes_tokens = !matches!(workload.kind, Kind::Idle | Kind::EventsFile | Kind::Avm);
         if takes_tokens && workload.load && workload.tokens > room {
             let expected = format!("at most events - admission ({room})");
             self.refuse(
@@ -331,6 +338,7 @@ impl Checker<'_> {
         let capacities = &raw.capacities;
         Some(match workload.kind {
             Kind::Idle => WorkloadKind::Idle,
+            Kind::Avm => WorkloadKind::Avm,
             Kind::Cycle => {
                 fits("nodes", nodes, "processes", capacities.processes);
                 fits("nodes", nodes, "edges", capacities.edges);
@@ -463,7 +471,7 @@ pub(super) const COMMON_KEYS: [&str; 5] = ["kind", "load", "pace_ticks_per_s", "
 /// Keys only some kinds read.
 pub(super) fn own_keys(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Idle => &[],
+        Kind::Idle | Kind::Avm => &[],
         Kind::Cycle => &["nodes", "tokens", "delay_ticks", "adaptive_delay"],
         Kind::Grid => &["width", "height", "tokens", "delay_ticks", "adaptive_delay"],
         Kind::RandomGraph => &["nodes", "edges", "tokens", "seed", "delay_ticks", "adaptive_delay"],

@@ -2,12 +2,15 @@
 //!
 //! Every problem of a file is reported in one go, each with file, line, key, value, what is allowed and the remedy.
 
+pub mod avm;
 mod check;
+mod check_avm;
 mod check_cluster;
 pub mod cluster;
 mod keys;
 mod problem;
 mod raw;
+mod raw_avm;
 mod raw_cluster;
 mod schema;
 mod show;
@@ -18,6 +21,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use avm::Avm;
 pub use cluster::Cluster;
 pub use problem::{Problem, Problems};
 pub use raw::{Mode, OnFull, OnOverflow, Others, Pages, Policy, RawConfig, Waiting};
@@ -40,6 +44,8 @@ pub struct Config {
     pub record: Record,
     /// The cluster, `None` = the node stands alone.
     pub cluster: Option<Cluster>,
+    /// Programs on tori, `None` = no torus runs any.
+    pub avm: Option<Avm>,
     /// The tori of this process, in file order: 1 to 16, ids and names unique.
     pub tori: Vec<Torus>,
     /// The file it came from.
@@ -266,6 +272,8 @@ pub enum WorkloadKind {
         /// Events at start.
         tokens: u32,
     },
+    /// Programs ([`Config::avm`]).
+    Avm,
     /// Events of a CSV file over the graph of their own routes.
     EventsFile {
         /// The file, existing and readable when the configuration was checked; absolute or relative to the working folder.

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::raw_avm::RawAvm;
 use super::raw_cluster::{RawCluster, RawPeer, RawRemote};
 
 /// A whole configuration file.
@@ -33,6 +34,9 @@ pub struct RawConfig {
     #[schemars(length(max = 15))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remote: Vec<RawRemote>,
+    /// Programs, on the tori whose workload is `kind = "avm"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avm: Option<RawAvm>,
     /// The tori of this process, one table each.
     #[schemars(length(min = 1, max = 16))]
     pub torus: Vec<RawTorus>,
@@ -130,6 +134,8 @@ pub enum Kind {
     Firehose,
     /// Events read from a CSV file (time, dst, src, payload), in logical order.
     EventsFile,
+    /// Programs: see the table `[avm]`. With `load = false` the torus starts none of its own and takes what others hand over.
+    Avm,
 }
 
 /// The process.

@@ -1,5 +1,6 @@
 //! The effective configuration as TOML, each value with where it came from.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::check::{COMMON_KEYS, own_keys};
@@ -17,18 +18,16 @@ pub fn effective(text: &str, file: Option<&Path>) -> Result<String, Problems> {
     let mut out = String::new();
     let mut table = String::new();
     let mut tori = 0usize;
-    let (mut peers, mut remotes) = (0usize, 0usize);
+    let mut listed: BTreeMap<String, usize> = BTreeMap::new();
     for line in plain.lines() {
         let heading = line.trim_matches(['[', ']']);
         if line == "[[torus]]" {
             table = format!("torus[{tori}]");
             tori += 1;
-        } else if line == "[[peer]]" {
-            table = format!("peer[{peers}]");
-            peers += 1;
-        } else if line == "[[remote]]" {
-            table = format!("remote[{remotes}]");
-            remotes += 1;
+        } else if line.starts_with("[[") {
+            let count = listed.entry(heading.to_owned()).or_default();
+            table = format!("{heading}[{count}]");
+            *count += 1;
         } else if let Some(inner) = line.strip_prefix("[torus.") {
             table = format!("torus[{}].{}", tori.saturating_sub(1), inner.trim_end_matches(']'));
         } else if line.starts_with('[') {

@@ -7,6 +7,7 @@ pub mod claim;
 pub mod client;
 pub mod metrics;
 pub mod peer;
+mod programs;
 pub mod routes;
 pub mod server;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use control::Snapshot;
 use control::api::{Refusal, Reply, Request};
+use control::avm::{AvmReply, AvmRequest};
 use control::page::SOCKET_NAME;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::time::{ClockId, clock_gettime};
@@ -56,6 +58,14 @@ pub trait Gate: Send + Sync + 'static {
     /// [`Refusal`]; nothing was changed then.
     fn request(&self, request: &Request) -> Result<Reply, Refusal>;
 
+    /// Carries out a request to the AVM of a user, bounded in time.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    fn avm(&self, _uid: u32, _request: &AvmRequest) -> Result<AvmReply, Refusal> {
+        Err(Refusal { error: "this node runs no programs".to_owned(), read_only: false })
+    }
+
     /// The node now; `None` before its first status.
     fn snapshot(&self) -> Option<Snapshot>;
 }
@@ -63,6 +73,10 @@ pub trait Gate: Send + Sync + 'static {
 impl Gate for NodeHandle {
     fn request(&self, request: &Request) -> Result<Reply, Refusal> {
         Self::request(self, request)
+    }
+
+    fn avm(&self, uid: u32, request: &AvmRequest) -> Result<AvmReply, Refusal> {
+        self.avm_request(uid, request)
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
@@ -138,7 +152,8 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     let limit = plan.limit;
     let (mut options, cluster) = (plan.options, plan.config.cluster.clone());
     let state_dir = node_config.state_dir.clone();
-    options.hold = cluster.as_ref().is_some_and(|cluster| cluster.start == StartTori::Formed);
+    let hold = cluster.as_ref().is_some_and(|cluster| cluster.start == StartTori::Formed);
+    options.hold = hold;
     let mut node = match come_up(plan.config, options, &mut signals).await? {
         Came::Up(node) => node,
         Came::Down(end) => return Ok(end),
@@ -151,6 +166,13 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
             // Nothing is left running.
             go_down(&mut node, &mut signals).await;
             return Err(error.into());
+        }
+    };
+    let shown = match programs::open(&handle, hold) {
+        Ok(shown) => shown,
+        Err(why) => {
+            go_down(&mut node, &mut signals).await;
+            return Err(StartError::Program(why).into());
         }
     };
     let gate = WholeGate { node: handle.clone(), cluster: cluster.as_ref().map(Running::desk) };
@@ -187,6 +209,7 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     if let Some(cluster) = attendant.cluster.take() {
         let _ = tokio::task::spawn_blocking(move || cluster.stop(true)).await;
     }
+    drop(shown);
     let end = go_down(&mut node, &mut signals).await;
     serving.abort();
     attendant.gave_up.map_or(Ok(end), |why| Err(RunError::GaveUp(why)))
@@ -217,6 +240,10 @@ impl Gate for WholeGate {
             Some(desk) if Desk::is_for_it(request) => desk.ask(request),
             _ => self.node.request(request),
         }
+    }
+
+    fn avm(&self, uid: u32, request: &AvmRequest) -> Result<AvmReply, Refusal> {
+        self.node.avm_request(uid, request)
     }
 
     fn snapshot(&self) -> Option<Snapshot> {

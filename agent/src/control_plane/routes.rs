@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use control::api::{Refusal, Request};
+use control::avm::{AvmRequest, ask};
 
 use super::Gate;
 use super::metrics;
@@ -18,7 +19,7 @@ use super::peer::{Caller, Right, Rule};
 /// Most bytes of a request body; the largest request is far below.
 const BODY_BYTES: usize = 16 << 10;
 
-const ROUTES: &str = "GET /v1/status, GET /v1/events, GET /metrics, POST /v1/request";
+const ROUTES: &str = "GET /v1/status, GET /v1/events, GET /metrics, POST /v1/request, POST /v1/avm";
 
 /// What every answer needs.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub fn router(gate: Arc<dyn Gate>, rule: Rule) -> Router {
         .route("/v1/events", get(events))
         .route("/metrics", get(scrape))
         .route("/v1/request", post(request))
+        .route("/v1/avm", post(avm).layer(DefaultBodyLimit::max(ask::REQUEST_BYTES)))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -115,6 +117,46 @@ async fn request(
     // The node answers within half a second; meanwhile the control thread goes on with its work.
     let gate = desk.gate.clone();
     match tokio::task::spawn_blocking(move || gate.request(&request)).await {
+        Ok(Ok(reply)) => Json(reply).into_response(),
+        Ok(Err(refusal)) => (StatusCode::CONFLICT, Json(refusal)).into_response(),
+        Err(error) => {
+            let error = format!("the request failed inside the agent ({error}); see its log: journalctl -u trefoil");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, error, false)
+        }
+    }
+}
+
+/// A request to the AVM: whoever may look may ask what changes nothing.
+async fn avm(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    if let Err(refused) = may_look(&desk, caller) {
+        return *refused;
+    }
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => {
+            let error = format!("{error}; a request is at most {} bytes", ask::REQUEST_BYTES);
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, error, false);
+        }
+    };
+    let request: AvmRequest = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => {
+            let error = format!("{error}; expected a request such as {{\"do\":\"ps\"}}");
+            return refuse(StatusCode::BAD_REQUEST, error, false);
+        }
+    };
+    if request.changes() {
+        if desk.rule.right(caller) < Right::Change {
+            return refuse(StatusCode::FORBIDDEN, desk.rule.why_not(caller), true);
+        }
+        tracing::info!(uid = caller.uid, "asked: {}", request.command_line());
+    }
+    let gate = desk.gate.clone();
+    match tokio::task::spawn_blocking(move || gate.avm(caller.uid, &request)).await {
         Ok(Ok(reply)) => Json(reply).into_response(),
         Ok(Err(refusal)) => (StatusCode::CONFLICT, Json(refusal)).into_response(),
         Err(error) => {

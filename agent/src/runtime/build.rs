@@ -124,6 +124,12 @@ impl Work {
         matches!(self.kind, WorkloadKind::Firehose { .. })
     }
 
+    /// Whether it runs programs.
+    #[must_use]
+    pub fn is_avm(&self) -> bool {
+        self.kind == WorkloadKind::Avm
+    }
+
     /// Makes the compute reactor.
     ///
     /// # Errors
@@ -144,7 +150,7 @@ impl Work {
         let mut relay = Relay::new(capacities, carver).map_err(|error| error.to_string())?;
         let delay = self.delay_ticks;
         let built = match &self.kind {
-            WorkloadKind::Idle | WorkloadKind::Firehose { .. } => Ok(()),
+            WorkloadKind::Idle | WorkloadKind::Avm | WorkloadKind::Firehose { .. } => Ok(()),
             WorkloadKind::Cycle { nodes, .. } => workload::cycle(&mut relay, *nodes, delay),
             WorkloadKind::Grid { width, height, .. } => workload::grid(&mut relay, *width, *height, delay),
             WorkloadKind::RandomGraph { nodes, edges, seed, .. } => {
@@ -183,7 +189,10 @@ impl Work {
             WorkloadKind::RandomGraph { nodes, seed, tokens, .. } => {
                 inputs.extend(workload::tokens(&random_cells(nodes, seed), tokens));
             }
-            WorkloadKind::Idle | WorkloadKind::Firehose { .. } | WorkloadKind::EventsFile { .. } => {}
+            WorkloadKind::Idle
+            | WorkloadKind::Avm
+            | WorkloadKind::Firehose { .. }
+            | WorkloadKind::EventsFile { .. } => {}
         }
         inputs
     }
@@ -194,6 +203,7 @@ impl Work {
         let load = if self.load { "" } else { ", starts empty" };
         match &self.kind {
             WorkloadKind::Idle => "idle".to_owned(),
+            WorkloadKind::Avm => format!("programs{load}"),
             WorkloadKind::Cycle { nodes, tokens } => format!("cycle of {nodes} cells, {tokens} tokens{load}"),
             WorkloadKind::Grid { width, height, tokens } => format!("grid {width} x {height}, {tokens} tokens{load}"),
             WorkloadKind::RandomGraph { nodes, edges, tokens, seed } => {
@@ -316,6 +326,8 @@ pub fn braid(config: &config::Config) -> BraidConfig {
         grow_ppm: (given.grow * 1_000_000.0).round() as u32,
         shrink_above_ppm: percent(given.upper_percent),
         grow_below_ppm: percent(given.lower_percent),
+        // Executions are few and heavy beside events: a braid of programs levels as fast as it safely can (`decisions:AVM-16`).
+        whole: config.avm.is_some(),
         ring_capacity: u64::from(config.region.ring_records),
         ..defaults
     }

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use control::Snapshot;
 use control::api::{Refusal, Reply, Request};
+use control::avm::{AvmReply, AvmRequest};
 use control::page::HostPage;
 use shm_transport::region::Region;
 use torus::{Cell, Mode, relay};
 
+use super::avm::manager::Manager;
 use super::clock::Clock;
 use super::events::Severity;
 use super::inject;
@@ -45,6 +47,8 @@ pub(super) struct Inner {
     pub(super) mode: Mutex<Mode>,
     /// Name, braid id and way in of each torus, in configuration order.
     pub(super) tori: Vec<Lead>,
+    /// Its programs, when a torus runs any.
+    pub(super) avm: Option<Arc<Manager>>,
 }
 
 /// The way to one torus.
@@ -280,9 +284,34 @@ impl NodeHandle {
         let _ = self.inner.shared.gate.compare_exchange(closed, open, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    /// Whether the tori run.
+    #[must_use]
+    pub fn gate_is_open(&self) -> bool {
+        self.inner.shared.gate() == super::shared::Gate::Open
+    }
+
     /// Puts the cluster's record on the status page.
     pub fn publish_cluster(&self, page: &control::cluster::ClusterPage) {
         self.inner.pages.write_cluster(self.inner.clock.now_ns(), page);
+    }
+
+    /// Its programs, when a torus runs any.
+    #[must_use]
+    pub fn avm(&self) -> Option<&Arc<Manager>> {
+        self.inner.avm.as_ref()
+    }
+
+    /// Carries out a request to the AVM of a user.
+    ///
+    /// # Errors
+    /// [`Refusal`] says what was wrong.
+    pub fn avm_request(&self, uid: u32, request: &AvmRequest) -> Result<AvmReply, Refusal> {
+        match &self.inner.avm {
+            Some(manager) => manager.request(uid, request),
+            None => Err(refuse(
+                "this node runs no programs; give a torus workload.kind = \"avm\", as configs/avm.toml does".to_owned(),
+            )),
+        }
     }
 
     /// Puts the AVM's record on the status page.

@@ -13,6 +13,7 @@ use shm_transport::region::{INJECT_WORDS, Side};
 use shm_transport::wake;
 use torus::{Input, Mode, Ran, Reactor, Stop, Torus};
 
+use super::aside::Aside;
 use super::braiding::Braiding;
 use super::clock::Clock;
 use super::events::Happening;
@@ -49,6 +50,7 @@ pub struct Lane<'a, R> {
     pub(super) inputs: Inputs,
     pub(super) braiding: Braiding<'a>,
     pub(super) seed: Option<Seed<'a, R>>,
+    pub(super) aside: Option<Box<dyn Aside<R> + 'a>>,
     pub(super) status: Status<'a>,
     pub(super) stats: ExchangeStats,
     pub(super) notices: Notices<'a>,
@@ -85,6 +87,9 @@ impl<R: Reactor> Lane<'_, R> {
             let mut worked = self.take_commands(now_ns);
             worked |= self.take_injections(now_ns);
             worked |= self.admit();
+            if let Some(aside) = &mut self.aside {
+                worked |= aside.turn(&mut self.torus, &mut self.inputs, now_ns);
+            }
             worked |= self.feed(now_ns);
             let ran = self.batch(&mut now_ns);
             worked |= ran.executed > 0;
@@ -324,6 +329,7 @@ impl<R: Reactor> Lane<'_, R> {
             sleep_ns = sleep_ns.min(self.torus.next_time().map_or(SLEEP_NS, |time| pace.until_ns(time, now_ns)));
         }
         sleep_ns = self.seed.as_ref().map_or(sleep_ns, |seed| sleep_ns.min(seed.sleep_ns()));
+        let aside = &self.aside;
         let (commands, injections, braiding) = (&self.commands, &self.injections, &mut self.braiding);
         let stop = &self.node.stop;
         // What cannot be admitted is nothing to wake up for.
@@ -331,6 +337,7 @@ impl<R: Reactor> Lane<'_, R> {
         self.waiter.wait(wake::SPINS, sleep_ns.max(1), || {
             !commands.is_empty()
                 || injections.backlog() > 0
+                || aside.as_ref().is_some_and(|aside| aside.waiting())
                 || (room && braiding.waiting())
                 || stop.load(Ordering::Relaxed)
         });

@@ -6,6 +6,7 @@
 //! | [`handle`] | how other threads ask and look |
 //! | [`fault`] | a panic on purpose, for tests of debug builds |
 //! | [`thread`], [`lane`] | a torus thread, and its loop |
+//! | [`avm`] | programs on the tori |
 //! | [`braiding`], [`exchange`] | the braid as the loop drives it, and what it costs |
 //! | [`seed`] | a torus in a seed region, beside seed-compatible peers |
 //! | [`inputs`], [`record`], [`replay`] | the one entrance, its recording, and the way back |
@@ -13,6 +14,8 @@
 //! | [`cores`], [`pinning`] | which cores there are, and where each torus thread goes |
 //! | [`keeper`], [`events`], [`pages`], [`status`] | the thread beside the tori, the log, the status page |
 
+mod aside;
+pub mod avm;
 pub mod braiding;
 pub mod build;
 pub mod clock;

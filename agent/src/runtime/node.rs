@@ -1,5 +1,6 @@
 //! Assembly of a node: region, arenas, workloads, threads. How it stops is in [`super::ending`].
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,7 @@ use torus::record::{Record, Start};
 
 use crate::config::{self, Config, Policy};
 
+use super::avm::parts::Parts;
 use super::build;
 use super::clock::Clock;
 use super::cores::{self, HostCores};
@@ -103,6 +105,18 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Programs and recordings do not go together yet.
+    #[error(
+        "recording {path}: a node that runs programs cannot be recorded yet (its executions are not in the recording); leave \
+         --record out, or start without tori of kind \"avm\""
+    )]
+    RecordAvm {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A program of the configuration cannot be loaded or started.
+    #[error("{0}")]
+    Program(String),
     /// The system has no thread or no random number for us.
     #[error("{what}: {source}; the host is short of resources")]
     System {
@@ -169,15 +183,22 @@ impl Node {
         let host = HostCores::read();
         let plan = plan_cores(&config, &host)?;
         let works = build::works(&config)?;
+        if let (Some(path), Some(_)) = (&options.record, &config.avm) {
+            return Err(StartError::RecordAvm { path: path.clone() });
+        }
         let (region, join) = open_region(&config)?;
         let (seed, found) = config.region.seed_v1.as_deref().map(SeedRegion::open).transpose()?.unzip();
         let seed = seed.map(Arc::new);
         let shared = Arc::new(NodeShared::with_cancel(config.tori.len(), cancel));
+        let home = boots.last().copied().unwrap_or_default();
+        let pool = |source| StartError::System { what: "solver threads", source };
+        let (manager, parts) =
+            super::avm::manager::Manager::start(&config, &region, clock, home).map_err(pool)?.unzip();
         let base = Base { region, seed, pages, shared, clock, boots, plan, config };
         let tape = options.record.as_ref().map(|_| Arc::new(Tape::default()));
         // From here on an error sends the threads home: `Starter` sees to it when it is dropped.
         let mut starter = Starter::new(&base.shared);
-        let standings = starter.spawn_all(&base, works, tape.as_ref(), deadline)?;
+        let standings = starter.spawn_all(&base, works, parts.unwrap_or_default(), tape.as_ref(), deadline)?;
         let mut degraded: Vec<String> = base.plan.troubles.iter().map(ToString::to_string).collect();
         degraded.extend(clock_trouble());
         degraded.extend(check_standings(&standings, &base.config, &base.region, &host)?);
@@ -205,7 +226,8 @@ impl Node {
         let ring = base.config.braid.mode == config::Mode::Ring;
         let mode = Mutex::new(if ring { Mode::Ring } else { Mode::Rotate });
         let Base { shared, region, pages, clock, .. } = base;
-        let inner = Inner { shared, region, pages, inbox, clock, mode, tori };
+        let avm = manager.map(Arc::new);
+        let inner = Inner { shared, region, pages, inbox, clock, mode, tori, avm };
         let handle = NodeHandle { inner: Arc::new(inner) };
         Ok(Self { handle, threads, keeper: Some(keeper), writer, tape, stopping: None, ended: None })
     }
@@ -288,6 +310,7 @@ impl Starter {
         &mut self,
         base: &Base,
         works: Vec<build::Work>,
+        mut parts: BTreeMap<usize, Parts>,
         tape: Option<&Arc<Tape>>,
         deadline: Instant,
     ) -> Result<Vec<Standing>, StartError> {
@@ -319,6 +342,7 @@ impl Starter {
                 recorder,
                 ready: ready.clone(),
                 clock: base.clock,
+                avm: parts.remove(&index),
             };
             let commands = Mutex::new(Commands { sender, last: 0 });
             self.leads.push(Lead { name: torus.name.clone(), id: torus.id, commands });

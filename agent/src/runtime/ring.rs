@@ -99,6 +99,12 @@ impl<T> Gather<T> {
         }
         Err(outcome)
     }
+
+    /// Whether any ring has a value.
+    #[must_use]
+    pub fn waiting(&self) -> bool {
+        self.receivers.iter().any(|receiver| !receiver.is_empty())
+    }
 }
 
 #[cfg(test)]

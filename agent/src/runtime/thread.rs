@@ -19,6 +19,8 @@ use torus::{Counters, Reactor};
 
 use crate::config;
 
+use super::aside::Aside;
+use super::avm::parts::Parts;
 use super::braiding::Braiding;
 use super::build::{self, Work};
 use super::clock::Clock;
@@ -53,6 +55,8 @@ pub struct Setup {
     pub(super) recorder: Option<Recorder>,
     pub(super) ready: Sender<Ready>,
     pub(super) clock: Clock,
+    /// What a torus that runs programs is made from.
+    pub(super) avm: Option<Parts>,
 }
 
 /// What a torus thread reports before the gate.
@@ -110,7 +114,7 @@ fn failure(why: String) -> Ended {
     Ended { counters: Counters::default(), digest: 0, failed: Some(why) }
 }
 
-fn start(setup: Setup) -> Result<Ended, String> {
+fn start(mut setup: Setup) -> Result<Ended, String> {
     let config = Arc::clone(&setup.config);
     let own = &config.tori[setup.index];
     setup.node.tori[setup.index].tid.store(nix::unistd::gettid().as_raw() as u32, Ordering::Release);
@@ -122,12 +126,15 @@ fn start(setup: Setup) -> Result<Ended, String> {
     let mut arena = Arena::new(capacities.bytes(), pages, lock).map_err(|error| error.to_string())?;
     let backing = arena.backing().clone();
     let mut carver = Carver::new(&mut arena);
-    if setup.work.is_compute() {
+    if let Some(parts) = setup.avm.take() {
+        let (reactor, desk) = parts.build(setup.clock);
+        run(setup, &mut carver, reactor, backing, unpinned, None, Some(Box::new(desk)))
+    } else if setup.work.is_compute() {
         let reactor = setup.work.compute(&mut carver)?;
-        run(setup, &mut carver, reactor, backing, unpinned, None)
+        run(setup, &mut carver, reactor, backing, unpinned, None, None)
     } else {
         let reactor = setup.work.relay(&capacities, &mut carver)?;
-        run(setup, &mut carver, reactor, backing, unpinned, Some(seed_projection as Project<Relay<'_>>))
+        run(setup, &mut carver, reactor, backing, unpinned, Some(seed_projection as Project<Relay<'_>>), None)
     }
 }
 
@@ -138,6 +145,7 @@ fn run<'m, R: Reactor>(
     backing: Backing,
     unpinned: Option<String>,
     project: Option<Project<R>>,
+    aside: Option<Box<dyn Aside<R>>>,
 ) -> Result<Ended, String> {
     let config = &*setup.config;
     let own = &config.tori[setup.index];
@@ -182,6 +190,7 @@ fn run<'m, R: Reactor>(
         inputs,
         braiding,
         seed,
+        aside,
         status,
         stats: ExchangeStats::new(start_ns),
         notices: Notices { torus: own.id, sender: setup.notices, dropped: &shared.notices_dropped, clock: setup.clock },

@@ -1,0 +1,145 @@
+//! What a torus that runs programs does in each turn of its loop beside events: jobs of the control side, answers of the solver,
+//! envelopes of other tori in; questions and envelopes out; wake tokens into the queue.
+//!
+//! A job is a closure of the control side that looks at the machine or changes it between two events; its answer goes back by a ring
+//! of its own. So nothing of the machine is shared, and no lock is taken.
+
+use avm::vm::{Envelope, Input as LaneInput, Output};
+use torus::{Input, Torus};
+
+use super::machine::LaneMachine;
+use super::ports::Ports;
+use super::reactor::Avm;
+use super::solver::Asker;
+use crate::runtime::aside::Aside;
+use crate::runtime::clock::Clock;
+use crate::runtime::inputs::Inputs;
+use crate::runtime::ring::Receiver;
+
+/// A torus that runs programs.
+pub type AvmTorus<'m> = Torus<'m, Avm<LaneMachine>>;
+
+/// What the control side wants done.
+pub type Job = Box<dyn FnOnce(&mut Avm<LaneMachine>) + Send>;
+
+/// Jobs of one turn.
+const JOBS: u32 = 8;
+/// Envelopes and answers of one turn.
+const LETTERS: u32 = 256;
+/// Wake tokens injected in one turn.
+const WAKES: u32 = 512;
+
+/// The desk of one torus.
+pub struct Desk {
+    jobs: Receiver<Job>,
+    asker: Asker,
+    envelopes: Ports<Envelope>,
+    clock: Clock,
+    /// Tokens of its own the queue takes.
+    own_limit: u64,
+}
+
+impl Desk {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(jobs: Receiver<Job>, asker: Asker, envelopes: Ports<Envelope>, clock: Clock, own_limit: u64) -> Self {
+        Self { jobs, asker, envelopes, clock, own_limit }
+    }
+
+    fn take_jobs(&mut self, avm: &mut Avm<LaneMachine>) -> bool {
+        for done in 0..JOBS {
+            match self.jobs.try_recv() {
+                Ok(job) => job(avm),
+                Err(_) => return done > 0,
+            }
+        }
+        true
+    }
+
+    fn take_letters(&mut self, avm: &mut Avm<LaneMachine>) -> bool {
+        let mut any = false;
+        for _ in 0..LETTERS {
+            let Some(solved) = self.asker.answer() else { break };
+            any = true;
+            // An execution that was ended meanwhile waits for nothing.
+            let input = LaneInput::Solved { execution: solved.execution, outcome: solved.outcome };
+            let _ = avm.machine_mut().lane.input(input);
+        }
+        for _ in 0..LETTERS {
+            let Some((from, envelope)) = self.envelopes.take() else { break };
+            any = true;
+            // A message for a mailbox that is gone or full is dropped, as one of this torus would be.
+            let _ = avm.machine_mut().lane.input(LaneInput::Envelope { from, envelope });
+        }
+        any
+    }
+
+    /// Passes on what has come out; what finds no room waits, and so does what is behind it.
+    fn pass_on(&mut self, avm: &mut Avm<LaneMachine>, now_ns: u64) -> bool {
+        let mut any = false;
+        while let Some(output) = avm.next_output() {
+            any = true;
+            match output {
+                Output::Solve { execution, ir, limits } => {
+                    avm.machine_mut().note_question(execution, &ir);
+                    if let Err((ir, limits)) = self.asker.ask(execution, ir, limits, now_ns) {
+                        avm.keep_output(Output::Solve { execution, ir, limits });
+                        return any;
+                    }
+                }
+                Output::Send { to, envelope } => {
+                    if let Err(envelope) = self.envelopes.send(to, envelope)
+                        && self.envelopes.reaches(to)
+                    {
+                        avm.keep_output(Output::Send { to, envelope });
+                        return any;
+                    }
+                }
+                Output::Ended(execution) => avm.machine_mut().note_end(execution),
+                // Taken by the reactor.
+                Output::Ready(_) | Output::Sleep { .. } => {}
+            }
+        }
+        any
+    }
+
+    fn inject(&mut self, torus: &mut AvmTorus<'_>, inputs: &mut Inputs) -> bool {
+        let mut any = false;
+        for _ in 0..WAKES {
+            if torus.counters().pending >= self.own_limit || inputs.room() == 0 {
+                break;
+            }
+            let clock = torus.counters().clock;
+            let Some((execution, cell, delay)) = torus.reactor_mut().next_ready() else { break };
+            any = true;
+            let input = match delay {
+                0 => Input::Inject { dst: cell, src: cell, payload: execution.0, count: 1 },
+                ticks => {
+                    let time = clock.saturating_add(ticks);
+                    Input::InjectAt { time, dst: cell, src: cell, payload: execution.0 }
+                }
+            };
+            inputs.apply(torus, input);
+        }
+        any
+    }
+}
+
+impl Aside<Avm<LaneMachine>> for Desk {
+    fn turn(&mut self, torus: &mut Torus<'_, Avm<LaneMachine>>, inputs: &mut Inputs, now_ns: u64) -> bool {
+        let unix_ns = self.clock.unix_ns(now_ns);
+        let avm = torus.reactor_mut();
+        avm.set_now(unix_ns);
+        avm.machine_mut().set_unix(unix_ns);
+        let mut worked = self.take_jobs(avm);
+        worked |= self.take_letters(avm);
+        avm.settle();
+        worked |= self.pass_on(avm, now_ns);
+        worked |= self.inject(torus, inputs);
+        worked
+    }
+
+    fn waiting(&self) -> bool {
+        !self.jobs.is_empty() || self.asker.waiting() || self.envelopes.waiting()
+    }
+}

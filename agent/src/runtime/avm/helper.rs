@@ -1,0 +1,62 @@
+//! The module every node has: what `trefoil avm call` starts.
+
+use std::sync::Arc;
+
+use avm::code::{Entry, Function, Instr, Module, Op, Verified, verify};
+use control::api::Refusal;
+
+use super::manager::{Manager, refuse};
+
+/// Its name; no file can have it.
+pub const MODULE: &str = "trefoil";
+/// Its entry: (object, message) -> output of the call.
+pub const CALL: &str = "call";
+
+/// Makes it.
+///
+/// # Errors
+/// Never, unless the bytecode has changed under it.
+pub fn module() -> Result<Verified, String> {
+    let name: Arc<str> = CALL.into();
+    let call = Function {
+        name: name.clone(),
+        arity: 2,
+        registers: 2,
+        code: vec![Op::Instr { dst: 0, start: 0, which: Instr::Call }, Op::Return { src: 0 }],
+        ..Function::default()
+    };
+    let module = Module {
+        name: MODULE.into(),
+        functions: vec![call],
+        entries: vec![Entry { name, function: 0 }],
+        ..Module::default()
+    };
+    verify(module).map_err(|errors| format!("the module of the node is refused: {errors:?}"))
+}
+
+impl Manager {
+    /// Loads it where it is not loaded yet.
+    pub(super) fn helper(&self) -> Result<(), Refusal> {
+        let verified = module().map_err(refuse)?;
+        for at in 0..self.leads.len() {
+            let theirs = verified.clone();
+            let loaded = self.on(at, move |avm| {
+                let lane = &mut avm.machine_mut().lane;
+                let known = lane.programs().iter().any(|(name, _)| &**name == MODULE);
+                if known { Ok(()) } else { lane.load(&theirs) }
+            })?;
+            loaded.map_err(|error| refuse(error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_of_the_node_is_accepted() {
+        assert_eq!(&*module().expect("it is accepted").module().entries[0].name, CALL);
+    }
+}

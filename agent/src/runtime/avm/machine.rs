@@ -1,0 +1,269 @@
+//! The machine of a torus: an [`avm::vm::Lane`] and what the node remembers of its executions.
+
+use std::collections::{HashMap, VecDeque};
+
+use avm::Val;
+use avm::id::ExecutionId;
+use avm::nondet::Ir;
+use avm::vm::{Composition, Failure, Input, Lane, Output, Quantum, Segment, Start, StartError};
+
+use super::reactor::Machine;
+
+/// What the node remembers of an execution; it travels with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Info {
+    /// User that started it; `None` = the configuration.
+    pub owner: Option<u32>,
+    /// Arguments, as the language writes them.
+    pub arguments: Vec<String>,
+    /// Seed of its random numbers.
+    pub seed: u64,
+    /// When it was started, Unix ns.
+    pub started_unix_ns: u64,
+    /// When it came into its state, Unix ns.
+    pub since_unix_ns: u64,
+    /// Operations it may use; `u64::MAX` = as many as it likes.
+    pub fuel: u64,
+    /// Moves between tori, oldest first, the last ones.
+    pub moved: VecDeque<String>,
+    /// How many there were.
+    pub moves: u32,
+    /// It was ended by hand.
+    pub terminated: bool,
+    /// It is over.
+    pub over: bool,
+}
+
+/// Moves of one execution that are remembered.
+const MOVES: usize = 16;
+
+/// Questions to the solver that are remembered on one torus.
+const QUESTIONS: usize = 64;
+
+/// Counters since the start, and what changed last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Executions started.
+    pub started: u64,
+    /// Executions that failed.
+    pub failures: u64,
+    /// When the last one failed, Unix ns.
+    pub failed_unix_ns: u64,
+    /// Starts refused because the lane was full.
+    pub full: u64,
+    /// Operations of executions that are forgotten.
+    pub operations: u64,
+    /// Transactions of executions that are forgotten.
+    pub commits: u64,
+    /// See `commits`: refused at their commit.
+    pub refused: u64,
+    /// See `commits`: aborted by the program or an error.
+    pub aborted: u64,
+}
+
+/// An execution on its way to another torus.
+#[derive(Debug)]
+pub struct Parcel {
+    execution: ExecutionId,
+    saved: Box<avm::vm::Saved>,
+    info: Info,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct LaneMachine {
+    /// The lane.
+    pub lane: Lane,
+    /// What is remembered of its executions.
+    pub info: HashMap<ExecutionId, Info>,
+    /// Counters.
+    pub tally: Tally,
+    /// The last questions to the solver, by who asked, oldest first.
+    questions: VecDeque<(ExecutionId, Box<Ir>)>,
+    /// Executions that are over, oldest first.
+    ended: VecDeque<ExecutionId>,
+    /// How many of them are remembered.
+    remember: usize,
+    /// Name of its torus.
+    name: String,
+    unix_ns: u64,
+}
+
+impl LaneMachine {
+    /// Over a lane of the torus `name` that remembers so many executions that are over.
+    #[must_use]
+    pub fn new(lane: Lane, name: &str, remember: usize) -> Self {
+        let places = lane.config().executions as usize;
+        Self {
+            lane,
+            info: HashMap::with_capacity(2 * places),
+            tally: Tally::default(),
+            questions: VecDeque::with_capacity(QUESTIONS + 1),
+            ended: VecDeque::with_capacity(remember + 1),
+            remember,
+            name: name.to_owned(),
+            unix_ns: 0,
+        }
+    }
+
+    /// Tells the time, Unix ns.
+    pub const fn set_unix(&mut self, unix_ns: u64) {
+        self.unix_ns = unix_ns;
+    }
+
+    /// Starts an execution; the caller wakes it.
+    ///
+    /// # Errors
+    /// As the lane says; the tally counts a lane that is full.
+    pub fn start(&mut self, start: &Start, owner: Option<u32>) -> Result<ExecutionId, StartError> {
+        let started = self.lane.start(start);
+        let arguments = start.args.iter().map(Val::to_string).collect();
+        self.note_start(started, arguments, start, owner)
+    }
+
+    /// Starts several entries as one commit; the caller wakes it.
+    ///
+    /// # Errors
+    /// As [`LaneMachine::start`].
+    pub fn compose(
+        &mut self,
+        segments: &[Segment],
+        how: Composition,
+        common: &Start,
+        owner: Option<u32>,
+    ) -> Result<ExecutionId, StartError> {
+        let started = self.lane.compose(segments, how, common);
+        let arguments = segments.iter().map(|segment| format!("{}#{}", segment.module, segment.entry)).collect();
+        self.note_start(started, arguments, common, owner)
+    }
+
+    fn note_start(
+        &mut self,
+        started: Result<ExecutionId, StartError>,
+        arguments: Vec<String>,
+        start: &Start,
+        owner: Option<u32>,
+    ) -> Result<ExecutionId, StartError> {
+        let execution = started.inspect_err(|error| {
+            self.tally.full += u64::from(matches!(error, StartError::Full(_)));
+        })?;
+        self.tally.started += 1;
+        let info = Info {
+            owner,
+            arguments,
+            seed: start.seed,
+            started_unix_ns: self.unix_ns,
+            since_unix_ns: self.unix_ns,
+            fuel: start.fuel.unwrap_or(self.lane.config().fuel),
+            ..Info::default()
+        };
+        self.info.insert(execution, info);
+        Ok(execution)
+    }
+
+    /// An execution is over: it is remembered, and the oldest that was is forgotten.
+    pub fn note_end(&mut self, execution: ExecutionId) {
+        let failed = matches!(self.lane.result(execution), Some(Err(_)));
+        self.tally.failures += u64::from(failed);
+        if failed {
+            self.tally.failed_unix_ns = self.unix_ns;
+        }
+        let Some(info) = self.info.get_mut(&execution) else { return };
+        if std::mem::replace(&mut info.over, true) {
+            return;
+        }
+        info.since_unix_ns = self.unix_ns;
+        self.ended.push_back(execution);
+        while self.ended.len() > self.remember {
+            let Some(oldest) = self.ended.pop_front() else { break };
+            if let Some(summary) = self.lane.summary(oldest) {
+                self.tally.operations += summary.operations;
+                self.tally.commits += summary.committed;
+                self.tally.refused += summary.refused;
+                self.tally.aborted += summary.aborted;
+            }
+            self.lane.forget(oldest);
+            self.info.remove(&oldest);
+        }
+    }
+
+    /// Remembers what an execution asks the solver.
+    pub fn note_question(&mut self, execution: ExecutionId, ir: &Ir) {
+        self.questions.retain(|(asked, _)| *asked != execution);
+        self.questions.push_back((execution, Box::new(ir.clone())));
+        if self.questions.len() > QUESTIONS {
+            self.questions.pop_front();
+        }
+    }
+
+    /// The last question of an execution to the solver, while it is remembered.
+    #[must_use]
+    pub fn question(&self, execution: ExecutionId) -> Option<&Ir> {
+        self.questions.iter().find(|(asked, _)| *asked == execution).map(|(_, ir)| &**ir)
+    }
+
+    /// Executions that are over and remembered.
+    #[must_use]
+    pub fn remembered(&self) -> u64 {
+        self.ended.len() as u64
+    }
+
+    /// Executions that have not ended, by owner.
+    #[must_use]
+    pub fn alive(&self, owner: Option<u32>) -> u64 {
+        self.info.values().filter(|info| !info.over && info.owner == owner).count() as u64
+    }
+
+    /// Result of an execution that is over.
+    #[must_use]
+    pub fn result(&self, execution: ExecutionId) -> Option<Result<Val, Failure>> {
+        self.lane.result(execution)
+    }
+}
+
+impl Machine for LaneMachine {
+    type Parcel = Parcel;
+
+    fn quantum(&mut self, execution: ExecutionId) -> Quantum {
+        let stepped = self.lane.quantum(execution);
+        if matches!(stepped, Quantum::Suspended(_))
+            && let Some(info) = self.info.get_mut(&execution)
+        {
+            info.since_unix_ns = self.unix_ns;
+        }
+        stepped
+    }
+
+    fn drain(&mut self, out: &mut VecDeque<Output>) {
+        out.extend(self.lane.outputs());
+    }
+
+    fn woken(&mut self, execution: ExecutionId, now_ns: u64) {
+        // Nobody waits for it when it was ended meanwhile.
+        let _ = self.lane.input(Input::Woken { execution, now_ns });
+    }
+
+    fn movable(&self, execution: ExecutionId) -> bool {
+        self.lane.movable(execution)
+    }
+
+    fn pack(&mut self, execution: ExecutionId) -> Option<Parcel> {
+        let saved = self.lane.save(execution)?;
+        let info = self.info.remove(&execution).unwrap_or_default();
+        Some(Parcel { execution, saved: Box::new(saved), info })
+    }
+
+    fn unpack(&mut self, parcel: Parcel) -> Result<ExecutionId, Parcel> {
+        let Parcel { execution, saved, mut info } = parcel;
+        if let Err(saved) = self.lane.restore(*saved) {
+            return Err(Parcel { execution, saved: Box::new(saved), info });
+        }
+        info.moves += 1;
+        info.moved.push_back(format!("to {}", self.name));
+        if info.moved.len() > MOVES {
+            info.moved.pop_front();
+        }
+        self.info.insert(execution, info);
+        Ok(execution)
+    }
+}

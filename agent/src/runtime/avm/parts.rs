@@ -1,0 +1,80 @@
+//! What a torus that runs programs is made from; the thread of the torus puts it together, so that its memory is near.
+
+use avm::vm::{Config, Envelope, Lane};
+
+use super::desk::{Desk, Job};
+use super::machine::{LaneMachine, Parcel};
+use super::ports::Ports;
+use super::reactor::Avm;
+use super::solver::Asker;
+use crate::config;
+use crate::runtime::clock::Clock;
+use crate::runtime::ring::Receiver;
+
+/// Made by [`super::manager::Manager::start`], one for each torus that runs programs.
+pub struct Parts {
+    pub(super) config: Config,
+    pub(super) name: String,
+    pub(super) remember: usize,
+    pub(super) parcels: Ports<Parcel>,
+    pub(super) envelopes: Ports<Envelope>,
+    pub(super) jobs: Receiver<Job>,
+    pub(super) asker: Asker,
+    pub(super) own_limit: u64,
+    pub(super) home: u64,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Parts {
+    /// Takes the memory and puts reactor and desk together.
+    #[must_use]
+    pub fn build(self, clock: Clock) -> (Avm<LaneMachine>, Desk) {
+        let machine = LaneMachine::new(Lane::new(self.config), &self.name, self.remember);
+        let avm = Avm::new(machine, self.parcels, self.own_limit, self.home);
+        (avm, Desk::new(self.jobs, self.asker, self.envelopes, clock, self.own_limit))
+    }
+}
+
+/// How the lane of a torus is made; `at` is its place among those that run programs.
+#[must_use]
+pub fn lane_config(avm: &config::Avm, at: usize, id: u8, places: u32) -> Config {
+    let machines = avm.machines.iter().map(|name| name.as_str().into()).collect();
+    Config {
+        node: 0,
+        torus: id,
+        machine: avm.machines.get(at).map_or("m0", String::as_str).into(),
+        machines,
+        controllers: avm.controllers.iter().map(|name| name.as_str().into()).collect(),
+        heap_bytes: avm.heap_bytes,
+        // Those that come from other tori must find a place: starts are held to `avm.executions` by the manager.
+        executions: places,
+        objects: avm.objects,
+        call_depth: avm.call_depth,
+        quantum_ops: avm.quantum_ops,
+        fuel: avm.fuel,
+        memory_bytes: avm.memory_bytes,
+        trace: avm.trace,
+        trace_bytes: avm.trace_bytes,
+        grant_unsafe: avm.any_unsafe(),
+        mailbox: avm.mailbox,
+        versions: avm.versions,
+        solver: limits(avm),
+        ..Config::default()
+    }
+}
+
+/// What a question may cost.
+#[must_use]
+pub fn limits(avm: &config::Avm) -> avm::nondet::Limits {
+    avm::nondet::Limits {
+        steps: avm.solver.steps,
+        nodes: avm.solver.nodes,
+        memory_bytes: avm.solver.memory_bytes,
+        ..avm::nondet::Limits::default()
+    }
+}

@@ -1,0 +1,526 @@
+//! What may be asked of the AVM over the control socket, carried out ([`control::avm::ask`]).
+
+use std::cmp::Ordering;
+use std::time::{Duration, Instant};
+
+use avm::Val;
+use avm::event::{Event, TraceLevel};
+use avm::id::{ExecutionId, ObjectId, TxId};
+use avm::lang::Source;
+use avm::trace;
+use avm::vm::{Composition, Input, Segment, Start};
+use control::api::Refusal;
+use control::avm::{
+    AvmReply, AvmRequest, ExecutionDetail, ExecutionSnapshot, ExecutionState, Listing, ObjectDetail, ObjectSnapshot,
+    PAGE_ROWS, ProgramSnapshot, Query, TraceSnapshot, TransactionSnapshot, ask,
+};
+
+use super::machine::LaneMachine;
+use super::manager::{Manager, Order, lock, refuse};
+use super::parts;
+use super::view::{self, Row, Stretch};
+
+/// How long a call or a composition is waited for; then its execution goes on by itself.
+const WAIT: Duration = Duration::from_secs(4);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_micros(500);
+/// Most objects of one torus that a list looks at.
+const OBJECTS: usize = 100_000;
+
+/// Everything about one execution, from its torus.
+#[derive(Debug)]
+struct Whole {
+    row: Row,
+    trace: Vec<avm::LogEntry>,
+    gap: u64,
+    decisions: Vec<avm::vm::Decision>,
+    children: Vec<ExecutionId>,
+}
+
+fn row(machine: &LaneMachine, execution: ExecutionId) -> Option<Row> {
+    let summary = machine.lane.summary(execution)?;
+    let info = machine.info.get(&execution).cloned().unwrap_or_default();
+    Some(Row { summary, info, result: machine.result(execution) })
+}
+
+pub(super) fn rows(machine: &LaneMachine) -> Vec<Row> {
+    let row = |summary: avm::vm::ExecutionSummary| {
+        let info = machine.info.get(&summary.id).cloned().unwrap_or_default();
+        let result = machine.result(summary.id);
+        Row { summary, info, result }
+    };
+    machine.lane.executions().into_iter().map(row).collect()
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Refusal> {
+    text.parse().map_err(|error: T::Err| refuse(error.to_string()))
+}
+
+fn values(texts: &[String]) -> Result<Vec<Val>, Refusal> {
+    texts.iter().map(|text| parse(text)).collect()
+}
+
+impl Manager {
+    /// Carries out a request of a user.
+    ///
+    /// # Errors
+    /// [`Refusal`] says what was wrong; nothing was changed then, unless it says so.
+    pub fn request(&self, uid: u32, request: &AvmRequest) -> Result<AvmReply, Refusal> {
+        match request {
+            AvmRequest::Load { sources } => {
+                let sources: Vec<Source> = sources.iter().map(|file| Source::new(&file.name, &file.text)).collect();
+                self.load(&sources, Some(uid))?;
+                self.programs()
+            }
+            AvmRequest::Programs {} => self.programs(),
+            AvmRequest::Start { .. } => self.start_request(uid, request),
+            AvmRequest::Ps { query } => Ok(AvmReply::Executions(self.executions(query)?)),
+            AvmRequest::Show { id } => self.show(id),
+            AvmRequest::Suspend { id } => self.hold(id, true),
+            AvmRequest::Resume { id } => self.hold(id, false),
+            AvmRequest::Kill { id } => self.kill(id),
+            AvmRequest::Call { object, message, authority } => self.call(uid, object, message, authority.as_deref()),
+            AvmRequest::Send { object, message } => self.send(object, message),
+            AvmRequest::Trace { id, from, count, object, event, since } => {
+                let query = trace::Query {
+                    object: if object.is_empty() { None } else { Some(parse(object)?) },
+                    event: Some(event.clone()).filter(|event| !event.is_empty()),
+                    since: Some(*since).filter(|since| *since > 0),
+                    ..trace::Query::default()
+                };
+                let count = if *count == 0 { PAGE_ROWS } else { (*count).min(PAGE_ROWS) } as usize;
+                let stretch = Stretch { from: *from, count, query };
+                Ok(AvmReply::Trace(Box::new(self.trace(parse(id)?, &stretch)?)))
+            }
+            AvmRequest::Objects { query } => Ok(AvmReply::Objects(self.objects(query)?)),
+            AvmRequest::Tx { query } => Ok(AvmReply::Transactions(self.transactions(query)?)),
+            AvmRequest::Solver {} => Ok(AvmReply::Solver(Box::new(self.pool.snapshot(0)))),
+            AvmRequest::Constraints { id, smtlib } => self.constraints(id, *smtlib),
+            AvmRequest::Compose { segments, parallel } => self.compose(uid, segments, *parallel),
+        }
+    }
+
+    fn programs(&self) -> Result<AvmReply, Refusal> {
+        let mut running: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+        for at in 0..self.leads.len() {
+            for row in self.on(at, |avm| rows(avm.machine()))? {
+                let module = row.summary.program.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
+                *running.entry(module).or_default() += u64::from(!row.info.over);
+            }
+        }
+        Ok(AvmReply::Programs(self.program_rows(&running)))
+    }
+
+    pub(super) fn program_rows(&self, running: &std::collections::BTreeMap<String, u64>) -> Vec<ProgramSnapshot> {
+        let programs = lock(&self.programs);
+        let row = |(name, loaded): (&String, &super::manager::Loaded)| {
+            let module = loaded.verified.module();
+            ProgramSnapshot {
+                name: name.clone(),
+                hash: loaded.verified.hash().to_string(),
+                entries: module.entries.iter().map(|entry| entry.name.to_string()).collect(),
+                behaviours: module.behaviours.iter().map(|behaviour| behaviour.name.to_string()).collect(),
+                loaded_unix_ns: loaded.loaded_unix_ns,
+                executions: running.get(name).copied().unwrap_or(0),
+                capability: module.needs_unsafe,
+            }
+        };
+        programs.iter().map(row).collect()
+    }
+
+    fn start_request(&self, uid: u32, request: &AvmRequest) -> Result<AvmReply, Refusal> {
+        let AvmRequest::Start {
+            program,
+            entry,
+            arguments,
+            count,
+            torus,
+            seed,
+            trace,
+            fuel,
+            memory_bytes,
+            authority,
+            blocking,
+        } = request
+        else {
+            return Err(refuse("not a start"));
+        };
+        if memory_bytes.is_some() {
+            return Err(refuse("memory is bounded for the whole node: avm.memory_mib"));
+        }
+        let trace = match trace.as_deref() {
+            None => None,
+            Some("off") => Some(TraceLevel::Off),
+            Some("default") => Some(TraceLevel::Default),
+            Some("extended") => Some(TraceLevel::Extended),
+            Some(other) => return Err(refuse(format!("trace is {other:?}, expected off, default or extended"))),
+        };
+        let start = Start {
+            args: values(arguments)?,
+            seed: seed.unwrap_or_else(|| self.draw()),
+            now_ns: self.unix_ns(),
+            trace,
+            fuel: *fuel,
+            authority: authority.as_deref().map(Into::into),
+            blocking: *blocking,
+            ..Start::new(program, entry)
+        };
+        let ids = self.order(&Order { start, count: *count, torus: torus.clone(), owner: Some(uid) })?;
+        Ok(AvmReply::Started(ids.iter().take(PAGE_ROWS as usize).map(ToString::to_string).collect()))
+    }
+
+    /// Rows of all tori as a list of what was asked for.
+    pub(super) fn executions(&self, query: &Query) -> Result<Listing<ExecutionSnapshot>, Refusal> {
+        let mut all = Vec::new();
+        for (at, lead) in self.leads.iter().enumerate() {
+            let machine = self.config.machines.get(at).map_or("", String::as_str);
+            let rows = self.on(at, |avm| rows(avm.machine()))?;
+            all.extend(rows.iter().map(|row| view::execution(row, &lead.name, machine)));
+        }
+        listing(all, query, &ask::EXECUTION_COLUMNS, execution_order, |row| {
+            format!("{} {} {:?} {} {} {}", row.id, row.program, row.state, row.why, row.torus, row.transaction)
+        })
+    }
+
+    pub(super) fn objects(&self, query: &Query) -> Result<Listing<ObjectSnapshot>, Refusal> {
+        let mut all = Vec::new();
+        for (at, lead) in self.leads.iter().enumerate() {
+            let first = ObjectId::new(0, lead.id, 0);
+            let objects = self.on(at, move |avm| avm.machine().lane.objects(first, OBJECTS))?;
+            all.extend(objects.iter().map(|summary| view::object(summary, &lead.name)));
+        }
+        listing(all, query, &ask::OBJECT_COLUMNS, object_order, |row| {
+            format!("{} {} {} {} {}", row.id, row.behaviour, row.controller, row.torus, row.machine)
+        })
+    }
+
+    pub(super) fn transactions(&self, query: &Query) -> Result<Listing<TransactionSnapshot>, Refusal> {
+        let (mut all, mut ended) = (Vec::new(), Vec::new());
+        for (at, lead) in self.leads.iter().enumerate() {
+            let rows = self.on(at, |avm| {
+                let lane = &avm.machine().lane;
+                let rows = lane.executions();
+                rows.into_iter().map(|row| (lane.decisions(row.id), row)).collect::<Vec<_>>()
+            })?;
+            for (decisions, summary) in &rows {
+                all.extend(view::open(summary, &lead.name));
+                ended.extend(decisions.iter().map(|decided| view::decision(summary.id, decided, &lead.name)));
+            }
+        }
+        ended.sort_by_key(|row| std::cmp::Reverse(row.id.parse::<TxId>().ok()));
+        all.extend(ended);
+        listing(all, query, &ask::TRANSACTION_COLUMNS, transaction_order, |row| {
+            format!("{} {} {:?} {} {} {}", row.id, row.execution, row.state, row.cause, row.why, row.controller)
+        })
+    }
+
+    fn whole(&self, execution: ExecutionId) -> Result<(usize, Whole), Refusal> {
+        let at = self.find(execution)?;
+        let whole = self.on(at, move |avm| {
+            let machine = avm.machine();
+            let children = machine.lane.executions();
+            let children = children.into_iter().filter(|row| row.parent == Some(execution)).map(|row| row.id);
+            Some(Whole {
+                row: row(machine, execution)?,
+                trace: machine.lane.trace(execution),
+                gap: machine.lane.trace_gap(execution),
+                decisions: machine.lane.decisions(execution),
+                children: children.collect(),
+            })
+        })?;
+        let gone = || refuse(format!("execution {execution} moves between tori; try again"));
+        whole.map(|whole| (at, whole)).ok_or_else(gone)
+    }
+
+    fn show(&self, id: &str) -> Result<AvmReply, Refusal> {
+        match id.chars().next() {
+            Some('x') => Ok(AvmReply::Execution(Box::new(self.show_execution(parse(id)?)?))),
+            Some('o') => Ok(AvmReply::Object(Box::new(self.show_object(parse(id)?)?))),
+            Some('t') => {
+                let all = self.transactions(&Query { filter: id.to_owned(), ..Query::default() })?;
+                let found = all.rows.into_iter().find(|row| row.id == id);
+                let gone = || refuse(format!("transaction {id} is not open and not remembered: trefoil avm tx"));
+                found.map(|row| AvmReply::Transaction(Box::new(row))).ok_or_else(gone)
+            }
+            _ => Err(refuse(format!("{id:?} is no id: an execution is x7, an object o3, a transaction t4"))),
+        }
+    }
+
+    fn show_execution(&self, execution: ExecutionId) -> Result<ExecutionDetail, Refusal> {
+        let (at, whole) = self.whole(execution)?;
+        let machine = self.config.machines.get(at).map_or("", String::as_str);
+        let (result, error, stack) = match &whole.row.result {
+            None => Default::default(),
+            Some(Ok(value)) => (value.to_string(), String::new(), Vec::new()),
+            Some(Err(failure)) => (String::new(), view::failure_text(failure), view::frames(failure)),
+        };
+        let note = |entry: &avm::LogEntry| match &entry.event {
+            Event::Noted(value) => Some(value.to_string()),
+            _ => None,
+        };
+        Ok(ExecutionDetail {
+            row: view::execution(&whole.row, &self.leads[at].name, machine),
+            arguments: whole.row.info.arguments.clone(),
+            result,
+            error,
+            stack,
+            children: whole.children.iter().map(ToString::to_string).collect(),
+            seed: whole.row.info.seed,
+            trace_hash: trace::trace_hash(&whole.trace).semantic.to_string(),
+            trace_level: String::new(),
+            moved: whole.row.info.moved.iter().cloned().collect(),
+            notes: whole.trace.iter().filter_map(note).collect(),
+        })
+    }
+
+    fn show_object(&self, object: ObjectId) -> Result<ObjectDetail, Refusal> {
+        let at = self.home_of(object)?;
+        let found = self.on(at, move |avm| {
+            let lane = &avm.machine().lane;
+            let summary = lane.objects(object, 1).into_iter().find(|summary| summary.id == object)?;
+            Some((summary, lane.state(object)))
+        })?;
+        let gone = || refuse(format!("object {object} is not here: trefoil avm objects"));
+        let (summary, state) = found.ok_or_else(gone)?;
+        let module = summary.behaviour.split('.').next().unwrap_or_default();
+        let hash = lock(&self.programs).get(module).map(|loaded| loaded.verified.hash().to_string());
+        Ok(ObjectDetail {
+            row: view::object(&summary, &self.leads[at].name),
+            state: state.map(|state| view::short(&state.to_string())).unwrap_or_default(),
+            behaviour_hash: hash.unwrap_or_default(),
+            ..ObjectDetail::default()
+        })
+    }
+
+    /// The torus an object lives on: the one that made it.
+    fn home_of(&self, object: ObjectId) -> Result<usize, Refusal> {
+        let found = self.leads.iter().position(|lead| lead.id == object.torus());
+        found.ok_or_else(|| refuse(format!("object {object} belongs to no torus of this node")))
+    }
+
+    fn hold(&self, id: &str, hold: bool) -> Result<AvmReply, Refusal> {
+        let execution: ExecutionId = parse(id)?;
+        let at = self.find(execution)?;
+        let done = self.on(at, move |avm| {
+            let lane = &mut avm.machine_mut().lane;
+            if hold { lane.suspend(execution) } else { lane.resume(execution) }
+        })?;
+        match (done, hold) {
+            (true, true) => Ok(AvmReply::Done(format!("{execution} is held at the end of its instruction"))),
+            (true, false) => Ok(AvmReply::Done(format!("{execution} goes on"))),
+            (false, true) => Err(refuse(format!("{execution} is over, or held already: trefoil avm show {execution}"))),
+            (false, false) => Err(refuse(format!("{execution} is not held: trefoil avm show {execution}"))),
+        }
+    }
+
+    fn kill(&self, id: &str) -> Result<AvmReply, Refusal> {
+        let execution: ExecutionId = parse(id)?;
+        let at = self.find(execution)?;
+        let done = self.on(at, move |avm| {
+            let machine = avm.machine_mut();
+            let done = machine.lane.terminate(execution);
+            if done && let Some(info) = machine.info.get_mut(&execution) {
+                info.terminated = true;
+            }
+            done
+        })?;
+        if done {
+            Ok(AvmReply::Done(format!("{execution} is ended; its open transactions are aborted")))
+        } else {
+            Err(refuse(format!("{execution} is over already: trefoil avm show {execution}")))
+        }
+    }
+
+    /// The trace of an execution; entries of an undecided transaction are marked.
+    fn trace(&self, execution: ExecutionId, want: &Stretch) -> Result<TraceSnapshot, Refusal> {
+        let (at, whole) = self.whole(execution)?;
+        let decided = self.on(at, move |avm| {
+            let last = avm.machine().lane.trace_from(execution, 0, usize::MAX);
+            last.last().map_or(0, |entry| entry.timestamp + 1)
+        })?;
+        let row = view::execution(&whole.row, &self.leads[at].name, "");
+        let mut snapshot = view::stretch(execution, &row.program, &whole.trace, want, &self.leads[at].name);
+        snapshot.dropped = whole.gap;
+        for entry in &mut snapshot.entries {
+            entry.provisional = entry.timestamp >= decided;
+            let transaction = entry.event.starts_with("Transaction").then(|| entry.text.clone());
+            let about = |decision: &&avm::vm::Decision| Some(decision.tx.to_string()) == transaction;
+            if let Some(decision) = whole.decisions.iter().find(about) {
+                entry.note = view::why_not(decision).unwrap_or_default();
+            }
+        }
+        Ok(snapshot)
+    }
+
+    fn call(&self, uid: u32, object: &str, message: &str, authority: Option<&str>) -> Result<AvmReply, Refusal> {
+        let (object, message): (ObjectId, Val) = (parse(object)?, parse(message)?);
+        let at = self.home_of(object)?;
+        self.helper()?;
+        let start = Start {
+            args: vec![Val::Object(object), message],
+            now_ns: self.unix_ns(),
+            authority: authority.map(Into::into),
+            ..Start::new(super::helper::MODULE, super::helper::CALL)
+        };
+        let torus = Some(self.leads[at].name.clone());
+        let ids = self.order(&Order { start, count: 1, torus, owner: Some(uid) })?;
+        let Some(execution) = ids.first().copied() else { return Err(refuse("nothing was started")) };
+        match self.wait(execution)? {
+            None => Ok(AvmReply::Done(format!("{execution} goes on: trefoil avm show {execution}"))),
+            Some(Ok(Val::Nothing)) => Ok(AvmReply::Output(None)),
+            Some(Ok(value)) => Ok(AvmReply::Output(Some(value.to_string()))),
+            Some(Err(failure)) => Err(refuse(view::failure_text(&failure))),
+        }
+    }
+
+    /// Waits, bounded, for the end of an execution.
+    fn wait(&self, execution: ExecutionId) -> Result<Option<Result<Val, avm::vm::Failure>>, Refusal> {
+        let deadline = Instant::now() + WAIT;
+        while Instant::now() < deadline {
+            for at in 0..self.leads.len() {
+                if let Some(result) = self.on(at, move |avm| avm.machine().result(execution))? {
+                    return Ok(Some(result));
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(None)
+    }
+
+    fn send(&self, object: &str, message: &str) -> Result<AvmReply, Refusal> {
+        let (object, message): (ObjectId, Val) = (parse(object)?, parse(message)?);
+        let at = self.home_of(object)?;
+        let sent = self.on(at, move |avm| avm.machine_mut().lane.input(Input::Message { to: object, message }))?;
+        sent.map_err(|error| refuse(error.to_string()))?;
+        Ok(AvmReply::Done(format!("in the mailbox of {object}")))
+    }
+
+    fn constraints(&self, id: &str, smtlib: bool) -> Result<AvmReply, Refusal> {
+        let execution: ExecutionId = parse(id)?;
+        let at = self.find(execution)?;
+        let ir = self.on(at, move |avm| avm.machine().question(execution).cloned())?;
+        let none = || refuse(format!("{execution} has asked the solver nothing that is remembered"));
+        let ir = ir.ok_or_else(none)?;
+        if smtlib {
+            let text = avm::nondet::smtlib::write(&ir, &parts::limits(&self.config));
+            return text.map(AvmReply::Text).map_err(|error| refuse(error.to_string()));
+        }
+        serde_json::to_string_pretty(&ir).map(AvmReply::Text).map_err(|error| refuse(error.to_string()))
+    }
+
+    fn compose(&self, uid: u32, parts: &[ask::Segment], parallel: bool) -> Result<AvmReply, Refusal> {
+        let mut segments = Vec::new();
+        for part in parts {
+            let (module, entry) = (part.program.as_str().into(), part.entry.as_str().into());
+            segments.push(Segment { module, entry, args: values(&part.arguments)? });
+        }
+        let how = if parallel { Composition::Parallel } else { Composition::Sequential };
+        let common = Start { seed: self.draw(), now_ns: self.unix_ns(), ..Start::new("", "") };
+        let at = self.place(None)?;
+        let started = self.on(at, move |avm| {
+            let machine = avm.machine_mut();
+            let execution = machine.compose(&segments, how, &common, Some(uid))?;
+            avm.wake(execution);
+            Ok::<_, avm::vm::StartError>(execution)
+        })?;
+        let execution = started.map_err(|error| refuse(error.to_string()))?;
+        let Some(result) = self.wait(execution)? else {
+            return Ok(AvmReply::Done(format!("{execution} goes on: trefoil avm show {execution}")));
+        };
+        let value = result.map_err(|failure| refuse(view::failure_text(&failure)))?;
+        let (committed, results) = match value {
+            Val::Pair(both) => match *both {
+                (Val::Bool(committed), Val::List(results)) => (committed, results),
+                other => return Err(refuse(format!("composition answered {}", Val::Pair(Box::new(other))))),
+            },
+            other => return Err(refuse(format!("composition answered {other}"))),
+        };
+        let (at, whole) = self.whole(execution)?;
+        let torus = &self.leads[at].name;
+        let decided = whole.decisions.last().map(|decision| view::decision(execution, decision, torus));
+        let mut transaction = decided.unwrap_or_else(|| TransactionSnapshot {
+            execution: execution.to_string(),
+            ..TransactionSnapshot::default()
+        });
+        transaction.segments = parts.iter().map(|part| format!("{}#{}", part.program, part.entry)).collect();
+        let results = results.iter().map(Val::to_string).collect();
+        Ok(AvmReply::Composed { committed, transaction: Box::new(transaction), results })
+    }
+}
+
+/// Filters, sorts and cuts a list.
+fn listing<T: Clone>(
+    mut all: Vec<T>,
+    query: &Query,
+    columns: &[&str],
+    order: impl Fn(&T, &T, &str) -> Ordering,
+    words: impl Fn(&T) -> String,
+) -> Result<Listing<T>, Refusal> {
+    let total = all.len() as u64;
+    if !query.filter.is_empty() {
+        let wanted = query.filter.to_lowercase();
+        all.retain(|row| words(row).to_lowercase().contains(&wanted));
+    }
+    if !query.sort.is_empty() {
+        if !columns.contains(&query.sort.as_str()) {
+            let known = columns.join(", ");
+            return Err(refuse(format!("sort is {:?}, expected one of {known}", query.sort)));
+        }
+        all.sort_by(|one, other| order(one, other, &query.sort));
+    }
+    if query.descending {
+        all.reverse();
+    }
+    let matching = all.len() as u64;
+    let from = query.from.min(matching);
+    let rows = all.into_iter().skip(from as usize).take(query.rows()).collect();
+    Ok(Listing { query: query.clone(), matching, total, from, rows })
+}
+
+fn execution_order(one: &ExecutionSnapshot, other: &ExecutionSnapshot, column: &str) -> Ordering {
+    let state = |row: &ExecutionSnapshot| match row.state {
+        ExecutionState::Running => 0,
+        ExecutionState::Suspended => 1,
+        ExecutionState::Failed => 2,
+        ExecutionState::Terminated => 3,
+        ExecutionState::Ended => 4,
+        ExecutionState::Unknown => 5,
+    };
+    match column {
+        "program" => one.program.cmp(&other.program),
+        "state" => state(one).cmp(&state(other)),
+        "fuel" => one.fuel.cmp(&other.fuel),
+        "memory" => one.memory_bytes.cmp(&other.memory_bytes),
+        "torus" => one.torus.cmp(&other.torus),
+        "moves" => one.moves.cmp(&other.moves),
+        "since" => one.since_unix_ns.cmp(&other.since_unix_ns),
+        "aborts" => one.aborts.cmp(&other.aborts),
+        _ => one.id.parse::<ExecutionId>().ok().cmp(&other.id.parse().ok()),
+    }
+}
+
+fn object_order(one: &ObjectSnapshot, other: &ObjectSnapshot, column: &str) -> Ordering {
+    match column {
+        "behaviour" => one.behaviour.cmp(&other.behaviour),
+        "controller" => one.controller.cmp(&other.controller),
+        "version" => one.version.cmp(&other.version),
+        "torus" => one.torus.cmp(&other.torus),
+        "mailbox" => one.mailbox.cmp(&other.mailbox),
+        "bytes" => one.state_bytes.cmp(&other.state_bytes),
+        "changed" => one.changed_unix_ns.cmp(&other.changed_unix_ns),
+        _ => one.id.parse::<ObjectId>().ok().cmp(&other.id.parse().ok()),
+    }
+}
+
+fn transaction_order(one: &TransactionSnapshot, other: &TransactionSnapshot, column: &str) -> Ordering {
+    match column {
+        "execution" => one.execution.parse::<ExecutionId>().ok().cmp(&other.execution.parse().ok()),
+        "state" => (one.state as u8).cmp(&(other.state as u8)),
+        "reads" => one.reads.cmp(&other.reads),
+        "writes" => one.writes.cmp(&other.writes),
+        "solver" => one.solver_ns.cmp(&other.solver_ns),
+        "runs" => one.runs.cmp(&other.runs),
+        "began" => one.began_unix_ns.cmp(&other.began_unix_ns),
+        _ => one.id.parse::<TxId>().ok().cmp(&other.id.parse().ok()),
+    }
+}

@@ -1,0 +1,347 @@
+//! From the machine's own words to those of the contract: rows, traces, transactions.
+
+use std::collections::BTreeMap;
+
+use avm::event::{Event, LogEntry};
+use avm::id::{ExecutionId, ROOT};
+use avm::trace::{self, Calls};
+use avm::vm::{Decision, ExecutionSummary, Failure, ObjectSummary, Refused, StackEntry, Status, Why};
+use avm::{AvmError, Val};
+use control::avm::{
+    ExecutionSnapshot, ExecutionState, FrameSnapshot, LifelineSnapshot, ObjectSnapshot, RequirementSnapshot,
+    TraceEntry, TraceSnapshot, TransactionSnapshot, TransactionState,
+};
+
+use super::machine::Info;
+
+/// Longest result or value in a row, characters.
+const SHORT: usize = 160;
+
+/// What is gathered of an execution on its torus.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// As the lane says.
+    pub summary: ExecutionSummary,
+    /// As the node remembers.
+    pub info: Info,
+    /// Its result, when it is over.
+    pub result: Option<Result<Val, Failure>>,
+}
+
+/// At most [`SHORT`] characters of a text.
+#[must_use]
+pub fn short(text: &str) -> String {
+    if text.chars().count() <= SHORT {
+        text.to_owned()
+    } else {
+        text.chars().take(SHORT).chain("...".chars()).collect()
+    }
+}
+
+/// A failure in one line: error, message, file and line.
+#[must_use]
+pub fn failure_line(failure: &Failure) -> String {
+    let place = failure.stack.iter().find_map(place_of).map_or_else(String::new, |place| format!(" at {place}"));
+    format!("{}: {}{place}", failure.error.name(), failure.error)
+}
+
+/// A failure in full: the error, and the calls it happened in, innermost first.
+#[must_use]
+pub fn failure_text(failure: &Failure) -> String {
+    let mut out = format!("{}: {}", failure.error.name(), failure.error);
+    for entry in &failure.stack {
+        let place = place_of(entry).map_or_else(String::new, |place| format!("  {place}"));
+        let object = entry.object.map_or_else(String::new, |object| format!(" of {}", Val::Object(object)));
+        out += &format!("\n  in {}{object}{place}", entry.function);
+    }
+    out
+}
+
+/// `bank.avm:12:5`.
+#[must_use]
+pub fn place_of(entry: &StackEntry) -> Option<String> {
+    let place = entry.place?;
+    let file = entry.file.as_deref().unwrap_or("?");
+    Some(format!("{file}:{}:{}", place.line, place.column))
+}
+
+/// The stack of a failure as rows.
+#[must_use]
+pub fn frames(failure: &Failure) -> Vec<FrameSnapshot> {
+    let frame = |entry: &StackEntry| FrameSnapshot {
+        function: entry.function.clone(),
+        object: entry.object.map_or_else(String::new, |object| Val::Object(object).to_string()),
+        place: place_of(entry).unwrap_or_default(),
+    };
+    failure.stack.iter().map(frame).collect()
+}
+
+/// An execution as a row.
+#[must_use]
+pub fn execution(row: &Row, torus: &str, machine: &str) -> ExecutionSnapshot {
+    let (summary, info) = (&row.summary, &row.info);
+    let (state, why) = state_of(row);
+    let program = summary
+        .program
+        .rsplit_once('.')
+        .map_or_else(|| summary.program.clone(), |(module, entry)| format!("{module}#{entry}"));
+    ExecutionSnapshot {
+        id: summary.id.to_string(),
+        program,
+        state,
+        why,
+        waits_for: String::new(),
+        since_unix_ns: info.since_unix_ns,
+        started_unix_ns: info.started_unix_ns,
+        fuel: summary.operations,
+        fuel_limit: if info.fuel == u64::MAX { 0 } else { info.fuel },
+        memory_bytes: summary.memory_bytes,
+        memory_limit_bytes: 0,
+        torus: torus.to_owned(),
+        moves: info.moves,
+        pinned: summary.pinned,
+        machine: machine.to_owned(),
+        transaction: summary.transactions.first().map(ToString::to_string).unwrap_or_default(),
+        depth: summary.transactions.len() as u32,
+        parent: summary.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+        commits: summary.committed,
+        aborts: summary.refused + summary.aborted,
+        trace_entries: summary.events,
+    }
+}
+
+fn state_of(row: &Row) -> (ExecutionState, String) {
+    match (row.summary.status, &row.result) {
+        (Status::Running, _) => (ExecutionState::Running, String::new()),
+        (Status::Suspended(why), _) => (ExecutionState::Suspended, waits(why).to_owned()),
+        (Status::Terminated, _) if row.info.terminated => (ExecutionState::Terminated, "by hand".to_owned()),
+        (Status::Terminated, Some(Err(failure))) => (ExecutionState::Failed, short(&failure_line(failure))),
+        (Status::Terminated, Some(Ok(value))) => (ExecutionState::Ended, short(&value.to_string())),
+        (Status::Terminated, None) => (ExecutionState::Terminated, String::new()),
+    }
+}
+
+const fn waits(why: Why) -> &'static str {
+    match why {
+        Why::Asked => "by hand",
+        Why::Solving => "waits for the solver",
+        Why::Receiving => "waits for a message",
+        Why::Sleeping => "sleeps",
+        Why::Elsewhere => "waits for another torus",
+        Why::Recording => "waits for the journal",
+    }
+}
+
+/// An object as a row.
+#[must_use]
+pub fn object(summary: &ObjectSummary, torus: &str) -> ObjectSnapshot {
+    ObjectSnapshot {
+        id: summary.id.to_string(),
+        behaviour: summary.behaviour.to_string(),
+        machine: summary.machine.to_string(),
+        controller: summary.controller.as_ref().map(ToString::to_string).unwrap_or_default(),
+        creating_controller: summary.creating_controller.as_ref().map(ToString::to_string).unwrap_or_default(),
+        version: summary.version,
+        torus: torus.to_owned(),
+        mailbox: summary.mailbox,
+        state_bytes: u64::from(summary.state_nodes) * 8,
+        ..ObjectSnapshot::default()
+    }
+}
+
+/// A decided transaction as a row.
+#[must_use]
+pub fn decision(execution: ExecutionId, decision: &Decision, torus: &str) -> TransactionSnapshot {
+    let cause = match &decision.refused {
+        None => "",
+        Some(Refused::Changed { .. }) => "conflict",
+        Some(Refused::Unsatisfiable { .. }) => "unsatisfiable",
+    };
+    let conflicts = match &decision.refused {
+        Some(Refused::Changed { object, by }) => vec![control::avm::ConflictSnapshot {
+            object: object.to_string(),
+            changed_by: by.map(|by| by.to_string()).unwrap_or_default(),
+            ..Default::default()
+        }],
+        _ => Vec::new(),
+    };
+    let core = match &decision.refused {
+        Some(Refused::Unsatisfiable { names, .. }) => names.iter().map(|name| requirement(name)).collect(),
+        _ => Vec::new(),
+    };
+    TransactionSnapshot {
+        id: decision.tx.to_string(),
+        execution: execution.to_string(),
+        state: if decision.refused.is_some() { TransactionState::Aborted } else { TransactionState::Committed },
+        cause: cause.to_owned(),
+        why: why_not(decision).unwrap_or_default(),
+        tori: vec![torus.to_owned()],
+        conflicts,
+        core,
+        choices: decision
+            .choices
+            .iter()
+            .enumerate()
+            .map(|(at, option)| format!("choice {at}: option {option}"))
+            .collect(),
+        runs: decision.runs,
+        ..TransactionSnapshot::default()
+    }
+}
+
+/// A name of a core: a name of the program, or `file:line:column`.
+fn requirement(name: &str) -> RequirementSnapshot {
+    if name.rsplit(':').next().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())) {
+        RequirementSnapshot { place: name.to_owned(), ..RequirementSnapshot::default() }
+    } else {
+        RequirementSnapshot { name: name.to_owned(), ..RequirementSnapshot::default() }
+    }
+}
+
+/// Why a commit answered false, in the program's own words: `object o17 changed by execution x9`, or the requirements that cannot
+/// hold together.
+#[must_use]
+pub fn why_not(decision: &Decision) -> Option<String> {
+    Some(match decision.refused.as_ref()? {
+        Refused::Changed { object, by: Some(by) } => format!("object {object} changed by execution {by}"),
+        Refused::Changed { object, by: None } => format!("object {object} changed"),
+        Refused::Unsatisfiable { names, .. } if names.is_empty() => "no choice leads to a commit".to_owned(),
+        Refused::Unsatisfiable { names, .. } if names.len() == 1 => format!("no choice satisfies: {}", names[0]),
+        Refused::Unsatisfiable { names, .. } => format!("no choice satisfies all of: {}", names.join("; ")),
+    })
+}
+
+/// An open transaction as a row.
+#[must_use]
+pub fn open(summary: &ExecutionSummary, torus: &str) -> Option<TransactionSnapshot> {
+    let first = summary.transactions.first()?;
+    let deciding = summary.status == Status::Suspended(Why::Solving);
+    Some(TransactionSnapshot {
+        id: first.to_string(),
+        execution: summary.id.to_string(),
+        state: if deciding { TransactionState::Deciding } else { TransactionState::Open },
+        reads: u64::from(summary.touched),
+        tori: vec![torus.to_owned()],
+        ..TransactionSnapshot::default()
+    })
+}
+
+/// What of a trace is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Stretch {
+    /// First entry; `None` = so that the newest are in it.
+    pub from: Option<u64>,
+    /// How many.
+    pub count: usize,
+    /// Which entries.
+    pub query: trace::Query,
+}
+
+/// A stretch of a trace, with what is derived from the whole of it.
+#[must_use]
+pub fn stretch(
+    execution: ExecutionId,
+    program: &str,
+    whole: &[LogEntry],
+    want: &Stretch,
+    torus: &str,
+) -> TraceSnapshot {
+    let calls = Calls::of(whole);
+    let clocks = trace::clocks(execution, whole);
+    let wanted = want.query.of(whole);
+    let total = wanted.len() as u64;
+    let from = want.from.unwrap_or_else(|| total.saturating_sub(want.count as u64)).min(total);
+    let position: BTreeMap<u64, usize> = whole.iter().enumerate().map(|(at, entry)| (entry.timestamp, at)).collect();
+    let mut lifelines = vec![LifelineSnapshot { id: "main".to_owned(), name: String::new() }];
+    for entry in whole {
+        let (id, name) = match &entry.event {
+            Event::ObjectCreated(id, name) => (id.to_string(), name.to_string()),
+            Event::ObjectCalled(id, ..) => (id.to_string(), String::new()),
+            _ => continue,
+        };
+        if !lifelines.iter().any(|line| line.id == id) {
+            lifelines.push(LifelineSnapshot { id, name });
+        }
+    }
+    let mut transaction = String::new();
+    let mut transactions: Vec<String> = Vec::with_capacity(whole.len());
+    for entry in whole {
+        match &entry.event {
+            Event::TransactionStarted(id) if transaction.is_empty() => transaction = id.to_string(),
+            _ => {}
+        }
+        transactions.push(transaction.clone());
+        match &entry.event {
+            Event::TransactionCommitted(id) | Event::TransactionAborted(id) if transaction == id.to_string() => {
+                transaction.clear();
+            }
+            _ => {}
+        }
+    }
+    let rows = wanted.into_iter().skip(from as usize).take(want.count).map(|entry| {
+        let at = position[&entry.timestamp];
+        let clock = clocks.get(at).map(|clocked| clock_of(clocked)).unwrap_or_default();
+        let mut row = entry_row(entry, calls.actor(at), torus);
+        row.transaction = transactions[at].clone();
+        row.clock = clock;
+        row
+    });
+    TraceSnapshot {
+        execution: execution.to_string(),
+        program: program.to_owned(),
+        total,
+        from,
+        hash: trace::trace_hash(whole).semantic.to_string(),
+        lifelines,
+        entries: rows.collect(),
+        ..TraceSnapshot::default()
+    }
+}
+
+fn clock_of(clocked: &trace::Clocked<'_>) -> Vec<(String, u64)> {
+    let mut out = Vec::new();
+    for (line, count) in &clocked.clock.0 {
+        out.push((lifeline(Some(line.object)), *count));
+    }
+    out
+}
+
+fn lifeline(object: Option<avm::id::ObjectId>) -> String {
+    match object {
+        None => "main".to_owned(),
+        Some(ROOT) => "main".to_owned(),
+        Some(object) => object.to_string(),
+    }
+}
+
+fn entry_row(entry: &LogEntry, actor: Option<avm::id::ObjectId>, torus: &str) -> TraceEntry {
+    let (to, text, output) = match &entry.event {
+        Event::ObjectCalled(object, input, output) => {
+            (object.to_string(), input.to_string(), output.as_ref().map(Val::to_string))
+        }
+        Event::ErrorOccurred(error) => (String::new(), error_text(error), None),
+        event => {
+            let to = trace::object(event).filter(|object| *object != ROOT).map(|object| object.to_string());
+            let shown = event.to_string();
+            let inside =
+                shown.split_once('(').map_or(shown.as_str(), |(_, rest)| rest.strip_suffix(')').unwrap_or(rest));
+            (to.unwrap_or_default(), inside.to_owned(), None)
+        }
+    };
+    TraceEntry {
+        timestamp: entry.timestamp,
+        event: trace::kind(&entry.event).to_owned(),
+        from: lifeline(actor),
+        to,
+        text: short(&text),
+        output,
+        depth: entry.depth,
+        controller: entry.controller.as_ref().map(ToString::to_string).unwrap_or_default(),
+        torus: torus.to_owned(),
+        ..TraceEntry::default()
+    }
+}
+
+fn error_text(error: &AvmError) -> String {
+    format!("{}: {error}", error.name())
+}

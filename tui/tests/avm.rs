@@ -101,7 +101,10 @@ fn the_overview_line_leads_to_the_executions() {
     let text = console.text();
     let line = text.lines().find(|line| line.contains("AVM  ●")).expect("a line");
     assert!(line.contains("● 7 running ‖ 3 suspended ✕ 1 failed"), "{line}");
-    assert!(line.contains("commits 1.21 k /s") && line.contains("aborts 20 /s"), "{line}");
+    assert!(
+        line.contains("commits 1.21 k /s") && line.contains("aborts 20 /s") && line.contains("solver queue 2"),
+        "{line}"
+    );
     let at = tui::draw::focusables(&console.state).iter().position(|target| *target == Target::Go(Screen::Executions));
     console.keys(&vec!["down"; at.expect("it can be selected")]);
     console.keys(&["enter"]);

@@ -168,7 +168,8 @@ pub fn line(pen: &mut Pen<'_>, scene: &Scene, area: Rect) {
         vec![("aborts ".into(), quiet), (text::rate(rates.aborts, "/s"), PLAIN)],
         vec![("solver queue ".into(), quiet), (text::count(record.solver.queued, 7), queue)],
     ];
-    if wide {
+    // The sparklines give way before the solver's queue does.
+    if area.width >= 116 {
         facts[1].push((format!(" {}", text::spark(&rates.commits_minute, 8).trim_start()), quiet));
         facts[2].push((format!(" {}", text::spark(&rates.aborts_minute, 8).trim_start()), quiet));
     }

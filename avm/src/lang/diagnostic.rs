@@ -153,8 +153,8 @@ impl Diagnostics {
         renderer.render(&[group])
     }
 
-    /// As machines read them: a list of objects with `code`, `severity`, `message`, `file`, `line`, `column` (from 1, in characters),
-    /// `end_line`, `end_column`, `start`, `end` (in bytes), `label` and `help`.
+    /// As machines read them: a list of objects with `code`, `severity`, `message`, `file`, `line`, `column` (from 1, in
+    /// characters), `end_line`, `end_column`, `start`, `end` (in bytes), `label` and `help`.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let one = |d: &Diagnostic| {

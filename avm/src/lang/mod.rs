@@ -86,8 +86,8 @@ pub fn check(sources: &[Source], loader: &dyn Fn(&str) -> Option<Source>) -> Dia
     }
 }
 
-/// Reads, checks, compiles and formats any bytes, for fuzzing: it never panics, what it compiles verifies, and formatting keeps the
-/// meaning.
+/// Reads, checks, compiles and formats any bytes, for fuzzing: it never panics, what it compiles verifies, and formatting keeps
+/// the meaning.
 ///
 /// # Errors
 /// Says what is not so.

@@ -149,7 +149,7 @@ impl<'g, 'w> Body<'g, 'w> {
             self.emit(Op::Return { src: reg }, end);
         }
         let places = self.spans.iter().map(|span| self.g.place(*span)).collect();
-        let registers = self.most.max(u16::from(arity)).max(1).min(255) as u8;
+        let registers = self.most.max(u16::from(arity)).clamp(1, 255) as u8;
         let function = Function { name: self.name.clone(), arity, registers, code: self.code, places, pinned: false };
         self.g.put(index, function, self.spans);
     }

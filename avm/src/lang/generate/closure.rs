@@ -104,7 +104,7 @@ impl Body<'_, '_> {
         for (param, (reg, ty)) in params.iter().zip(args) {
             let declared = self.declared(param.ty.as_ref());
             if param.ty.is_some() {
-                self.expect(ty, &[declared.clone()], param.name.span, " as declared");
+                self.expect(ty, std::slice::from_ref(&declared), param.name.span, " as declared");
             }
             let known = *ty != Ty::Any;
             let name = Name { text: param.name.text.clone(), span: param.name.span };

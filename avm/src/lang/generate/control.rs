@@ -126,9 +126,10 @@ impl Body<'_, '_> {
             } else {
                 None
             }
-        } else if only(
-            &|kind| matches!(kind, PatternKind::Literal(e) if matches!(e.kind, ExprKind::Int(_) | ExprKind::Text(_) | ExprKind::Bytes(_))),
-        ) {
+        } else if only(&|kind| {
+            matches!(kind, PatternKind::Literal(e)
+                if matches!(e.kind, ExprKind::Int(_) | ExprKind::Text(_) | ExprKind::Bytes(_)))
+        }) {
             Some("_".into())
         } else if only(&|kind| matches!(kind, PatternKind::List(..))) {
             self.lists_missing(&patterns)
@@ -153,7 +154,8 @@ impl Body<'_, '_> {
         let Some(least) = open.min() else { return Some("[..]".into()) };
         let takes = |length: usize| {
             patterns.iter().any(|pattern| {
-                matches!(&pattern.kind, PatternKind::List(parts, None) if parts.len() == length && parts.iter().all(walk::catches_all))
+                matches!(&pattern.kind, PatternKind::List(parts, None)
+                    if parts.len() == length && parts.iter().all(walk::catches_all))
             })
         };
         let missing = (0..least).find(|length| !takes(*length))?;

@@ -5,8 +5,8 @@ use crate::code::{Builtin, Instr};
 use crate::value::Kind;
 
 /// A letter for each parameter, `?` behind those that may be left out, then `:` and the result. Letters: `t` text, `i` int, `b`
-/// bool, `l` list, `o` object, `v` variable, `x` transaction, `f` function, `y` bytes, `r` record, `c` controller or its name, `m`
-/// machine or its name, `n` nothing, `*` anything; capitals mean "or nothing"; `!` never returns.
+/// bool, `l` list, `o` object, `v` variable, `x` transaction, `f` function, `y` bytes, `r` record, `c` controller or its name,
+/// `m` machine or its name, `n` nothing, `*` anything; capitals mean "or nothing"; `!` never returns.
 fn instr(which: Instr) -> &'static str {
     match which {
         Instr::CreateObj => "tC?:o",

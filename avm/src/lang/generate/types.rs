@@ -1,4 +1,5 @@
-//! Kinds of values as far as they can be told before the program runs. What cannot be told is [`Ty::Any`], which goes with everything.
+//! Kinds of values as far as they can be told before the program runs. What cannot be told is [`Ty::Any`], which goes with
+//! everything.
 
 use std::sync::Arc;
 

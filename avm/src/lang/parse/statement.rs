@@ -38,7 +38,8 @@ impl Parser {
                 let span = self.span();
                 let found = self.found();
                 let message = format!("expected a new line or `;`, found {found}");
-                let help = "each statement stands on its own line; `f (x)` and `list [0]` are no call and no index: remove the blank";
+                let help = "each statement stands on its own line; `f (x)` and `list [0]` are no call and no index: \
+                            remove the blank";
                 self.error(Code::StatementEnd, span, message, help);
                 self.recover(from);
             }

@@ -250,7 +250,8 @@ impl Parser {
         match posted {
             Some(posted) => Ok(ExprKind::Post(Box::new(posted))),
             None => {
-                let help = "post a comparison, `all_different(list)`, `sum(list) == n`, `table(variables, rows)` or `element(values, index, value)`; `post(value)` takes a constraint as a list";
+                let help = "post a comparison, `all_different(list)`, `sum(list) == n`, `table(variables, rows)` or \
+                            `element(values, index, value)`; `post(value)` takes a constraint as a list";
                 Err(self.error(Code::NotConstraint, start.to(self.before()), "this is no constraint", help))
             }
         }

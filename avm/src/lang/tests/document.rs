@@ -53,8 +53,8 @@ fn the_reserved_words_are_listed() {
 fn the_program_in_the_document_compiles() {
     let text = DOCUMENT.split("```\n").nth(1).expect("it is there");
     let source = Source::new("bank.avm", text);
-    let program = build(&[source.clone()], &|_| None).unwrap_or_else(|remarks| panic!("{remarks}"));
+    let program = build(std::slice::from_ref(&source), &|_| None).unwrap_or_else(|remarks| panic!("{remarks}"));
     assert!(program.warnings.is_empty(), "{}", program.warnings);
-    assert_eq!(format(text).as_deref().ok(), Some(text));
+    assert_eq!(format(text).ok().as_deref(), Some(text));
     assert!(parse(&source).is_ok());
 }

@@ -205,7 +205,8 @@ proptest! {
     fn programs_from_templates(body in prop::collection::vec(statement(), 1..4)) {
         let lines: String = body.iter().map(|one| format!("let _ = {one}\n")).collect();
         let text = format!(
-            "module m\nfn f(x, y) {{\nvar q in 1..3\n{lines}q }}\nbehaviour b {{ state x = 0, y = []\non put(q, r: int) {{\n{lines}x = y\n}}\n}}"
+            "module m\nfn f(x, y) {{\nvar q in 1..3\n{lines}q }}\n\
+             behaviour b {{ state x = 0, y = []\non put(q, r: int) {{\n{lines}x = y\n}}\n}}"
         );
         let formatted = super::format(&text);
         prop_assert!(formatted.is_ok(), "{}", formatted.err().map(|e| e.to_string()).unwrap_or_default());
@@ -213,7 +214,10 @@ proptest! {
     }
 
     #[test]
-    fn damaged_examples(which in 0..EXAMPLES.len(), cuts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..30, piece()), 1..4)) {
+    fn damaged_examples(
+        which in 0..EXAMPLES.len(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..30, piece()), 1..4),
+    ) {
         let mut text: Vec<char> = EXAMPLES[which].1.chars().collect();
         for (at, length, piece) in cuts {
             let at = at.index(text.len() + 1);

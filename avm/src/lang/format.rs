@@ -167,12 +167,13 @@ fn blank(last: &Token, last_role: Role, token: &Token, role: Role) -> bool {
         (Tok::Sign("{"), Tok::Sign("}")) => false,
         (_, Tok::Sign(")" | "]" | "," | ";" | ":" | "?" | ".")) => false,
         (Tok::Sign("(" | "[" | "."), _) => false,
-        // A blank before these brackets has a meaning.
-        (Tok::Ident(_) | Tok::Word(_) | Tok::Sign(")" | "]"), Tok::Sign("(" | "[")) => {
-            token.spaced
-                || matches!(last.kind, Tok::Word("if" | "in" | "match" | "return" | "while" | "for" | "else" | "let"))
+        // A blank before these brackets has a meaning, unless an operator stands before it.
+        (last, Tok::Sign("(" | "[")) => {
+            let heads = ["if", "in", "match", "return", "while", "for", "else", "let"];
+            let head = matches!(last, Tok::Word(word) if heads.contains(word));
+            let operator = matches!(last, Tok::Sign(sign) if !matches!(*sign, ")" | "]" | "}" | "?" | "_"));
+            token.spaced || head || operator
         }
-        (Tok::Text(_), Tok::Sign("[")) => token.spaced,
         _ => true,
     }
 }

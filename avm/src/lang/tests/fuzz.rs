@@ -174,7 +174,7 @@ fn statement() -> impl Strategy<Value = String> {
                 "atomic %c1 {{ require {a} as \"r\"\nnote choose [{b}]\nif {a} {{ abort }} }}"
             )),
             two.clone().prop_map(|(a, b)| format!("x.put({a}, {b})[0]")),
-            two.prop_map(|(a, b)| format!("post({a}) && post(sum([q, 2 * q])) < {b}")),
+            two.prop_map(|(a, b)| format!("(post({a}) && post(sum([q, 2 * q])) < {b})")),
             inner.clone().prop_map(|a| format!("f({a}, just {a})")),
             inner.clone().prop_map(|a| format!("(!{a}, -{a})")),
             inner.prop_map(|a| format!("{{ let (p, _) = {a}\np }}")),

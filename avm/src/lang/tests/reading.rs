@@ -57,7 +57,8 @@ fn a_sample_reads_and_formats() {
 
 #[test]
 fn blanks_that_mean_something_stay() {
-    let kept = "module m\n\nfn f(x) {\n    let a = 0(x)\n    let b = \"t\"[0]\n    let c = {a: 1}[a]\n    x.\"a b\"(1)\n    note (a)\n    note(b ++ c)\n}\n";
+    let kept = "module m\n\nfn f(x) {\n    let a = 0(x)\n    let b = \"t\"[0]\n    let c = {a: 1}[a]\n\
+        \u{20}   x.\"a b\"(1)\n    note (a)\n    note(b ++ c)\n}\n";
     assert_eq!(format(kept).ok().as_deref(), Some(kept));
     let wide = "module m\n\n\n\nfn f ( x ) {\n\n  let y=[ 1,2 ];\n    if(x){ - 1 }else{ x [0] }\n\n}";
     let uniform = "module m\n\nfn f(x) {\n    let y = [1, 2]\n    if (x) { -1 } else { x [0] }\n}\n";

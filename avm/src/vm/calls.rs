@@ -33,11 +33,12 @@ impl World {
         } else {
             self.covered(x, &x.tx.table[at as usize])?;
         }
-        let entry = x.tx.table[at as usize];
-        if entry.machine != self.machine && !self.machine_reachable(entry.machine) {
-            return Err(MachineError::MachineUnreachable(self.machine_name(entry.machine)).into());
-        }
+        let entry = &x.tx.table[at as usize];
+        let machine = entry.machine;
         let behaviour = &code.behaviours[entry.behaviour as usize];
+        if machine != self.machine && !self.machine_reachable(machine) {
+            return Err(MachineError::MachineUnreachable(self.machine_name(machine)).into());
+        }
         if let Some(messages) = &behaviour.messages
             && !messages.iter().any(|shape| self.takes(shape, message))
         {
@@ -50,14 +51,14 @@ impl World {
             self.note_restart(x, behaviour);
         }
         let caller = x.context();
-        let replica = !self.store.replicas.is_empty() && self.on_replica(x, id, entry.machine, caller.machine);
+        let replica = !self.store.replicas.is_empty() && self.on_replica(x, id, machine, caller.machine);
         let base = x.frame().base as usize + start as usize;
         let input = std::mem::replace(&mut x.regs[base + 1], NOTHING);
         x.contexts.push(Context {
             id,
             input,
             sender: Some(caller.id),
-            machine: if replica { caller.machine } else { entry.machine },
+            machine: if replica { caller.machine } else { machine },
             entry: if replica { NO_ENTRY } else { at },
             epoch: if replica { 0 } else { x.tx.epoch },
             replica,
@@ -106,7 +107,7 @@ impl World {
         if x.contexts.len() == 2
             && x.tx.mode == Mode::Implicit
             && let Some(restart) = x.restart
-            && self.conflict(x).is_some()
+            && self.changed(x).is_some()
         {
             self.heap.release(value);
             self.begin_anew(code, x, restart);

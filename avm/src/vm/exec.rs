@@ -16,6 +16,8 @@ use crate::id::{ExecutionId, ObjectId, ROOT, TxId};
 use crate::nondet::Expr;
 use crate::value::Kind;
 
+/// Runs of ended transactions that are remembered.
+const FINISHED: usize = 8192;
 /// Registers of a window: every register number is one.
 pub(super) const WINDOW: usize = 256;
 
@@ -339,6 +341,14 @@ impl Exec {
             }
         }
         self.finished.push(Finished { first: tx.0, count: 1, committed });
+    }
+
+    /// Of very many ends the oldest are forgotten: their transactions are unknown from then on.
+    #[inline]
+    pub(super) fn forget_finished(&mut self) {
+        if self.finished.len() > FINISHED {
+            self.finished.drain(..FINISHED / 2);
+        }
     }
 
     /// Transactions that are over: how many runs, and the last one as it is.

@@ -61,6 +61,16 @@ pub(super) fn run(world: &mut World, code: &Code, x: &mut Exec) -> Exit {
                 world.heap.release(before);
             }};
         }
+        macro_rules! leave_with {
+            ($flow:expr) => {
+                match $flow.unwrap_or_else(|fault| world.fail(code, x, fault)) {
+                    Flow::Next => {}
+                    Flow::Park(why) => return Exit::Park(why),
+                    Flow::Yield => return Exit::Yield,
+                    Flow::Over => return Exit::Over,
+                }
+            };
+        }
         loop {
             let op = code.ops[pc];
             if left == 0 {
@@ -290,8 +300,25 @@ pub(super) fn run(world: &mut World, code: &Code, x: &mut Exec) -> Exit {
                         world.heap.release(before);
                         continue 'window;
                     }
+                    if frame.enter == Enter::Call {
+                        x.frames[top].pc = pc as u32;
+                        x.left = left;
+                        let value = world.heap.retain(x.regs[base + src as usize]);
+                        leave_with!(world.call_returned(code, x, value));
+                        left = x.left;
+                        continue 'window;
+                    }
                 }
                 Op::Instr { dst, start, which } => match which {
+                    Instr::Call if x.pures == 0 => {
+                        x.frames[top].pc = pc as u32;
+                        if let Err(fault) = world.call(code, x, dst, start) {
+                            x.left = left;
+                            leave_with!(Ok(world.fail(code, x, fault)));
+                            left = x.left;
+                        }
+                        continue 'window;
+                    }
                     Instr::SelfId => {
                         if let Some(me) = object(x.contexts[x.contexts.len() - 1].id) {
                             set!(dst, me);

@@ -81,6 +81,7 @@ impl Lane {
         world.heap.allow(usize::MAX);
         let number = self.code.load(&mut world.heap, &mut world.names, verified)?;
         let functions = self.code.modules[number as usize].functions;
+        world.recent = [(super::word::NOTHING, super::word::NOTHING); 16];
         for pure in &module.pures {
             let function = Value::word32(T_FUNCTION, functions + u32::from(pure.function));
             if let Some(before) = world.pures.insert(pure.name.clone(), Pure { version: 0, function }) {

@@ -118,7 +118,6 @@ impl Modules<'_> {
             let (module, function) = self.function(value.bits32());
             return Plain::Function { module, function, captured: Vec::new() };
         }
-        let mut children: Vec<Plain> = Vec::new();
         let all: Vec<Value> = world.heap.children(value).collect();
         if value.is_node(Node::Closure) {
             let (module, function) = self.function(all[0].bits32());

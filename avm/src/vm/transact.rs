@@ -297,12 +297,14 @@ impl World {
 
     /// Nothing of the transaction is left.
     pub(super) fn ended(&mut self, x: &mut Exec, undone: bool) {
-        self.apply_staged(x);
-        for point in std::mem::take(&mut x.points) {
-            Exec::discard(&mut self.heap, point.checkpoint);
+        if !x.tx.staged.is_empty() {
+            self.apply_staged(x);
         }
-        if let Some(base) = x.base.take() {
-            base.release(&mut self.heap);
+        if !x.points.is_empty() || x.base.is_some() {
+            self.drop_points(x, 0);
+            if let Some(base) = x.base.take() {
+                base.release(&mut self.heap);
+            }
         }
         x.exploring = None;
         if !x.saved.is_empty() || x.floor != 0 || x.context_floor != 0 {
@@ -311,13 +313,17 @@ impl World {
         if !x.terms.is_empty() {
             self.forget_terms(x);
         }
-        for (_, _, state, _) in x.replicas.drain(..) {
-            self.heap.release(state);
+        for (_, _, state, _) in &x.replicas {
+            self.heap.release(*state);
         }
+        x.replicas.clear();
         let snapshot = x.tx.snapshot;
         let back = x.tx.clear(&mut self.heap, undone);
-        self.put_back(x, back);
+        if !back.is_empty() {
+            self.put_back(x, back);
+        }
         self.store.end(&mut self.heap, snapshot);
+        x.forget_finished();
         x.decided = None;
         x.restart = None;
         if self.alone == Some(x.id) {
@@ -379,7 +385,8 @@ impl World {
     }
 
     /// First object whose version is no longer what was read (`avm:7.3`, 1).
-    fn changed(&self, x: &Exec) -> Option<ObjectId> {
+    #[inline]
+    pub(super) fn changed(&self, x: &Exec) -> Option<ObjectId> {
         if self.store.clock == x.tx.snapshot {
             return None;
         }
@@ -424,20 +431,17 @@ impl World {
         if !x.terms.is_empty() {
             self.make_plain(x)?;
         }
-        let dirty = |entry: &Entry| {
-            entry.has(STATE | CREATED | TRANSFERRED | MOVED | DESTROYED)
-                && !entry.has(CANCELLED)
-                && !(entry.has(CREATED) && entry.has(DESTROYED))
-        };
+        const CHANGES: u16 = STATE | CREATED | TRANSFERRED | MOVED | DESTROYED;
         let snapshot = x.tx.snapshot;
         self.store.end(&mut self.heap, snapshot);
         x.tx.snapshot = u64::MAX;
         let mut stamped = false;
         for at in 0..x.tx.table.len() {
-            let entry = x.tx.table[at];
-            if !dirty(&entry) {
+            let flags = x.tx.table[at].flags;
+            if flags & CHANGES == 0 || flags & CANCELLED != 0 || flags & (CREATED | DESTROYED) == CREATED | DESTROYED {
                 continue;
             }
+            let entry = x.tx.table[at];
             let state = std::mem::replace(&mut x.tx.table[at].state, EMPTY);
             if entry.id == ROOT {
                 let before = std::mem::replace(&mut x.state, state);
@@ -465,8 +469,10 @@ impl World {
             }
             self.store.put(&mut self.heap, entry.id, version, x.id.counter() as u32);
         }
-        for (to, message) in std::mem::take(&mut x.tx.sends) {
-            self.deliver(to, message);
+        if !x.tx.sends.is_empty() {
+            for (to, message) in std::mem::take(&mut x.tx.sends) {
+                self.deliver(to, message);
+            }
         }
         Ok(())
     }
@@ -515,6 +521,7 @@ impl World {
         for staged in std::mem::take(&mut x.tx.staged) {
             match staged {
                 Staged::Pure { name, function, version } => {
+                    self.recent = [(NOTHING, NOTHING); 16];
                     if let Some(before) = self.pures.insert(name, Pure { version, function }) {
                         self.heap.release(before.function);
                     }

@@ -322,13 +322,20 @@ impl Tx {
 
     /// Forgets all. Messages taken come back to the caller, newest first, when `undone`.
     pub(super) fn clear(&mut self, heap: &mut Heap, undone: bool) -> Vec<(ObjectId, Value)> {
-        self.trail.drain(..).for_each(|(_, entry)| heap.release(entry.state));
-        self.table.drain(..).for_each(|entry| heap.release(entry.state));
-        if !self.index.is_empty() {
-            self.index.clear();
+        for (_, entry) in &self.trail {
+            heap.release(entry.state);
         }
-        self.log.drain(..).for_each(|(_, message)| heap.release(message));
-        self.sends.drain(..).for_each(|(_, message)| heap.release(message));
+        self.trail.clear();
+        for entry in &self.table {
+            heap.release(entry.state);
+        }
+        self.table.clear();
+        self.index.clear();
+        for (_, message) in self.log.iter().chain(&self.sends) {
+            heap.release(*message);
+        }
+        self.log.clear();
+        self.sends.clear();
         self.requires.clear();
         self.prefers.clear();
         self.choices.clear();

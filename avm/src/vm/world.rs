@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) names: Names,
     pub(super) store: Store,
     pub(super) pures: HashMap<Arc<str>, Pure>,
+    /// Functions of short names that were called lately: a name that stands inline is its own key.
+    pub(super) recent: [(Value, Value); 16],
     pub(super) outputs: Vec<Output>,
     pub(super) next_tx: u64,
     /// Machine on which executions start.
@@ -77,6 +79,7 @@ impl World {
             store: Store::new(config.node, config.torus, config.versions),
             names,
             pures: HashMap::new(),
+            recent: [(NOTHING, NOTHING); 16],
             outputs: Vec::new(),
             next_tx: 0,
             machine,

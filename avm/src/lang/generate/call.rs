@@ -388,6 +388,10 @@ impl<'w> Body<'_, 'w> {
 
     /// Says that nothing has a name, and what may be meant.
     pub fn unknown(&mut self, name: &str, span: Span) {
+        if self.g.said_enough() {
+            self.error(Code::UnknownName, span, format!("nothing is called `{name}`"), "not known here", "");
+            return;
+        }
         let mut known: Vec<Arc<str>> = self.scopes.iter().flatten().map(|local| local.name.clone()).collect();
         known.extend(self.state.iter().flat_map(|state| state.fields.iter().cloned()));
         known.extend(self.unit.functions.keys().cloned());

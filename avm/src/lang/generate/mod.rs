@@ -22,13 +22,15 @@ use std::sync::Arc;
 use self::body::{Body, Dest, MAX_ARGS, Role};
 pub(super) use self::units::{Unit, Units, gather};
 use super::ast::{self, Name};
-use super::codes::Code;
+use super::codes::{Code, Severity};
 use super::diagnostic::Diagnostic;
 use super::source::{Source, Span};
 use crate::code::{Behaviour, Entry, Function, Module, Place, PureFunction, limits, set_pinned};
 use crate::value::Val;
 
 const MAX_TABLE: usize = u16::MAX as usize;
+/// Most remarks that are made on a module.
+const MAX_REMARKS: usize = 500;
 
 /// A module in the making.
 pub(super) struct Generator<'w> {
@@ -157,9 +159,21 @@ impl<'w> Generator<'w> {
     pub fn report(&mut self, error: Diagnostic) {
         // Remarks on modules that are used belong to them.
         let foreign = !self.root.sources.iter().any(|(file, _)| *file == error.span.file);
-        if !foreign || error.code.severity() == super::codes::Severity::Error {
+        let is_error = error.code.severity() == Severity::Error;
+        if foreign && !is_error {
+            return;
+        }
+        if !self.said_enough() {
+            self.errors.push(error);
+        } else if is_error && self.errors.iter().all(|other| other.code.severity() == Severity::Warning) {
+            // A program with an error is refused, however many warnings come before it.
             self.errors.push(error);
         }
+    }
+
+    /// Nobody reads more.
+    pub fn said_enough(&self) -> bool {
+        self.errors.len() >= MAX_REMARKS
     }
 
     pub fn duplicate(&mut self, name: &Name, first: Span) {

@@ -128,3 +128,26 @@ fn strict_and_only_where_the_right_side_is_total() {
     let partial = ops("let x = input\nrequire x > 1 && 10 / x > 2");
     assert!(partial.contains("jump"), "{partial}");
 }
+
+#[test]
+fn every_instruction_and_library_function_is_called_by_its_name() {
+    let call = |name: &str, arity: u8| format!("{name}({})", vec!["input"; usize::from(arity)].join(", "));
+    let in_handler = |call: &str| format!("module m\nunsafe\nbehaviour b {{ on message _ {{ let x = {call}\nx }} }}");
+    for instr in crate::code::Instr::ALL {
+        let verified = compiled(&in_handler(&call(instr.name(), instr.arity())));
+        let used = |op: &crate::code::Op| matches!(op, crate::code::Op::Instr { which, .. } if which == instr);
+        assert!(verified.module().functions.iter().flat_map(|function| &function.code).any(used), "{instr:?}");
+    }
+    for builtin in crate::code::Builtin::ALL {
+        let verified = compiled(&in_handler(&call(builtin.name(), builtin.arity())));
+        let used = |op: &crate::code::Op| matches!(op, crate::code::Op::Builtin { which, .. } if which == builtin);
+        assert!(verified.module().functions.iter().flat_map(|function| &function.code).any(used), "{builtin:?}");
+    }
+}
+
+#[test]
+fn an_error_is_said_however_many_warnings_there_are() {
+    let found = in_main(&("1\n".repeat(2000) + "foo"));
+    assert!(found.len() < 600 && found.iter().any(|one| one.starts_with("E100")), "{}", found.len());
+    assert!(in_main(&"foo\n".repeat(2000)).len() < 600);
+}

@@ -57,3 +57,15 @@ fn examples_are_formatted() {
         assert_eq!(fuzz_parse(text.as_bytes()), Ok(()));
     }
 }
+
+#[test]
+fn the_tour_uses_every_family_of_instructions() {
+    let program = build(&[load("tour").expect("it is listed")], &load).unwrap_or_else(|remarks| panic!("{remarks}"));
+    let code = program.module.functions.iter().flat_map(|function| &function.code);
+    let used: Vec<_> = code
+        .filter_map(|op| if let crate::code::Op::Instr { which, .. } = op { Some(which.family()) } else { None })
+        .collect();
+    for instr in crate::code::Instr::ALL {
+        assert!(used.contains(&instr.family()), "{:?}", instr.family());
+    }
+}

@@ -29,8 +29,8 @@ fn clu_12_three_hosts_braid_and_a_killed_one_returns() {
     if skipped("clu_12_three_hosts_braid_and_a_killed_one_returns", lacks_lab()) {
         return;
     }
-    let _guard = guard("clu_12_three_hosts_braid_and_a_killed_one_returns", BUDGET);
     let _lane = lane();
+    let _guard = guard("clu_12_three_hosts_braid_and_a_killed_one_returns", BUDGET);
     let cluster = Cluster::new("braid", 3, 1500);
     let mut nodes = cluster.form(|_| {});
     for node in &nodes {

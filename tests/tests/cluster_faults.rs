@@ -34,8 +34,8 @@ fn mb_15_a_killed_host_is_removed_by_certificate_and_everybody_can_say_why() {
     if skipped("mb_15_a_killed_host_is_removed_by_certificate_and_everybody_can_say_why", lacks_lab()) {
         return;
     }
-    let _guard = guard("mb_15_a_killed_host_is_removed_by_certificate_and_everybody_can_say_why", BUDGET);
     let _lane = lane();
+    let _guard = guard("mb_15_a_killed_host_is_removed_by_certificate_and_everybody_can_say_why", BUDGET);
     let cluster = Cluster::new("killed", 7, 1500);
     let mut nodes = cluster.form(|_| {});
     nodes[4].signal(Signal::SIGKILL);
@@ -67,8 +67,8 @@ fn clu_7_a_frozen_host_returns_in_a_later_life() {
     if skipped("clu_7_a_frozen_host_returns_in_a_later_life", lacks_lab()) {
         return;
     }
-    let _guard = guard("clu_7_a_frozen_host_returns_in_a_later_life", BUDGET);
     let _lane = lane();
+    let _guard = guard("clu_7_a_frozen_host_returns_in_a_later_life", BUDGET);
     let cluster = Cluster::new("frozen", 3, 1500);
     let nodes = cluster.form(|_| {});
     nodes[2].signal(Signal::SIGSTOP);
@@ -94,8 +94,8 @@ fn mb_14_a_partition_heals_and_says_what_was_undone() {
     if skipped("mb_14_a_partition_heals_and_says_what_was_undone", lacks_lab()) {
         return;
     }
-    let _guard = guard("mb_14_a_partition_heals_and_says_what_was_undone", BUDGET);
     let _lane = lane();
+    let _guard = guard("mb_14_a_partition_heals_and_says_what_was_undone", BUDGET);
     let cluster = Cluster::new("partition", 5, 1500);
     let nodes = cluster.form(|_| {});
     let formation = seen(&nodes[0]).bootstrap.formation;
@@ -133,8 +133,8 @@ fn clu_16_loss_in_one_direction_removes_nobody_wrongly() {
     if skipped("clu_16_loss_in_one_direction_removes_nobody_wrongly", lacks_lab()) {
         return;
     }
-    let _guard = guard("clu_16_loss_in_one_direction_removes_nobody_wrongly", BUDGET);
     let _lane = lane();
+    let _guard = guard("clu_16_loss_in_one_direction_removes_nobody_wrongly", BUDGET);
     let cluster = Cluster::new("oneway", 5, 1500);
     let nodes = cluster.form(|_| {});
     cluster.host(5).lose(100, 0);

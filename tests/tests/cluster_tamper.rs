@@ -74,8 +74,8 @@ fn clu_12_a_tampering_path_alters_nothing() {
     if skipped("clu_12_a_tampering_path_alters_nothing", lacks_lab()) {
         return;
     }
-    let _guard = guard("clu_12_a_tampering_path_alters_nothing", BUDGET);
     let _lane = lane();
+    let _guard = guard("clu_12_a_tampering_path_alters_nothing", BUDGET);
     let cluster = Cluster::new("tamper", 3, 1500);
     let host = cluster.lab.host(9);
     let program = std::env::current_exe().unwrap();

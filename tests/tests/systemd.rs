@@ -81,8 +81,8 @@ fn node_19_the_unit_starts_survives_a_hanging_torus_and_stops() {
     if skipped(name, lacks_root_or(&TOOLS)) {
         return;
     }
-    let _guard = guard(name, Duration::from_secs(180));
     let _lane = lane();
+    let _guard = guard(name, Duration::from_secs(180));
     let scratch = Scratch::new("unit");
     let init = shipped(&scratch);
     let limit = Duration::from_secs(40);

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use control::api::{Refusal, Reply, Request};
@@ -24,12 +25,14 @@ use super::link::{self, LinkError, LinkHandle, Setup, Teller};
 use super::reliable::keys::{has_aes, suites};
 use super::reliable::{Reliable, ReliableError, Settings as ReliableSettings};
 use super::settings::{InDoubt, Peer, Remote, Rsepx, Settings};
-use super::state::{StateError, StateFile};
+use super::state::{Keeper, StateError, StateFile};
 use crate::config::cluster::{Cluster, Io, Metric as Nearness, OnDeadline, Preset as Periods, Quorum, StartTori};
 use crate::runtime::clock::Clock;
 
 /// How long a request to the cluster may take.
 const ANSWER: Duration = Duration::from_millis(500);
+/// How long a stop waits for a disk that has not yet taken what outlives the process.
+const STATE: Duration = Duration::from_secs(1);
 /// How often a waiting request looks for its answer.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -52,6 +55,9 @@ pub enum ClusterError {
     /// The founders of the file are none.
     #[error("cluster.founders: {0}")]
     Founders(String),
+    /// No thread.
+    #[error("start of the cluster: {0}")]
+    Thread(std::io::Error),
     /// The system has no random number for us.
     #[error("boot id: {0}; the host is short of resources")]
     Random(std::io::Error),
@@ -62,7 +68,7 @@ pub enum ClusterError {
 pub struct Running {
     link: LinkHandle,
     reliable: Reliable,
-    state: StateFile,
+    state: Keeper,
     waits: bool,
     on_deadline: OnDeadline,
     shown: Option<Arc<ClusterSnapshot>>,
@@ -83,9 +89,11 @@ pub struct Around {
     pub clock: Clock,
     /// Folder of what outlives the process.
     pub state_dir: PathBuf,
+    /// Set when the start is called off.
+    pub cancel: Arc<AtomicBool>,
 }
 
-/// Starts both planes. `runtime` is that of the control thread.
+/// Starts both planes; waits for the disk, and for an address that is still in use. `runtime` is that of the control thread.
 ///
 /// # Errors
 /// [`ClusterError`].
@@ -128,7 +136,9 @@ pub fn start(cluster: &Cluster, around: Around, runtime: &tokio::runtime::Handle
         region: around.region,
         tell: around.tell,
         clock: around.clock,
+        cancel: around.cancel,
     };
+    let state = Keeper::start(state)?;
     let link = link::spawn(setup, sender)?;
     let reliable = Reliable::spawn(reliable, reliable_end, runtime)?;
     // The tori stand ready by now: that is what a founder has to have done.
@@ -313,10 +323,7 @@ impl Running {
         if self.shown.as_ref().is_some_and(|last| Arc::ptr_eq(last, &shown)) {
             return news;
         }
-        let failed = self.state.keep(shown.boot_inc, shown.bootstrap.epoch, shown.bootstrap.formation);
-        if let Err(error) = failed {
-            tracing::warn!("{error}");
-        }
+        self.state.keep(shown.boot_inc, shown.bootstrap.epoch, shown.bootstrap.formation);
         let before = self.shown.as_ref().is_some_and(|last| last.draining);
         news.drain = (before != shown.draining).then_some(shown.draining);
         self.reliable.set_formation(shown.bootstrap.formation);
@@ -354,6 +361,7 @@ impl Running {
     /// Ends both planes; `leave` tells the others that this node goes for good.
     pub fn stop(mut self, leave: bool) {
         self.link.stop(leave);
+        self.state.stop(STATE);
     }
 }
 

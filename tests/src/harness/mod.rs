@@ -125,7 +125,8 @@ pub fn guard(test: &'static str, limit: Duration) -> Guard {
     Guard { _alive: alive }
 }
 
-/// One lane for tests that need the machine's cores for themselves, across processes too.
+/// One lane for tests that need the machine's cores for themselves, across processes too. Taken before the test's [`guard`]: how
+/// long others are in it is no part of what the test may take.
 ///
 /// # Panics
 /// When the lock file cannot be made.

@@ -105,7 +105,9 @@ impl Net {
             (Arc::clone(&lines), settings.me.identity.id.get(), settings.boot_id, settings.me);
         let tell = Teller::new(move |_, text| kept.lock().expect("not poisoned").push(text));
         let sender = end.to_link.clone();
-        let setup = Setup { settings, crypto: Trusting, bridge: link_end, doorbell, region, tell, clock: Clock::new() };
+        let (clock, cancel) = (Clock::new(), Arc::default());
+        let setup =
+            Setup { settings, crypto: Trusting, bridge: link_end, doorbell, region, tell, clock, cancel };
         let handle = spawn(setup, sender).expect("loopback");
         self.nodes.push(One { id, boot_id, handle, end, record, lines, lives: true });
     }
@@ -297,4 +299,22 @@ fn the_dead_are_removed_and_the_returned_are_members() {
     again.me.identity.boot_inc = 2;
     net.add(again, None);
     net.until("the return", |net| [1, 2, 3].iter().all(|id| net.see(*id).members.known == 4));
+}
+
+// A node that is started again at once may find its address still in use by its former self: it says so and waits.
+#[test]
+fn an_address_in_use_is_waited_for() {
+    let former = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 77, 2), 0)).expect("loopback");
+    let address = former.local_addr().expect("bound");
+    let free = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(former);
+    });
+    let mut net = Net::new();
+    let mut settings = settings(1, &[1, 2], 11);
+    settings.udp.bind = address;
+    net.add(settings, None);
+    free.join().expect("it ended");
+    assert_eq!(net.nodes[0].handle.address(), address);
+    assert!(net.said(1, &format!("{address} is still in use: waiting at most 60 s")));
 }

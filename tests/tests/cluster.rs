@@ -11,7 +11,7 @@ use trefoil_tests::harness::lab::lacks_lab;
 use trefoil_tests::harness::node::{Node, said};
 use trefoil_tests::harness::{guard, lane, skipped};
 
-const BUDGET: Duration = Duration::from_secs(180);
+const BUDGET: Duration = Duration::from_secs(600);
 
 fn dropped(view: &ClusterSnapshot, reason: &str) -> u64 {
     view.plane.dropped.iter().filter(|(name, _)| name.contains(reason)).map(|(_, count)| count).sum()

@@ -11,7 +11,7 @@ use trefoil_tests::harness::lab::lacks_lab;
 use trefoil_tests::harness::node::said;
 use trefoil_tests::harness::{guard, lane, skipped};
 
-const BUDGET: Duration = Duration::from_secs(180);
+const BUDGET: Duration = Duration::from_secs(600);
 
 fn told(snapshot: &Snapshot, words: &[&str]) -> bool {
     snapshot.events.iter().any(|event| words.iter().all(|word| event.text.contains(word)))

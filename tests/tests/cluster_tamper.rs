@@ -9,7 +9,7 @@ use trefoil_tests::harness::cluster::{Cluster, LONG, formed, seen, sees};
 use trefoil_tests::harness::lab::lacks_lab;
 use trefoil_tests::harness::{guard, lane, skipped, until};
 
-const BUDGET: Duration = Duration::from_secs(180);
+const BUDGET: Duration = Duration::from_secs(600);
 /// Where the proxy listens: both agents advertise it as their own address.
 const PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 9)), 7946);
 const ENDS: [SocketAddr; 2] = [

@@ -9,7 +9,7 @@ use trefoil_tests::harness::node::{Node, PATIENCE, THREE_TORI, config, said, tre
 use trefoil_tests::harness::terminal::Terminal;
 use trefoil_tests::harness::{Scratch, binary, guard, lacks, lane, skipped, until};
 
-const LIMIT: Duration = Duration::from_secs(200);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn open(scratch: &Scratch, node: &Node, columns: u16, rows: u16) -> Terminal {
     let terminal = Terminal::open(scratch, columns, rows);

@@ -399,7 +399,8 @@ impl Attendant {
 
     fn tick_cluster(&mut self) {
         let Some(cluster) = &mut self.cluster else { return };
-        let news = cluster.tick();
+        let handle = &self.handle;
+        let news = cluster.tick(|| Some(handle.snapshot()?.tori.iter().map(|torus| torus.pending).sum()));
         if let Some(page) = &news.page {
             self.handle.publish_cluster(page);
         }

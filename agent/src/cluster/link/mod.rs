@@ -5,7 +5,7 @@
 //! | [`engine`] | the loop |
 //! | [`hear`] | what comes over the bridge, and what `ekk` tells |
 //! | [`ballots`], [`policies`] | ballots, and how this node answers them by itself |
-//! | [`requests`] | what an operator may ask |
+//! | [`requests`], [`leaving`] | what an operator may ask; a leave, which takes its time |
 //! | [`outbox`] | what `ekk` wants done, until it can be |
 //! | [`dialer`] | sessions on demand |
 //! | [`show`] | the snapshot for whoever watches |
@@ -14,6 +14,7 @@ mod ballots;
 mod dialer;
 mod engine;
 mod hear;
+mod leaving;
 mod outbox;
 mod policies;
 mod requests;
@@ -290,6 +291,8 @@ fn engine<C: Crypto>(
         show_ns: 0,
         mirrors_ns: 0,
         joining: None,
+        found: Vec::new(),
+        leaving: None,
         compare_ns: [u64::MAX; 2],
         unaddressed: 0,
         settings: Arc::new(settings),

@@ -11,7 +11,7 @@ use trefoil_tests::harness::lab::lacks_lab;
 use trefoil_tests::harness::node::{Node, said};
 use trefoil_tests::harness::{guard, lane, skipped};
 
-const BUDGET: Duration = Duration::from_secs(180);
+const BUDGET: Duration = Duration::from_secs(600);
 
 fn dropped(view: &ClusterSnapshot, reason: &str) -> u64 {
     view.plane.dropped.iter().filter(|(name, _)| name.contains(reason)).map(|(_, count)| count).sum()
@@ -29,8 +29,8 @@ fn clu_12_three_hosts_braid_and_a_killed_one_returns() {
     if skipped("clu_12_three_hosts_braid_and_a_killed_one_returns", lacks_lab()) {
         return;
     }
-    let _guard = guard("clu_12_three_hosts_braid_and_a_killed_one_returns", BUDGET);
     let _lane = lane();
+    let _guard = guard("clu_12_three_hosts_braid_and_a_killed_one_returns", BUDGET);
     let cluster = Cluster::new("braid", 3, 1500);
     let mut nodes = cluster.form(|_| {});
     for node in &nodes {

@@ -9,7 +9,7 @@ use trefoil_tests::harness::node::{Node, PATIENCE, THREE_TORI, config, said, tre
 use trefoil_tests::harness::terminal::Terminal;
 use trefoil_tests::harness::{Scratch, binary, guard, lacks, lane, skipped, until};
 
-const LIMIT: Duration = Duration::from_secs(200);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn open(scratch: &Scratch, node: &Node, columns: u16, rows: u16) -> Terminal {
     let terminal = Terminal::open(scratch, columns, rows);
@@ -34,8 +34,8 @@ fn the_console_draws_at_every_size_and_leaves_cleanly() {
     if skipped("the_console_draws_at_every_size_and_leaves_cleanly", lacks(&["tmux"])) {
         return;
     }
-    let _guard = guard("the_console_draws_at_every_size_and_leaves_cleanly", LIMIT);
     let _lane = lane();
+    let _guard = guard("the_console_draws_at_every_size_and_leaves_cleanly", LIMIT);
     let scratch = Scratch::new("console");
     let node = Node::start(&scratch, "demo", THREE_TORI, &[]);
     let terminal = open(&scratch, &node, 120, 40);
@@ -64,8 +64,8 @@ fn a_dead_agent_is_said_and_a_new_one_is_found() {
     if skipped("a_dead_agent_is_said_and_a_new_one_is_found", lacks(&["tmux"])) {
         return;
     }
-    let _guard = guard("a_dead_agent_is_said_and_a_new_one_is_found", LIMIT);
     let _lane = lane();
+    let _guard = guard("a_dead_agent_is_said_and_a_new_one_is_found", LIMIT);
     let scratch = Scratch::new("gone");
     let mut node = Node::start(&scratch, "demo", THREE_TORI, &[]);
     let terminal = open(&scratch, &node, 100, 30);
@@ -85,8 +85,8 @@ fn a_panic_of_the_console_gives_the_terminal_back() {
     if skipped("a_panic_of_the_console_gives_the_terminal_back", lacks(&["tmux", "stty"])) {
         return;
     }
-    let _guard = guard("a_panic_of_the_console_gives_the_terminal_back", LIMIT);
     let _lane = lane();
+    let _guard = guard("a_panic_of_the_console_gives_the_terminal_back", LIMIT);
     let scratch = Scratch::new("panic");
     let node = Node::start(&scratch, "demo", THREE_TORI, &[]);
     let terminal = Terminal::open(&scratch, 100, 30);
@@ -113,8 +113,8 @@ fn node_20_the_console_of_make_run_stops_its_node() {
     if skipped("node_20_the_console_of_make_run_stops_its_node", lacks(&["tmux"])) {
         return;
     }
-    let _guard = guard("node_20_the_console_of_make_run_stops_its_node", LIMIT);
     let _lane = lane();
+    let _guard = guard("node_20_the_console_of_make_run_stops_its_node", LIMIT);
     let scratch = Scratch::new("makerun");
     let file = config(&scratch, "demo", THREE_TORI);
     let command = format!("{} run --config {} --console", binary().display(), file.display());
@@ -146,8 +146,8 @@ fn a_closed_terminal_leaves_no_process_behind() {
     if skipped("a_closed_terminal_leaves_no_process_behind", lacks(&["tmux"])) {
         return;
     }
-    let _guard = guard("a_closed_terminal_leaves_no_process_behind", LIMIT);
     let _lane = lane();
+    let _guard = guard("a_closed_terminal_leaves_no_process_behind", LIMIT);
     let scratch = Scratch::new("closed");
     let file = config(&scratch, "demo", THREE_TORI);
     let terminal = Terminal::open(&scratch, 100, 30);

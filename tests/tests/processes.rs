@@ -30,8 +30,8 @@ fn boot(snapshot: &Snapshot, id: u32) -> u64 {
 // lose nothing of their own and say so; restarted, it comes back under a new boot id and is fed again.
 #[test]
 fn node_17_a_killed_process_returns_with_a_new_boot_id() {
-    let _guard = guard("node_17_a_killed_process_returns_with_a_new_boot_id", Duration::from_secs(240));
     let _lane = lane();
+    let _guard = guard("node_17_a_killed_process_returns_with_a_new_boot_id", Duration::from_secs(600));
     let scratch = Scratch::new("three");
     let region = scratch.join("region").display().to_string();
     let a = Node::start(&scratch, "a", &torus(&region, 0, true), &[]);

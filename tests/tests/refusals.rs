@@ -9,7 +9,7 @@ use trefoil_tests::harness::node::{Node, PATIENCE, THREE_TORI, config, run, said
 use trefoil_tests::harness::{Scratch, binary, guard, lacks_root_or, skipped, tied, until};
 use trefoil_tests::tidy::root;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// One idle torus with more configuration before it.
 fn one(more: &str) -> String {

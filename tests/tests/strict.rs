@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use trefoil_tests::harness::node::{Node, config, run, said, trefoil};
 use trefoil_tests::harness::{Scratch, binary, guard, lacks_root_or, skipped, tied};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn one(mlock: &str) -> String {
     format!(

@@ -140,6 +140,20 @@ pub enum ToLink {
     },
     /// Own start-up work is done (`bootstrap` step of that name).
     LocalDone,
+    /// A name of the file that led nowhere at the start.
+    Resolved {
+        /// The node; `None` = a seed.
+        peer: Option<u32>,
+        /// The name.
+        name: String,
+        /// Where it leads.
+        address: SocketAddr,
+    },
+    /// Events that wait on the local tori, told while the node drains.
+    Pending {
+        /// How many.
+        events: u64,
+    },
     /// End the thread; a node that is a member says good-bye first if `leave` is set.
     Stop {
         /// Leave in order.

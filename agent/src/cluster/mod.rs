@@ -8,6 +8,7 @@
 //! | [`directory`] | who is and was a member, as this node knows it |
 //! | [`mirror`] | tori of other nodes as sides of the local region |
 //! | [`identity`] | CA, certificates, member cards, keys, signatures |
+//! | [`names`] | names of the file, resolved now or later |
 //! | [`start`], [`state`] | composition, and what outlives the process |
 //! | [`reliable`] | QUIC between nodes: keys of the fast plane, snapshots |
 
@@ -16,6 +17,7 @@ pub mod directory;
 pub mod identity;
 pub mod link;
 pub mod mirror;
+pub mod names;
 pub mod reliable;
 pub mod settings;
 pub mod start;

@@ -1,8 +1,9 @@
 //! From the cluster part of a configuration to two running planes, and what the control thread does for them from time to time.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use control::api::{Refusal, Reply, Request};
@@ -21,15 +22,18 @@ use super::bridge::{self, LinkSender, ToLink};
 use super::identity::load::Being;
 use super::identity::{Identity, IdentityError, unix_now_s};
 use super::link::{self, LinkError, LinkHandle, Setup, Teller};
+use super::names::{self, Asking, Resolved};
 use super::reliable::keys::{has_aes, suites};
 use super::reliable::{Reliable, ReliableError, Settings as ReliableSettings};
-use super::settings::{InDoubt, Peer, Remote, Rsepx, Settings};
-use super::state::{StateError, StateFile};
+use super::settings::{InDoubt, Remote, Rsepx, Settings};
+use super::state::{Keeper, StateError, StateFile};
 use crate::config::cluster::{Cluster, Io, Metric as Nearness, OnDeadline, Preset as Periods, Quorum, StartTori};
 use crate::runtime::clock::Clock;
 
 /// How long a request to the cluster may take.
 const ANSWER: Duration = Duration::from_millis(500);
+/// How long a stop waits for a disk that has not yet taken what outlives the process.
+const STATE: Duration = Duration::from_secs(1);
 /// How often a waiting request looks for its answer.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -52,6 +56,9 @@ pub enum ClusterError {
     /// The founders of the file are none.
     #[error("cluster.founders: {0}")]
     Founders(String),
+    /// No thread.
+    #[error("start of the cluster: {0}")]
+    Thread(std::io::Error),
     /// The system has no random number for us.
     #[error("boot id: {0}; the host is short of resources")]
     Random(std::io::Error),
@@ -61,8 +68,9 @@ pub enum ClusterError {
 #[derive(Debug)]
 pub struct Running {
     link: LinkHandle,
+    _asking: Option<Asking>,
     reliable: Reliable,
-    state: StateFile,
+    state: Keeper,
     waits: bool,
     on_deadline: OnDeadline,
     shown: Option<Arc<ClusterSnapshot>>,
@@ -83,9 +91,11 @@ pub struct Around {
     pub clock: Clock,
     /// Folder of what outlives the process.
     pub state_dir: PathBuf,
+    /// Set when the start is called off.
+    pub cancel: Arc<AtomicBool>,
 }
 
-/// Starts both planes. `runtime` is that of the control thread.
+/// Starts both planes; waits for the disk, and for an address that is still in use. `runtime` is that of the control thread.
 ///
 /// # Errors
 /// [`ClusterError`].
@@ -95,10 +105,8 @@ pub fn start(cluster: &Cluster, around: Around, runtime: &tokio::runtime::Handle
     let mut state = StateFile::open(&around.state_dir)?;
     let boot_inc = state.next_incarnation()?;
     let fast_boot = boot_id().map_err(ClusterError::Random)?;
-    let (peers, unresolved) = resolve(cluster);
-    for text in unresolved {
-        tracing::warn!("{text}");
-    }
+    let mut named = names::resolve(cluster, names::lookup);
+    let unresolved = std::mem::take(&mut named.unresolved);
     let node = node_config(cluster, &identity, state.kept().epoch)?;
     let reached = cluster.advertise.map(|at| SocketAddr::new(at.ip(), cluster.reliable.port()));
     let being = Being {
@@ -110,7 +118,7 @@ pub fn start(cluster: &Cluster, around: Around, runtime: &tokio::runtime::Handle
         flags: 0,
     };
     let me = identity.record(being);
-    let settings = link_settings(cluster, &identity, node, me, fast_boot, peers);
+    let settings = link_settings(cluster, &identity, node, me, fast_boot, named);
     let mut reliable =
         ReliableSettings::new(cluster.reliable, Arc::clone(&identity), fast_boot, boot_inc, encoded(&me));
     reliable.advertise = cluster.advertise;
@@ -128,12 +136,16 @@ pub fn start(cluster: &Cluster, around: Around, runtime: &tokio::runtime::Handle
         region: around.region,
         tell: around.tell,
         clock: around.clock,
+        cancel: around.cancel,
     };
+    let state = Keeper::start(state)?;
     let link = link::spawn(setup, sender)?;
     let reliable = Reliable::spawn(reliable, reliable_end, runtime)?;
     // The tori stand ready by now: that is what a founder has to have done.
     let _ = link.sender().send(ToLink::LocalDone);
+    let asking = Asking::start(unresolved, link.sender().clone()).map_err(ClusterError::Thread)?;
     Ok(Running {
+        _asking: asking,
         link,
         reliable,
         state,
@@ -147,26 +159,6 @@ pub fn start(cluster: &Cluster, around: Around, runtime: &tokio::runtime::Handle
 
 fn encoded(record: &ekk::membership::record::MemberRecord) -> Vec<u8> {
     record.to_bytes().to_vec()
-}
-
-/// Addresses of the reliable planes that the file names; names that cannot be resolved now are said and left out.
-fn resolve(cluster: &Cluster) -> ((Vec<Peer>, Vec<SocketAddr>), Vec<String>) {
-    let mut unresolved = Vec::new();
-    let mut find = |text: &str, key: &str| {
-        let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
-        if found.is_none() {
-            unresolved.push(format!("{key} = \"{text}\" cannot be resolved: it is not dialled until the next start"));
-        }
-        found
-    };
-    let mut peers = Vec::new();
-    for peer in &cluster.peers {
-        if let Some(address) = find(&peer.address, "peer.address") {
-            peers.push(Peer { id: peer.id, address });
-        }
-    }
-    let seeds = cluster.seeds.iter().filter_map(|seed| find(seed, "cluster.seeds")).collect();
-    ((peers, seeds), unresolved)
 }
 
 /// `formed` is the epoch of the formation this node belonged to last, 0 = none: after a full stop the next one is formed.
@@ -207,7 +199,7 @@ fn link_settings(
     node: NodeConfig,
     me: ekk::membership::record::MemberRecord,
     boot_id: u64,
-    (peers, seeds): (Vec<Peer>, Vec<SocketAddr>),
+    named: Resolved,
 ) -> Settings {
     let link = &cluster.link;
     let name_of = |torus: u8| {
@@ -242,9 +234,9 @@ fn link_settings(
         projections_per_s: link.projections_per_s,
         rekey_ns: u64::try_from(link.rekey.as_nanos()).unwrap_or(u64::MAX),
         handshakes_per_s: link.handshakes_per_s,
-        peers,
+        peers: named.peers,
         names: cluster.peers.iter().filter_map(|peer| Some((peer.id, peer.name.clone()?))).collect(),
-        seeds,
+        seeds: named.seeds,
         remotes: cluster
             .remotes
             .iter()
@@ -305,18 +297,18 @@ impl Running {
         self.link.is_finished().then_some("the link thread has ended: this is a bug; see the log")
     }
 
-    /// Looks after what is due: the page, what outlives the process, the end of the certificate.
-    pub fn tick(&mut self) -> News {
+    /// Looks after what is due: the page, what outlives the process, the end of the certificate. `pending` = events on the tori.
+    pub fn tick(&mut self, pending: impl FnOnce() -> Option<u64>) -> News {
         let mut news = News::default();
         self.watch_certificate();
         let Some(shown) = self.link.shared().snapshot() else { return news };
+        if let Some(events) = shown.draining.then(pending).flatten() {
+            let _ = self.link.sender().send(ToLink::Pending { events });
+        }
         if self.shown.as_ref().is_some_and(|last| Arc::ptr_eq(last, &shown)) {
             return news;
         }
-        let failed = self.state.keep(shown.boot_inc, shown.bootstrap.epoch, shown.bootstrap.formation);
-        if let Err(error) = failed {
-            tracing::warn!("{error}");
-        }
+        self.state.keep(shown.boot_inc, shown.bootstrap.epoch, shown.bootstrap.formation);
         let before = self.shown.as_ref().is_some_and(|last| last.draining);
         news.drain = (before != shown.draining).then_some(shown.draining);
         self.reliable.set_formation(shown.bootstrap.formation);
@@ -354,6 +346,7 @@ impl Running {
     /// Ends both planes; `leave` tells the others that this node goes for good.
     pub fn stop(mut self, leave: bool) {
         self.link.stop(leave);
+        self.state.stop(STATE);
     }
 }
 

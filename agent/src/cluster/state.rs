@@ -5,6 +5,12 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
 
 /// Name of the file in the state folder.
 pub const FILE: &str = "cluster.state";
@@ -33,6 +39,9 @@ pub enum StateError {
         /// What stands there, cut.
         found: String,
     },
+    /// No thread.
+    #[error("state thread: {0}; the host is short of resources")]
+    Thread(std::io::Error),
 }
 
 /// What is kept.
@@ -44,6 +53,18 @@ pub struct Kept {
     pub epoch: u64,
     /// Its id, 0 = none.
     pub formation: u64,
+}
+
+impl Kept {
+    /// With what is new; the incarnation only grows, and so does the epoch.
+    #[must_use]
+    pub fn with(mut self, incarnation: u32, epoch: u64, formation: u64) -> Self {
+        self.incarnation = self.incarnation.max(incarnation);
+        if formation != 0 && epoch >= self.epoch {
+            (self.epoch, self.formation) = (epoch, formation);
+        }
+        self
+    }
 }
 
 /// The file.
@@ -85,19 +106,6 @@ impl StateFile {
         Ok(next.incarnation)
     }
 
-    /// Keeps what has changed; the incarnation only grows, and so does the epoch.
-    ///
-    /// # Errors
-    /// [`StateError::File`]; the old content stands.
-    pub fn keep(&mut self, incarnation: u32, epoch: u64, formation: u64) -> Result<(), StateError> {
-        let mut next = self.kept;
-        next.incarnation = next.incarnation.max(incarnation);
-        if formation != 0 && epoch >= next.epoch {
-            (next.epoch, next.formation) = (epoch, formation);
-        }
-        if next == self.kept { Ok(()) } else { self.write(next) }
-    }
-
     fn write(&mut self, next: Kept) -> Result<(), StateError> {
         let failed = |source| StateError::File { path: self.path.clone(), source };
         let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -113,6 +121,65 @@ impl StateFile {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
         self.kept = next;
         Ok(())
+    }
+}
+
+/// Writes the file on a thread of its own: a disk may take a minute for it when others write much, and whoever learns what is to
+/// be kept has better to do than to wait. What is not on disk when the process dies, the cluster tells it again at its next start.
+#[derive(Debug)]
+pub struct Keeper {
+    next: Sender<Kept>,
+    /// What the thread was told last.
+    told: Kept,
+    /// The last write failed: told again.
+    failed: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// [`StateError::Thread`].
+    pub fn start(mut file: StateFile) -> Result<Self, StateError> {
+        let (next, wanted) = bounded::<Kept>(1);
+        let (failed, told) = (Arc::new(AtomicBool::new(false)), file.kept());
+        let mark = Arc::clone(&failed);
+        let body = move || {
+            while let Ok(next) = wanted.recv() {
+                if let Err(error) = file.write(next) {
+                    tracing::warn!("{error}");
+                    mark.store(true, Ordering::Release);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("state".to_owned()).spawn(body).map_err(StateError::Thread)?;
+        Ok(Self { next, told, failed, thread })
+    }
+
+    /// Has kept what has changed, as [`Kept::with`]; never waits. While a write takes its time, only the newest waits behind it, and
+    /// what finds no place comes with the next call.
+    pub fn keep(&mut self, incarnation: u32, epoch: u64, formation: u64) {
+        let next = self.told.with(incarnation, epoch, formation);
+        let again = self.failed.swap(false, Ordering::AcqRel);
+        if next == self.told && !again {
+            return;
+        }
+        if self.next.try_send(next).is_ok() {
+            self.told = next;
+        } else {
+            self.failed.fetch_or(again, Ordering::AcqRel);
+        }
+    }
+
+    /// Ends the thread; waits so long at most for what is still being written.
+    pub fn stop(self, limit: Duration) {
+        let Self { next, thread, .. } = self;
+        drop(next);
+        let start = Instant::now();
+        while !thread.is_finished() && start.elapsed() < limit {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -136,6 +203,8 @@ fn parse(text: &str) -> Result<Kept, (usize, String)> {
 mod tests {
     use super::*;
 
+    const GUARD: Duration = Duration::from_secs(60);
+
     fn folder(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("trefoil-state-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
@@ -149,11 +218,45 @@ mod tests {
         for expected in 1..=3 {
             assert_eq!(StateFile::open(&dir).expect("there").next_incarnation().expect("written"), expected);
         }
+        let mut keeper = Keeper::start(StateFile::open(&dir).expect("there")).expect("a thread");
+        keeper.keep(9, 4, 0xABCD);
+        keeper.keep(2, 3, 0x1111);
+        keeper.stop(GUARD);
         let mut state = StateFile::open(&dir).expect("there");
-        state.keep(9, 4, 0xABCD).expect("written");
-        state.keep(2, 3, 0x1111).expect("an older formation changes nothing");
-        assert_eq!(StateFile::open(&dir).expect("there").kept(), Kept { incarnation: 9, epoch: 4, formation: 0xABCD });
+        assert_eq!(state.kept(), Kept { incarnation: 9, epoch: 4, formation: 0xABCD }, "what is older changes nothing");
         assert_eq!(state.next_incarnation().expect("written"), 10);
+        fs::remove_dir_all(&dir).expect("removed");
+    }
+
+    /// A disk that does not come back holds up nobody but the thread; one that refuses is asked again with the next news.
+    #[test]
+    fn a_slow_disk_is_not_waited_for_and_a_failed_write_is_made_again() {
+        let dir = folder("slow");
+        fs::create_dir_all(&dir).expect("made");
+        let file = StateFile::open(&dir).expect("empty");
+        // A pipe that nobody reads: whoever opens it to write stands still, as on a disk that hangs.
+        let new = dir.join(FILE).with_extension("state.new");
+        nix::unistd::mkfifo(&new, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let mut keeper = Keeper::start(file).expect("a thread");
+        for epoch in 1..10 {
+            keeper.keep(1, epoch, 0xA);
+        }
+        keeper.stop(Duration::ZERO);
+        assert!(!dir.join(FILE).exists());
+        // The reader comes: the write goes on and fails, a pipe has no disk to be on.
+        drop(fs::read(&new));
+        fs::remove_dir_all(&dir).expect("removed");
+        fs::write(&dir, "not a folder").expect("a file");
+        let mut keeper = Keeper::start(StateFile { path: dir.join(FILE), kept: Kept::default() }).expect("a thread");
+        keeper.keep(1, 1, 0xA);
+        let start = Instant::now();
+        while !keeper.failed.load(Ordering::Acquire) && start.elapsed() < GUARD {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        fs::remove_file(&dir).expect("removed");
+        keeper.keep(1, 1, 0xA);
+        keeper.stop(GUARD);
+        assert_eq!(StateFile::open(&dir).expect("there").kept(), Kept { incarnation: 1, epoch: 1, formation: 0xA });
         fs::remove_dir_all(&dir).expect("removed");
     }
 

@@ -160,8 +160,9 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     };
     let handle = node.handle();
     avoid_cores(&handle);
-    let cluster = match cluster.map(|cluster| join_cluster(&handle, &cluster, state_dir)).transpose() {
-        Ok(cluster) => cluster,
+    let cluster = match enter(&handle, cluster, state_dir, &mut signals).await {
+        Ok(Entered::In(cluster)) => cluster.map(|running| *running),
+        Ok(Entered::CalledOff) => return Ok(go_down(&mut node, &mut signals).await),
         Err(error) => {
             // Nothing is left running.
             go_down(&mut node, &mut signals).await;
@@ -215,17 +216,44 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
     attendant.gave_up.map_or(Ok(end), |why| Err(RunError::GaveUp(why)))
 }
 
-/// Both planes of the cluster, on the runtime of this thread.
-fn join_cluster(
+/// What became of the node's part in its cluster.
+enum Entered {
+    /// It has one, or needs none.
+    In(Option<Box<Running>>),
+    /// It was told to stop before.
+    CalledOff,
+}
+
+/// Starts both planes of the cluster, on the runtime of this thread, and hears signals meanwhile: a disk or an address that is
+/// still in use may take its time.
+async fn enter(
     handle: &NodeHandle,
-    cluster: &crate::config::Cluster,
+    cluster: Option<crate::config::Cluster>,
     state_dir: std::path::PathBuf,
-) -> Result<Running, ClusterError> {
+    signals: &mut Signals,
+) -> Result<Entered, ClusterError> {
+    let Some(cluster) = cluster else { return Ok(Entered::In(None)) };
     let inbox = handle.inbox();
     let tell = Teller::new(move |severity, text| inbox.line(severity, u8::MAX, text));
-    let mirrored = !cluster.remotes.is_empty();
-    let around = Around { region: mirrored.then(|| handle.region()), tell, clock: handle.clock(), state_dir };
-    crate::cluster::start::start(cluster, around, &tokio::runtime::Handle::current())
+    let region = (!cluster.remotes.is_empty()).then(|| handle.region());
+    let cancel = Arc::new(AtomicBool::new(false));
+    let around = Around { region, tell, clock: handle.clock(), state_dir, cancel: Arc::clone(&cancel) };
+    let runtime = tokio::runtime::Handle::current();
+    let mut start = tokio::task::spawn_blocking(move || crate::cluster::start::start(&cluster, around, &runtime));
+    let name = tokio::select! {
+        started = &mut start => {
+            let panicked = |_| ClusterError::Thread(std::io::Error::other("the start panicked; this is a bug"));
+            return started.map_err(panicked)?.map(|running| Entered::In(Some(Box::new(running))));
+        }
+        name = signals.next() => name,
+    };
+    tracing::info!("stopping before it was part of its cluster: {name}");
+    cancel.store(true, Ordering::Release);
+    // What hangs in the system, on a disk, goes with the process.
+    if let Ok(Ok(Ok(running))) = tokio::time::timeout(LEAVE, start).await {
+        let _ = tokio::task::spawn_blocking(move || running.stop(true)).await;
+    }
+    Ok(Entered::CalledOff)
 }
 
 /// What the socket reaches: the node, and its part in the cluster.
@@ -398,7 +426,8 @@ impl Attendant {
 
     fn tick_cluster(&mut self) {
         let Some(cluster) = &mut self.cluster else { return };
-        let news = cluster.tick();
+        let handle = &self.handle;
+        let news = cluster.tick(|| Some(handle.snapshot()?.tori.iter().map(|torus| torus.pending).sum()));
         if let Some(page) = &news.page {
             self.handle.publish_cluster(page);
         }

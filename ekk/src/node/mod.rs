@@ -293,6 +293,11 @@ impl<const TOMBS: usize, const SEEN: usize, const VERDICTS: usize> NodeWith<TOMB
         self.membership.announce_maintenance(now, node, span, crypto, sink);
     }
 
+    /// Nodes under maintenance, whoever announced it, each with its end.
+    pub fn maintained(&self, now: Time) -> impl Iterator<Item = (NodeId, Time)> + '_ {
+        self.membership.maintained(now)
+    }
+
     /// Forgets a removed member. False when nothing was known.
     pub fn forget(&mut self, node: NodeId) -> bool {
         self.membership.forget(node)

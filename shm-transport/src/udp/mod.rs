@@ -127,6 +127,14 @@ pub enum UdpError {
     },
 }
 
+impl UdpError {
+    /// Whether somebody else holds the address; it may be free a moment later.
+    #[must_use]
+    pub fn is_address_in_use(&self) -> bool {
+        matches!(self, Self::Socket { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse)
+    }
+}
+
 /// What was moved, and what was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {

@@ -219,11 +219,15 @@ impl Ring {
     /// Lets the kernel make the completions it has put off; a system call only when there are some.
     fn run_deferred(&mut self, counters: &mut Counters) {
         if self.ring.submission().taskrun() {
-            const GETEVENTS: u32 = 1;
             counters.calls += 1;
-            // SAFETY: no argument is passed. Test: udp::tests::both_ways_carry_datagrams (its receiver spins).
-            let _ = unsafe { self.ring.submitter().enter::<libc::sigset_t>(0, 0, GETEVENTS, None) };
+            self.get_events();
         }
+    }
+
+    fn get_events(&self) {
+        const GETEVENTS: u32 = 1;
+        // SAFETY: no argument is passed. Test: udp::tests::both_ways_carry_datagrams (its receiver spins).
+        let _ = unsafe { self.ring.submitter().enter::<libc::sigset_t>(0, 0, GETEVENTS, None) };
     }
 
     fn reap(&mut self, counters: &mut Counters) {
@@ -325,6 +329,10 @@ impl Drop for Ring {
         // The kernel must have let go of buffers, places and doorbell before they are unmapped.
         let patience = Timespec::new().sec(1);
         let _ = self.ring.submitter().register_sync_cancel(Some(patience), CancelBuilder::any());
+        // What was cancelled lets go of the socket when its completion is made. Without this the ring would hold the socket until
+        // the kernel takes the ring itself apart, some time after this process went on, and the port with it.
+        self.get_events();
+        let _ = self.ring.submitter().unregister_files();
         let _ = self.ring.submitter().unregister_buf_ring(GROUP);
     }
 }

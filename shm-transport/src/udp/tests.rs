@@ -248,6 +248,23 @@ fn an_open_ring_can_be_dropped_at_any_time() {
     }
 }
 
+// The port is free again when the ring is gone: left to itself, the kernel closes a ring's files some time later, and a node
+// that starts again at once finds its own address in use.
+#[test]
+fn a_dropped_socket_leaves_its_port_at_once() {
+    for mode in BOTH {
+        // An address that no other test takes a port of.
+        let mut address = (Ipv4Addr::new(127, 0, 77, 1), 0).into();
+        for round in 0..50 {
+            let mut udp = Udp::open(&UdpOptions { mode, ..UdpOptions::new(address) }, Arc::default())
+                .unwrap_or_else(|error| panic!("{mode:?} {round}: {error}"));
+            address = udp.local_addr();
+            assert!(udp.queue(address, &[1; 4_000], Some(1_000)));
+            udp.wait(if round % 2 == 0 { 1_000 } else { 0 });
+        }
+    }
+}
+
 #[test]
 fn options_that_are_off_work_when_they_are_on() {
     let mut receiver = open(&options(Mode::Sockets));

@@ -10,7 +10,7 @@ use super::node::{Node, config, said, trefoil};
 use super::{Scratch, binary};
 
 /// Longest a cluster may take to become what a test waits for; a hang guard, not a promise.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(150);
 
 /// The hosts, the CA and the folder of one cluster under test.
 #[derive(Debug)]

@@ -92,7 +92,7 @@ mod tests {
         let held = hang(tid);
         assert_eq!(state(child.id(), tid), Some('t'));
         held.release();
-        until("it to go on", Duration::from_secs(10), || (state(child.id(), tid) != Some('t')).then_some(()));
+        until("it to go on", Duration::from_secs(120), || (state(child.id(), tid) != Some('t')).then_some(()));
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -103,7 +103,7 @@ mod tests {
         let pid = i32::try_from(child.id()).unwrap();
         let _held = hang(pid);
         nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-        until("it to end", Duration::from_secs(10), || state(child.id(), pid).is_none().then_some(()));
+        until("it to end", Duration::from_secs(120), || state(child.id(), pid).is_none().then_some(()));
         // The tracer, being the parent's process too, has collected it.
         assert!(child.wait().is_err());
     }

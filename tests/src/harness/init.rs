@@ -80,8 +80,8 @@ impl Init {
             .expect("unshare runs");
         let parent = unshare.id();
         let mut init = Self { unshare, pid: 0, log, cgroups };
-        init.pid = until("PID 1", Duration::from_secs(20), || child_of(parent));
-        until("systemd to answer", Duration::from_secs(30), || {
+        init.pid = until("PID 1", Duration::from_secs(120), || child_of(parent));
+        until("systemd to answer", Duration::from_secs(120), || {
             let output = init.command("systemctl").arg("list-units").output().ok()?;
             output.status.success().then_some(())
         });

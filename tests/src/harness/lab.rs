@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{lacks, tied, until};
 
 /// Longest a command of the network may take.
-const QUICK: Duration = Duration::from_secs(20);
+const QUICK: Duration = Duration::from_secs(120);
 
 /// What is missing for a laboratory.
 #[must_use]

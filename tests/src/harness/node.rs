@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use super::{Scratch, binary, tied, until};
 
 /// Longest a node may take to come up or go down on a busy machine; a hang guard, not a promise.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A node: where it lives and what it was told.
 #[derive(Debug)]

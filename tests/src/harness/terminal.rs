@@ -34,7 +34,7 @@ impl Terminal {
             .output()
             .expect("tmux runs");
         assert!(output.status.success(), "tmux: {}", String::from_utf8_lossy(&output.stderr));
-        terminal.wait("the prompt", Duration::from_secs(20), |screen| screen.contains("ready>"));
+        terminal.wait("the prompt", Duration::from_secs(120), |screen| screen.contains("ready>"));
         terminal
     }
 

@@ -67,6 +67,11 @@ impl Dialer {
         Self { wanted: BTreeMap::new(), seeds, held, per_s, tokens_milli, filled_ns: 0, dropped: 0, dials: 0 }
     }
 
+    /// One more seed.
+    pub(super) fn seed(&mut self, address: SocketAddr) {
+        self.seeds.push(Seed { address, next_ns: 0, patience_ns: FIRST_NS });
+    }
+
     /// A session with `peer` is wanted for the next `for_ns`.
     pub(super) fn want(&mut self, peer: u32, why: Why, now_ns: u64, for_ns: u64) {
         if let Some(dial) = self.wanted.get_mut(&peer) {

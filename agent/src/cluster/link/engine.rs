@@ -18,6 +18,7 @@ use link::{Deliver, Endpoint, Gone, KeptFor, Kind, Out};
 use shm_transport::udp::{Doorbell, Udp};
 
 use super::dialer::Dialer;
+use super::leaving::Leaving;
 use super::outbox::Outbox;
 use super::show::Shown;
 use super::{LinkShared, Teller};
@@ -25,7 +26,7 @@ use crate::cluster::bridge::{LinkEnd, ToReliable, Why};
 use crate::cluster::directory::Directory;
 use crate::cluster::mirror::Mirrors;
 use crate::cluster::mirror::rsepx::Carrier;
-use crate::cluster::settings::Settings;
+use crate::cluster::settings::{Peer, Settings};
 use crate::runtime::clock::Clock;
 use crate::runtime::events::Severity;
 
@@ -73,6 +74,10 @@ pub(super) struct Engine<'r, C> {
     pub(super) mirrors_ns: u64,
     /// A list of members that is being taken in, and who sent it.
     pub(super) joining: Option<(Formation, u32, VecDeque<MemberRecord>)>,
+    /// Peers of the file whose names were resolved after the start.
+    pub(super) found: Vec<Peer>,
+    /// A leave under way.
+    pub(super) leaving: Option<Leaving>,
     /// When member lists are compared next, `u64::MAX` = not planned.
     pub(super) compare_ns: [u64; 2],
     /// Messages to peers whose address is not known yet.
@@ -171,6 +176,7 @@ impl<C: Crypto> Engine<'_, C> {
         if Time(now_ns) >= self.node.next_tick() {
             self.node.tick(Time(now_ns), &mut self.crypto, &mut self.outbox);
             self.judge_deadline(now_ns);
+            self.judge_leave(now_ns);
         }
         self.take_members(now_ns);
         self.carry_out(now_ns);
@@ -280,7 +286,7 @@ impl<C: Crypto> Engine<'_, C> {
         self.mirrors.iter().flat_map(Mirrors::nodes).for_each(|node| want(node, Why::Braid));
         if !formed {
             self.settings.node.founders.ids().iter().for_each(|id| want(id.get(), Why::Bootstrap));
-            self.settings.peers.iter().for_each(|peer| want(peer.id, Why::Bootstrap));
+            self.settings.peers.iter().chain(&self.found).for_each(|peer| want(peer.id, Why::Bootstrap));
         }
         let wanted = &wanted[..count];
         for &(peer, why) in wanted {
@@ -291,9 +297,9 @@ impl<C: Crypto> Engine<'_, C> {
             }
         }
         let alone = self.endpoint.sessions().next().is_none();
-        let Self { dialer, settings, directory, endpoint, bridge, .. } = self;
+        let Self { dialer, settings, directory, endpoint, bridge, found, .. } = self;
         let address = |id| {
-            let known = settings.peers.iter().find(|peer| peer.id == id).map(|peer| peer.address);
+            let known = settings.peers.iter().chain(&*found).find(|peer| peer.id == id).map(|peer| peer.address);
             known.or_else(|| directory.record(id).and_then(super::address_of))
         };
         let connected = |id| endpoint.has_session(id);

@@ -1,6 +1,7 @@
 //! What comes over the bridge, and what `ekk` tells: sessions, snapshots, members, the node's log.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use ekk::fixed::Q16;
 use ekk::id::NodeId;
@@ -16,6 +17,7 @@ use super::engine::Engine;
 use super::outbox::Told;
 use crate::cluster::bridge::{Keys, SessionUp, Snapshot, Suite, ToLink, ToReliable, Why};
 use crate::cluster::directory::{Removal, Standing};
+use crate::cluster::settings::Peer;
 use crate::runtime::events::Severity;
 
 /// Candidates offered to the node when it asks.
@@ -95,6 +97,8 @@ impl<C: Crypto> Engine<'_, C> {
                 let value = Q16(((i64::from(ppm.min(1_000_000)) << 16) / 1_000_000) as i32);
                 self.node.set_component(usize::from(index), value);
             }
+            ToLink::Resolved { peer, name, address } => self.resolved(peer, &name, address),
+            ToLink::Pending { events } => self.hear_pending(events),
             // Said twice, or after forming: nothing is left to do.
             ToLink::LocalDone => drop(self.node.local_done(Time(now_ns), &mut self.crypto, &mut self.outbox)),
             ToLink::Stop { leave } => {
@@ -104,6 +108,15 @@ impl<C: Crypto> Engine<'_, C> {
                 self.stopping = true;
             }
         }
+    }
+
+    /// A name of the file leads somewhere now: it is dialled like those that did from the start.
+    fn resolved(&mut self, peer: Option<u32>, name: &str, address: SocketAddr) {
+        match peer {
+            Some(id) => self.found.push(Peer { id, address }),
+            None => self.dialer.seed(address),
+        }
+        self.tell.say(Severity::Notice, format!("{name} is {address}: dialled from now on"));
     }
 
     fn session_up(&mut self, up: &SessionUp, now_ns: u64) {

@@ -5,7 +5,7 @@
 //! | [`engine`] | the loop |
 //! | [`hear`] | what comes over the bridge, and what `ekk` tells |
 //! | [`ballots`], [`policies`] | ballots, and how this node answers them by itself |
-//! | [`requests`] | what an operator may ask |
+//! | [`requests`], [`leaving`] | what an operator may ask; a leave, which takes its time |
 //! | [`outbox`] | what `ekk` wants done, until it can be |
 //! | [`dialer`] | sessions on demand |
 //! | [`show`] | the snapshot for whoever watches |
@@ -14,6 +14,7 @@ mod ballots;
 mod dialer;
 mod engine;
 mod hear;
+mod leaving;
 mod outbox;
 mod policies;
 mod requests;
@@ -35,7 +36,7 @@ use ekk::node::Node;
 use ekk::sign::Crypto;
 use link::{Config, Endpoint, Out};
 use shm_transport::region::Region;
-use shm_transport::udp::{Doorbell, Udp, UdpError};
+use shm_transport::udp::{Doorbell, Udp, UdpError, UdpOptions};
 
 pub use self::policies::policies;
 
@@ -55,6 +56,10 @@ use crate::runtime::pinning;
 /// How long a stop waits for the thread, and how often it looks.
 const STOP: std::time::Duration = std::time::Duration::from_secs(1);
 const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
+/// How long a start waits for its address. The kernel takes the ring of a killed process apart in the background, some time
+/// after the process is gone; until then the ring holds the socket, and a node that is started again at once meets its own past.
+/// It waits for grace periods of RCU, usually some ms; on a host that is short of cores they have taken 20 s.
+const ADDRESS: std::time::Duration = std::time::Duration::from_secs(60);
 /// Stack of the thread: the node's tables are values, and large ones.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -121,6 +126,8 @@ pub struct Setup<C> {
     pub tell: Teller,
     /// The node's clock.
     pub clock: Clock,
+    /// The start is called off: an address in use is not waited for any longer.
+    pub cancel: Arc<AtomicBool>,
 }
 
 /// Why there is no link thread.
@@ -241,9 +248,9 @@ fn engine<C: Crypto>(
     region: Option<&Region>,
     shared: Arc<LinkShared>,
 ) -> Result<Box<Engine<'_, C>>, LinkError> {
-    let Setup { settings, crypto, bridge, doorbell, tell, clock, .. } = setup;
+    let Setup { settings, crypto, bridge, doorbell, mut tell, clock, cancel, .. } = setup;
     let me = settings.me.identity.id.get();
-    let udp = Udp::open(&settings.udp, Arc::clone(&doorbell))?;
+    let udp = open(&settings.udp, &doorbell, &mut tell, &cancel)?;
     let interval_ns = 1_000_000_000 / u64::from(settings.projections_per_s.max(1));
     let config = Config {
         max_edges: torus::MAX_TORI,
@@ -284,10 +291,37 @@ fn engine<C: Crypto>(
         show_ns: 0,
         mirrors_ns: 0,
         joining: None,
+        found: Vec::new(),
+        leaving: None,
         compare_ns: [u64::MAX; 2],
         unaddressed: 0,
         settings: Arc::new(settings),
     }))
+}
+
+/// Opens the socket of the fast plane; waits for an address that is in use, says so, and gives up in the end.
+fn open(
+    options: &UdpOptions,
+    doorbell: &Arc<Doorbell>,
+    tell: &mut Teller,
+    cancel: &AtomicBool,
+) -> Result<Udp, UdpError> {
+    let (start, mut said) = (std::time::Instant::now(), false);
+    loop {
+        let error = match Udp::open(options, Arc::clone(doorbell)) {
+            Ok(udp) => return Ok(udp),
+            Err(error) => error,
+        };
+        if !error.is_address_in_use() || start.elapsed() > ADDRESS || cancel.load(Ordering::Acquire) {
+            return Err(error);
+        }
+        if !said {
+            let text = format!("{} is still in use: waiting at most {} s for it", options.bind, ADDRESS.as_secs());
+            tell.say(Severity::Warning, text);
+            said = true;
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Where the reliable plane of a member is; `None` when its record does not say.

@@ -21,13 +21,12 @@ impl<C: Crypto> Engine<'_, C> {
     pub(super) fn ask(&mut self, request: &Request, now_ns: u64) -> Result<Reply, Refusal> {
         let now = Time(now_ns);
         match request {
-            Request::Leave {} => {
-                self.node.leave(now, &mut self.crypto, &mut self.outbox);
-                self.tell.say(Severity::Notice, "leaving the cluster, as asked".to_owned());
-                done("leaving: final for this start of the node; it returns when it is started again")
-            }
+            Request::Leave {} => self.begin_leave(now_ns),
             Request::Drain { on } => {
                 self.node.drain(*on);
+                if !on {
+                    self.call_off_leave();
+                }
                 let text = if *on { "draining: the load field says no" } else { "no longer draining" };
                 self.tell.say(Severity::Notice, text.to_owned());
                 done(text)
@@ -67,9 +66,7 @@ impl<C: Crypto> Engine<'_, C> {
     fn maintenance(&mut self, node: &str, seconds: u32, now_ns: u64) -> Result<Reply, Refusal> {
         let id = self.find(node)?;
         let (now, span) = (Time(now_ns), Span::from_ms(u64::from(seconds) * 1_000));
-        let until = now.after(span);
         self.node.announce_maintenance(now, id, span, &mut self.crypto, &mut self.outbox);
-        self.shown.maintenance(id.get(), until.0, seconds);
         let name = self.name(id.get());
         let text = match seconds {
             0 => format!("maintenance of {name} ended"),

@@ -38,7 +38,6 @@ pub(super) struct Shown {
     met: BTreeMap<u32, MemberRecord>,
     /// By peer: epoch, since when it is used, when keys were asked for.
     keys: BTreeMap<u32, (u32, u64, u64)>,
-    maintenance: BTreeMap<u32, u64>,
     /// Why the last dial of a node failed.
     dials: BTreeMap<u32, String>,
     /// Coordination bytes when they were looked at last, and bytes a second since the time before.
@@ -67,14 +66,6 @@ impl Shown {
             && (self.dials.len() < MET_MAX || self.dials.contains_key(id))
         {
             self.dials.insert(*id, why.to_owned());
-        }
-    }
-
-    pub(super) fn maintenance(&mut self, id: u32, until_ns: u64, seconds: u32) {
-        if seconds == 0 {
-            self.maintenance.remove(&id);
-        } else {
-            self.maintenance.insert(id, until_ns);
         }
     }
 
@@ -179,7 +170,6 @@ impl<C: Crypto> Engine<'_, C> {
     }
 
     pub(super) fn snapshot(&mut self, now_ns: u64) -> ClusterSnapshot {
-        self.shown.maintenance.retain(|_, until_ns| *until_ns > now_ns);
         let plane = self.plane(now_ns);
         let (now, identity) = (Time(now_ns), self.node.identity());
         let watches = self.watch_snapshots(now);
@@ -375,9 +365,9 @@ impl<C: Crypto> Engine<'_, C> {
 
     fn notes(&self, now_ns: u64) -> Vec<String> {
         let mut notes: Vec<String> = Vec::new();
-        for (id, until_ns) in &self.shown.maintenance {
-            let left_s = until_ns.saturating_sub(now_ns) / 1_000_000_000;
-            notes.push(format!("maintenance {}: {} min {} s left", self.name(*id), left_s / 60, left_s % 60));
+        for (id, until) in self.node.maintained(Time(now_ns)) {
+            let left_s = until.0.saturating_sub(now_ns) / 1_000_000_000;
+            notes.push(format!("maintenance {}: {} min {} s left", self.name(id.get()), left_s / 60, left_s % 60));
         }
         if self.node.draining() {
             notes.push("draining: no new work is taken".to_owned());

@@ -55,6 +55,8 @@ pub(super) struct Net {
     up: BTreeSet<(u32, u32)>,
     epoch: u32,
     refused: u64,
+    /// Seeds that were dialled, and by whom.
+    seeds: BTreeSet<(u32, SocketAddr)>,
 }
 
 pub(super) fn settings(id: u32, founders: &[u32], boot_id: u64) -> Settings {
@@ -94,7 +96,7 @@ pub(super) fn settings(id: u32, founders: &[u32], boot_id: u64) -> Settings {
 
 impl Net {
     pub(super) fn new() -> Self {
-        Self { nodes: Vec::new(), up: BTreeSet::new(), epoch: 0, refused: 0 }
+        Self { nodes: Vec::new(), up: BTreeSet::new(), epoch: 0, refused: 0, seeds: BTreeSet::new() }
     }
 
     pub(super) fn add(&mut self, settings: Settings, region: Option<Arc<Region>>) {
@@ -105,7 +107,8 @@ impl Net {
             (Arc::clone(&lines), settings.me.identity.id.get(), settings.boot_id, settings.me);
         let tell = Teller::new(move |_, text| kept.lock().expect("not poisoned").push(text));
         let sender = end.to_link.clone();
-        let setup = Setup { settings, crypto: Trusting, bridge: link_end, doorbell, region, tell, clock: Clock::new() };
+        let (clock, cancel) = (Clock::new(), Arc::default());
+        let setup = Setup { settings, crypto: Trusting, bridge: link_end, doorbell, region, tell, clock, cancel };
         let handle = spawn(setup, sender).expect("loopback");
         self.nodes.push(One { id, boot_id, handle, end, record, lines, lives: true });
     }
@@ -116,6 +119,9 @@ impl Net {
             while let Ok(message) = self.nodes[at].end.from_link.try_recv() {
                 match message {
                     ToReliable::Connect { target: Target::Node { id, .. }, .. } => self.connect(self.nodes[at].id, id),
+                    ToReliable::Connect { target: Target::Seed { address }, .. } => {
+                        self.seeds.insert((self.nodes[at].id, address));
+                    }
                     ToReliable::WantSnapshot { peer } => self.snapshot(at, peer),
                     ToReliable::OwnRecord { record } => {
                         self.nodes[at].record = super::hear::record(&record).expect("a record");
@@ -273,9 +279,11 @@ fn requests_are_answered() {
     assert!(refused.error.contains("takes part"), "{}", refused.error);
     let refused = net.ask(1, Request::Maintenance { node: "nobody".to_owned(), seconds: 1 }).expect_err("unknown");
     assert!(refused.error.contains("no node nobody"), "{}", refused.error);
-    net.until("notes", |net| net.see(1).draining && net.see(1).notes.iter().any(|note| note.contains("maintenance")));
+    // The whole cluster is told, and every node shows it.
+    let noted = |net: &Net, id| net.see(id).notes.iter().any(|note| note.contains("maintenance node-2 (n2)"));
+    net.until("notes", |net| net.see(1).draining && noted(net, 1) && noted(net, 2));
     assert!(net.ask(1, Request::Maintenance { node: "2".to_owned(), seconds: 0 }).is_ok());
-    net.until("the end of it", |net| !net.see(1).notes.iter().any(|note| note.contains("maintenance")));
+    net.until("the end of it", |net| !noted(net, 1) && !noted(net, 2));
 }
 
 // A node that dies is removed by the others, with the reason kept; one that comes back as a later being is a member again.
@@ -297,4 +305,42 @@ fn the_dead_are_removed_and_the_returned_are_members() {
     again.me.identity.boot_inc = 2;
     net.add(again, None);
     net.until("the return", |net| [1, 2, 3].iter().all(|id| net.see(*id).members.known == 4));
+}
+
+// A peer whose name is resolved later, and a seed, are dialled from then on.
+#[test]
+fn a_name_resolved_later_is_dialled() {
+    let mut net = Net::new();
+    for id in [1, 2] {
+        let mut settings = settings(id, &[id], u64::from(id));
+        settings.peers.clear();
+        net.add(settings, None);
+    }
+    net.until("nobody to be known", |net| net.see(1).sessions.is_empty() && net.see(2).sessions.is_empty());
+    let address = net.nodes[1].handle.address();
+    for (peer, name) in [(Some(2), "two:7947"), (None, "seed:7947")] {
+        let resolved = ToLink::Resolved { peer, name: name.to_owned(), address };
+        net.nodes[0].end.to_link.send(resolved).expect("it takes news");
+    }
+    net.until("a session", |net| net.see(1).sessions.len() == 1);
+    assert!(net.seeds.contains(&(1, address)), "{:?}", net.seeds);
+    assert!(net.said(1, &format!("two:7947 is {address}: dialled from now on")));
+}
+
+// A node that is started again at once may find its address still in use by its former self: it says so and waits.
+#[test]
+fn an_address_in_use_is_waited_for() {
+    let former = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 77, 2), 0)).expect("loopback");
+    let address = former.local_addr().expect("bound");
+    let free = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(former);
+    });
+    let mut net = Net::new();
+    let mut settings = settings(1, &[1, 2], 11);
+    settings.udp.bind = address;
+    net.add(settings, None);
+    free.join().expect("it ended");
+    assert_eq!(net.nodes[0].handle.address(), address);
+    assert!(net.said(1, &format!("{address} is still in use: waiting at most 60 s")));
 }

@@ -197,6 +197,11 @@ impl<'r> Live<'r> {
         sent
     }
 
+    /// Messages of local tori that the remote one has not confirmed yet.
+    pub(super) fn under_way(&mut self) -> u64 {
+        self.ends.iter_mut().map(|ends| ends.receiver.waiting().unwrap_or(0)).sum()
+    }
+
     /// Ends it: hand-overs that nobody confirmed are resolved, the place in the region is given back, or abandoned: then the local
     /// tori take it for failed.
     pub(super) fn end(mut self, policy: InDoubt, in_order: bool) -> Ended {

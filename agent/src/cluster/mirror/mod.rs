@@ -336,6 +336,13 @@ impl<'r> Mirrors<'r> {
         self.hosts.iter().flat_map(of_host)
     }
 
+    /// Messages of local tori that no remote one has confirmed yet.
+    pub fn under_way(&mut self) -> u64 {
+        let mirrors = self.hosts.iter_mut().flat_map(|host| &mut host.mirrors);
+        let lives = mirrors.filter_map(|mirror| mirror.live.as_mut());
+        lives.map(Live::under_way).sum()
+    }
+
     /// Projections and commands that belonged to nothing here.
     #[must_use]
     pub fn unknown(&self) -> u64 {

@@ -13,6 +13,7 @@ mod domains;
 mod examples;
 mod heap;
 mod machine;
+mod random_choices;
 mod saved;
 mod transactions;
 mod vectors;

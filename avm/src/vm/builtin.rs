@@ -1,6 +1,6 @@
 //! The library (`code::Builtin`). What has no term settles deferred values; what only moves them keeps them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -403,7 +403,7 @@ impl World {
 
     fn unique(&mut self, list: Value) -> Result<Value, Fault> {
         let all = self.list_of_plain(list)?;
-        let mut seen: HashMap<u64, Vec<Value>> = HashMap::new();
+        let mut seen: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
         let mut kept = Vec::new();
         for value in all {
             let alike = seen.entry(hash(&self.heap, value)).or_default();

@@ -2,7 +2,7 @@
 //! deeper, and what comes in is refused where it is.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::heap::{Full, Heap, MAX_DEPTH};
@@ -18,13 +18,13 @@ use crate::value::{Kind, Val};
 #[derive(Debug)]
 pub(super) struct Names {
     names: Vec<crate::id::Name>,
-    numbers: HashMap<crate::id::Name, u32>,
+    numbers: BTreeMap<crate::id::Name, u32>,
     most: usize,
 }
 
 impl Names {
     pub(super) fn new(most: u32) -> Self {
-        Self { names: Vec::new(), numbers: HashMap::new(), most: most as usize }
+        Self { names: Vec::new(), numbers: BTreeMap::new(), most: most as usize }
     }
 
     /// Number of a name.

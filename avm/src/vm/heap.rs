@@ -13,6 +13,8 @@ const EXACT: usize = 16;
 const CLASSES: usize = EXACT + 1 + 28 * 4;
 /// Children looked at for every node that is given back.
 const SWEEP: u32 = 48;
+/// Children that are looked at at once.
+const SMALL: usize = 8;
 
 /// There is no room for a value: the heap, the quota, the size or the depth is exhausted. Carries the bound in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,9 +166,37 @@ impl Heap {
             self.put(index);
             return;
         }
-        self.words[index] |= u64::from(self.pending);
-        self.pending = index as u32;
-        self.sweep(SWEEP);
+        let len = self.words[index + 1] as u32 as usize;
+        if len <= SMALL {
+            for at in index + HEADER..index + HEADER + len {
+                self.drop_child(Value(self.words[at]));
+            }
+            self.put(index);
+        } else {
+            self.words[index] |= u64::from(self.pending);
+            self.pending = index as u32;
+        }
+        if self.pending != 0 {
+            self.sweep(SWEEP);
+        }
+    }
+
+    /// A child of a node that is given back.
+    #[inline]
+    fn drop_child(&mut self, child: Value) {
+        if !child.is_ref() {
+            return;
+        }
+        let at = child.index();
+        self.words[at] -= 1;
+        if self.words[at] as u32 == 0 {
+            if Node::of(self.words[at] >> 32).has_children() {
+                self.words[at] |= u64::from(self.pending);
+                self.pending = at as u32;
+            } else {
+                self.put(at);
+            }
+        }
     }
 
     /// Puts a block on the list of its class.
@@ -193,19 +223,7 @@ impl Heap {
             self.words[index + 1] -= 1;
             budget -= 1;
             let child = Value(self.words[index + HEADER + len as usize - 1]);
-            if !child.is_ref() {
-                continue;
-            }
-            let at = child.index();
-            self.words[at] -= 1;
-            if self.words[at] as u32 == 0 {
-                if Node::of(self.words[at] >> 32).has_children() {
-                    self.words[at] |= u64::from(self.pending);
-                    self.pending = at as u32;
-                } else {
-                    self.put(at);
-                }
-            }
+            self.drop_child(child);
         }
     }
 

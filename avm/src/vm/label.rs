@@ -243,7 +243,7 @@ impl World {
                 None => words.push(format!("{value} is refuted")),
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = std::collections::BTreeSet::new();
         words.retain(|word| seen.insert(word.clone()));
         words.truncate(EXPLAINED);
         words.join(", ")

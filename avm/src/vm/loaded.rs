@@ -1,7 +1,7 @@
 //! Code of all loaded modules in flat tables: one row of operations, of functions, of constants. Nothing is ever taken out: live
 //! objects and executions keep what they were made with (`decisions:AVM-17`).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::LoadError;
@@ -37,7 +37,7 @@ pub(super) struct Loaded {
     pub(super) module: Arc<Module>,
     pub(super) hash: ContentHash,
     pub(super) functions: u32,
-    behaviours: HashMap<Arc<str>, u32>,
+    behaviours: BTreeMap<Arc<str>, u32>,
 }
 
 #[derive(Debug, Default)]
@@ -47,8 +47,8 @@ pub(super) struct Code {
     pub(super) constants: Vec<Value>,
     pub(super) behaviours: Vec<Behaviour>,
     pub(super) modules: Vec<Loaded>,
-    latest: HashMap<Arc<str>, u32>,
-    by_name: HashMap<Arc<str>, u32>,
+    latest: BTreeMap<Arc<str>, u32>,
+    by_name: BTreeMap<Arc<str>, u32>,
 }
 
 impl Code {
@@ -84,7 +84,7 @@ impl Code {
                 registers: function.registers.max(function.arity),
             });
         }
-        let mut behaviours = HashMap::new();
+        let mut behaviours = BTreeMap::new();
         for behaviour in &module.behaviours {
             let full: Arc<str> = format!("{}.{}", module.name, behaviour.name).into();
             let at = self.behaviours.len() as u32;

@@ -1,7 +1,7 @@
 //! The objects of a lane, with versions: a transaction reads as of its begin, which costs nothing; a commit costs what it touched
 //! (`avm:2`, `avm:7.3`). Older versions are kept only while somebody reads them, and never more than a bound.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::heap::Heap;
 use super::word::Value;
@@ -99,7 +99,7 @@ pub(super) struct Store {
     pub(super) count: u64,
     next: u64,
     most_versions: u32,
-    pub(super) mailboxes: HashMap<ObjectId, VecDeque<Value>>,
+    pub(super) mailboxes: BTreeMap<ObjectId, VecDeque<Value>>,
     pub(super) replicas: BTreeMap<(ObjectId, u32), Replica>,
 }
 
@@ -120,7 +120,7 @@ impl Store {
             count: 0,
             next: 0,
             most_versions: most_versions.max(1),
-            mailboxes: HashMap::new(),
+            mailboxes: BTreeMap::new(),
             replicas: BTreeMap::new(),
         }
     }
@@ -319,7 +319,7 @@ impl Store {
         for page in self.pages.drain(..).flatten() {
             page.slots.iter().for_each(|slot| heap.release(slot.now.state));
         }
-        let free: std::collections::HashSet<u32> =
+        let free: std::collections::BTreeSet<u32> =
             std::iter::successors(Some(self.free_old), |at| self.old.get(*at as usize).map(|old| old.older)).collect();
         for (at, old) in self.old.drain(..).enumerate() {
             if !free.contains(&(at as u32)) {
@@ -327,7 +327,7 @@ impl Store {
             }
         }
         self.free_old = NONE;
-        self.mailboxes.drain().flat_map(|(_, box_)| box_).for_each(|value| heap.release(value));
+        std::mem::take(&mut self.mailboxes).into_values().flatten().for_each(|value| heap.release(value));
         for replica in std::mem::take(&mut self.replicas).into_values() {
             heap.release(replica.state);
             replica.inputs.into_iter().for_each(|value| heap.release(value));

@@ -322,7 +322,9 @@ impl World {
         if !back.is_empty() {
             self.put_back(x, back);
         }
-        self.store.end(&mut self.heap, snapshot);
+        if snapshot != u64::MAX {
+            self.store.end(&mut self.heap, snapshot);
+        }
         x.forget_finished();
         x.decided = None;
         x.restart = None;

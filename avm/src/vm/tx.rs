@@ -320,34 +320,43 @@ impl Tx {
         back
     }
 
-    /// Forgets all. Messages taken come back to the caller, newest first, when `undone`.
-    pub(super) fn clear(&mut self, heap: &mut Heap, undone: bool) -> Vec<(ObjectId, Value)> {
+    /// What only transactions of the program have.
+    fn clear_explicit(&mut self, heap: &mut Heap) {
         for (_, entry) in &self.trail {
             heap.release(entry.state);
         }
         self.trail.clear();
-        for entry in &self.table {
-            heap.release(entry.state);
-        }
-        self.table.clear();
-        self.index.clear();
-        for (_, message) in self.log.iter().chain(&self.sends) {
+        for (_, message) in &self.log {
             heap.release(*message);
         }
         self.log.clear();
-        self.sends.clear();
         self.requires.clear();
         self.prefers.clear();
         self.choices.clear();
         self.path.clear();
         self.plan.clear();
-        self.ids.clear();
-        self.ids_used = 0;
         self.begun.clear();
         self.controller = 0;
-        self.mode = Mode::None;
         self.marks = 0;
         self.newest = 0;
+    }
+
+    /// Forgets all. Messages taken come back to the caller, newest first, when `undone`.
+    pub(super) fn clear(&mut self, heap: &mut Heap, undone: bool) -> Vec<(ObjectId, Value)> {
+        for entry in &self.table {
+            heap.release(entry.state);
+        }
+        self.table.clear();
+        if self.mode == Mode::Explicit {
+            self.clear_explicit(heap);
+        }
+        if !self.sends.is_empty() {
+            self.sends.drain(..).for_each(|(_, message)| heap.release(message));
+        }
+        self.index.clear();
+        self.ids.clear();
+        self.ids_used = 0;
+        self.mode = Mode::None;
         self.order = 0;
         self.epoch += 1;
         if self.pops.is_empty() {

@@ -1,6 +1,6 @@
 //! What all executions of a lane share, and what one operation may do to an execution.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::{Config, Output, Why};
@@ -49,7 +49,7 @@ pub(super) struct World {
     pub(super) heap: Heap,
     pub(super) names: Names,
     pub(super) store: Store,
-    pub(super) pures: HashMap<Arc<str>, Pure>,
+    pub(super) pures: BTreeMap<Arc<str>, Pure>,
     /// Functions of short names that were called lately: a name that stands inline is its own key.
     pub(super) recent: [(Value, Value); 16],
     pub(super) outputs: Vec<Output>,
@@ -78,7 +78,7 @@ impl World {
             heap: Heap::new(config.heap_bytes, config.value_nodes),
             store: Store::new(config.node, config.torus, config.versions),
             names,
-            pures: HashMap::new(),
+            pures: BTreeMap::new(),
             recent: [(NOTHING, NOTHING); 16],
             outputs: Vec::new(),
             next_tx: 0,

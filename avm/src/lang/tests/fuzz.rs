@@ -134,20 +134,20 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 /// A program that is right in most of its parts: statements from templates, over two names.
-fn statement() -> impl Strategy<Value = String> {
+pub fn statement() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        Just("x".to_owned()),
-        Just("y".to_owned()),
-        Just("input".to_owned()),
-        Just("nothing".to_owned()),
-        (0_u16..9).prop_map(|n| n.to_string()),
-        Just("\"t\"".to_owned()),
-        Just("[1, 2]".to_owned()),
-        Just("true".to_owned()),
-        Just("-1".to_owned()),
-        Just("root".to_owned()),
-        Just("@m1".to_owned()),
-        Just("%c1".to_owned()),
+        8 => Just("x".to_owned()),
+        8 => Just("y".to_owned()),
+        4 => Just("input".to_owned()),
+        1 => Just("nothing".to_owned()),
+        1 => (0_u16..9).prop_map(|n| n.to_string()),
+        1 => Just("\"t\"".to_owned()),
+        1 => Just("[1, 2]".to_owned()),
+        1 => Just("true".to_owned()),
+        1 => Just("-1".to_owned()),
+        1 => Just("root".to_owned()),
+        1 => Just("@m1".to_owned()),
+        1 => Just("%c1".to_owned()),
     ];
     leaf.prop_recursive(5, 40, 4, |inner| {
         let two = (inner.clone(), inner.clone());

@@ -1,4 +1,7 @@
+use proptest::prelude::*;
+
 use super::examples::{EXAMPLES, load};
+use super::fuzz::statement;
 use super::{Source, build, verified};
 use crate::lang::Program;
 use crate::nondet::builtin::BuiltinSolver;
@@ -324,4 +327,27 @@ fn bytecode_of_a_handler() {
       20  r2 = instr reject()                                                ; 2:11
       21  return r2                                                          ; 2:11
     "#);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Programs that make no sense end all the same, with a value or a named error, and leave the machine whole.
+    #[test]
+    fn programs_from_templates_end(body in prop::collection::vec(statement(), 1..4)) {
+        let lines: String = body.iter().map(|one| format!("let _ = {one}\n")).collect();
+        let text = format!(
+            "module m\nfn f(x, y) {{\nvar q in 1..3\n{lines}q }}\nfn main() {{ f(create b, [1, 2]) }}\n\
+             fn again() {{ let o = create b; o.put(o, 1) }}\n\
+             behaviour b {{ state x = 0, y = []\non put(q, r: int) {{\n{lines}x = y\n}}\n}}\nfn one() {{ 1 }}"
+        );
+        if let Ok(program) = build(&[Source::new("m.avm", &text)], &load) {
+            let mut solo = solo(program);
+            for entry in ["main", "again"] {
+                let start = Start { fuel: Some(20_000), ..Start::new("m", entry) };
+                prop_assert!(solo.run(&start).is_ok(), "{entry}");
+            }
+            prop_assert_eq!(result(&mut solo, "m", "one"), "1");
+        }
+    }
 }

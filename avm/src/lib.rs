@@ -12,6 +12,7 @@ pub mod dsl;
 pub mod error;
 pub mod event;
 pub mod fd;
+pub mod fuzz;
 pub mod id;
 pub mod lang;
 pub mod nondet;

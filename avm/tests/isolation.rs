@@ -1,5 +1,6 @@
-//! Isolation as others see it (`avm:10.2`, `decisions:AVM-19`): random transactions that append to lists and read them, interleaved at
-//! quanta; from what they read the order of versions is recovered, from it the dependencies, and cycles of dependencies are anomalies.
+//! Isolation as others see it (`avm:10.2`, `decisions:AVM-19`): random transactions that append to lists and read them,
+//! interleaved at quanta; from what they read the order of versions is recovered, from it the dependencies, and cycles of
+//! dependencies are anomalies.
 //! `AVM_TRANSACTIONS=1000000` for the long run.
 #![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 

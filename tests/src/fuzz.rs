@@ -19,7 +19,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub type Entry = fn(&[u8]) -> u64;
 
 /// Every entry by name; the name is that of its corpus folder and of its libfuzzer target.
-pub const TARGETS: [(&str, Entry); 27] = [
+pub const TARGETS: [(&str, Entry); 30] = [
     ("region", region),
     ("projection", projection),
     ("seed_projection", seed_projection),
@@ -47,6 +47,9 @@ pub const TARGETS: [(&str, Entry); 27] = [
     ("cluster_page", cluster_page),
     ("avm_ir_json", avm_ir_json),
     ("avm_smtlib", avm_smtlib),
+    ("avm_module", avm_module),
+    ("avm_json", avm_json),
+    ("avm_program", avm_program),
 ];
 
 /// A region of any content: header, lines, links, rings, injections; read and written by every part of the transport.
@@ -355,4 +358,22 @@ pub fn avm_ir_json(bytes: &[u8]) -> u64 {
 #[must_use]
 pub fn avm_smtlib(bytes: &[u8]) -> u64 {
     avm::nondet::fuzz_smtlib(bytes)
+}
+
+/// A module of the AVM as bytes: what decodes comes back, is shown, verified and run with little of everything.
+#[must_use]
+pub fn avm_module(bytes: &[u8]) -> u64 {
+    avm::fuzz::fuzz_module(bytes)
+}
+
+/// A module or a value of the AVM as JSON.
+#[must_use]
+pub fn avm_json(bytes: &[u8]) -> u64 {
+    avm::fuzz::fuzz_json(bytes)
+}
+
+/// Choices of a generator of bytecode that the verifier must accept; no such program breaks the machine.
+#[must_use]
+pub fn avm_program(bytes: &[u8]) -> u64 {
+    avm::fuzz::fuzz_program(bytes)
 }

@@ -134,8 +134,8 @@ fn exit(code: &[Op], last: usize, leaders: &BTreeMap<usize, usize>) -> Exit {
     }
 }
 
-/// One function as Mermaid: nodes `B0["..."]`, edges with their condition, ends at `END([End])`. Empty when the module has no such
-/// function.
+/// One function as Mermaid: nodes `B0["..."]`, edges with their condition, ends at `END([End])`. Empty when the module has no
+/// such function.
 #[must_use]
 pub fn mermaid(module: &Module, function: u16) -> String {
     let Some(found) = module.functions.get(usize::from(function)) else { return String::new() };

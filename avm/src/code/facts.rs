@@ -1,8 +1,8 @@
 //! What follows from the code of a module about each of its functions.
 //!
-//! A function *reaches* another when it calls it by number or makes a function value of it; what is called through a function value
-//! was made somewhere by `Op::Closure`, so within one module nothing escapes. Function values that come from elsewhere (arguments
-//! of a pure function, a predicate) are the machine's to refuse when it must: see [`Facts::pure`].
+//! A function *reaches* another when it calls it by number or makes a function value of it; what is called through a function
+//! value was made somewhere by `Op::Closure`, so within one module nothing escapes. Function values that come from elsewhere
+//! (arguments of a pure function, a predicate) are the machine's to refuse when it must: see [`Facts::pure`].
 
 use super::{Family, Instr, Module, Op, Safety};
 

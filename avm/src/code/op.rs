@@ -8,9 +8,9 @@ use crate::value::Kind;
 /// A register of the running function; every function has its own, `Nothing` at first.
 pub type Reg = u8;
 
-/// One operation. `dst` is the register of the result; `a`, `b`, `src`, `cond` are registers read; `k` is a constant. Jump targets
-/// are indices into the function's code. What an operation does not accept (kinds, ranges) is a `ErrProgram...` error of the
-/// execution; that registers, constants, functions and targets exist is the verifier's to prove.
+/// One operation. `dst` is the register of the result; `a`, `b`, `src`, `cond` are registers read; `k` is a constant. Jump
+/// targets are indices into the function's code. What an operation does not accept (kinds, ranges) is a `ErrProgram...` error of
+/// the execution; that registers, constants, functions and targets exist is the verifier's to prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Op {

@@ -1,5 +1,5 @@
-//! The instructions of the machine as pieces of programs. Optional arguments take [`super::nothing`]. Each remembers the line of Rust
-//! that made it, so that an error of the program names it.
+//! The instructions of the machine as pieces of programs. Optional arguments take [`super::nothing`]. Each remembers the line of
+//! Rust that made it, so that an error of the program names it.
 
 use std::panic::Location;
 

@@ -1,8 +1,8 @@
 //! Programs written in Rust, without text: for embedding and for tests (`avm:12`).
 //!
-//! A [`Code`] is a piece of a program that has a value. [`program!`](crate::program) writes pieces one after the other, in the style
-//! of `do`: `let x <- code;` binds the value of a piece, `let x = expr;` is Rust's own, `code;` runs a piece for what it does, and
-//! the last line is the value of the whole. [`Program`] puts behaviours, functions and entries together to a module.
+//! A [`Code`] is a piece of a program that has a value. [`program!`](crate::program) writes pieces one after the other, in the
+//! style of `do`: `let x <- code;` binds the value of a piece, `let x = expr;` is Rust's own, `code;` runs a piece for what it
+//! does, and the last line is the value of the whole. [`Program`] puts behaviours, functions and entries together to a module.
 //!
 //! ```
 //! use avm::dsl::{Program, call, create, get_state, list, nothing, set_state};
@@ -23,9 +23,12 @@
 //!         call(c, list(["inc"]));
 //!         call(c, list(["inc"]))
 //!     });
-//! let verified = counter.build()?;
-//! assert_eq!(verified.module().entries[0].name.as_ref(), "main");
-//! # Ok::<(), avm::dsl::BuildError>(())
+//! let config = avm::vm::Config { heap_bytes: 1 << 20, ..Default::default() };
+//! let mut solo = avm::vm::solo::Solo::new(config, Box::new(avm::nondet::builtin::BuiltinSolver));
+//! solo.load(&counter.build()?)?;
+//! let finished = solo.run(&avm::vm::Start::new("counter", "main"))?;
+//! assert_eq!(finished.value(), Ok(&avm::Val::from(2)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod code;
@@ -44,7 +47,8 @@ pub use instr::*;
 pub use message::{FromVal, Shaped, ToVal, WrongValue};
 pub use program::{BehaviourBuilder, BuildError, Program};
 
-/// Pieces of a program one after the other: `let x <- code;` binds a value, `let x = expr;` and `let mut x = expr;` are Rust's own,
+/// Pieces of a program one after the other: `let x <- code;` binds a value, `let x = expr;` and `let mut x = expr;` are Rust's
+/// own,
 /// `code;` runs a piece for what it does; the last line is the value of the whole.
 ///
 /// ```

@@ -1,5 +1,5 @@
-//! Brackets: where each call began and on whose behalf each entry was written. Entries stand in the order of ends (`avm:7.6`); their
-//! depth tells what belongs inside.
+//! Brackets: where each call began and on whose behalf each entry was written. Entries stand in the order of ends (`avm:7.6`);
+//! their depth tells what belongs inside.
 
 use crate::event::{Event, LogEntry};
 use crate::id::{ObjectId, ROOT};

@@ -1,6 +1,7 @@
-//! Vector clocks and the order they tell, derived when asked (`avm:7.6`, `avm:11` R3). A component stands for a lifeline: the program
-//! of an execution, or an object as seen by an execution. Inside one execution everything is ordered; between executions only what a
-//! [`Link`] says: an object is made before others use it (found here), and what the host knows of commits, messages and children.
+//! Vector clocks and the order they tell, derived when asked (`avm:7.6`, `avm:11` R3). A component stands for a lifeline: the
+//! program of an execution, or an object as seen by an execution. Inside one execution everything is ordered; between executions
+//! only what a [`Link`] says: an object is made before others use it (found here), and what the host knows of commits, messages
+//! and children.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -146,8 +147,8 @@ pub fn clocks(execution: ExecutionId, trace: &[LogEntry]) -> Vec<Clocked<'_>> {
     merge(&[(execution, trace)], &[]).unwrap_or_default()
 }
 
-/// Merges the traces of several executions into one order that keeps every execution's own order and every link; what is not ordered
-/// stands by timestamp, then execution. Links to entries that are not there are left out.
+/// Merges the traces of several executions into one order that keeps every execution's own order and every link; what is not
+/// ordered stands by timestamp, then execution. Links to entries that are not there are left out.
 ///
 /// # Errors
 /// [`ClockError`] when an execution is given twice or the links contradict each other.

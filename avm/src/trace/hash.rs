@@ -1,6 +1,6 @@
-//! Hashes of traces (`decisions:AVM-5`). The *full* hash covers every entry as it is. The *semantic* hash covers what a program did,
-//! wherever it ran and however much was logged: no moves, no fetches, no extended events, timestamps counted anew, no depth. Of two
-//! runs of the same program, one local and one remote or migrated, it is the same (`avm:11` R3, R4).
+//! Hashes of traces (`decisions:AVM-5`). The *full* hash covers every entry as it is. The *semantic* hash covers what a program
+//! did, wherever it ran and however much was logged: no moves, no fetches, no extended events, timestamps counted anew, no depth.
+//! Of two runs of the same program, one local and one remote or migrated, it is the same (`avm:11` R3, R4).
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -1,7 +1,8 @@
 //! Traces and values as JSON for people and other programs. Ids are texts (`avm:2`: they exceed 2^53).
 //!
-//! Values: `nothing` is `null`; truth values, texts and lists are themselves; a record is an object; a number is a number up to 2^53
-//! and beyond that `{"$int": "18446744073709551615"}`; everything else is an object with one key that begins with `$`: `$just`,
+//! Values: `nothing` is `null`; truth values, texts and lists are themselves; a record is an object; a number is a number up to
+//! 2^53 and beyond that `{"$int": "18446744073709551615"}`; everything else is an object with one key that begins with `$`:
+//! `$just`,
 //! `$pair`, `$bytes` (hexadecimal), `$object`, `$tx`, `$execution`, `$machine`, `$controller`, `$var`. A record with a field that
 //! begins with `$` is written under `$record`. [`value_from_json`] reads all of it back.
 
@@ -33,8 +34,8 @@ pub fn to_json(trace: &[LogEntry]) -> String {
 }
 
 /// Appends one entry as a JSON object on one line:
-/// `{"timestamp":4,"event":"ObjectCalled","object":"o0","input":["inc"],"output":1,"controller":"c1","depth":0}`. `output` is absent
-/// when a call gave none, `controller` is `null` outside a transaction.
+/// `{"timestamp":4,"event":"ObjectCalled","object":"o0","input":["inc"],"output":1,"controller":"c1","depth":0}`. `output` is
+/// absent when a call gave none, `controller` is `null` outside a transaction.
 pub fn entry_json(out: &mut String, entry: &LogEntry) {
     out.push_str("{\"timestamp\":");
     number(out, entry.timestamp);

@@ -1,6 +1,6 @@
 //! Traces after the fact: queries, brackets of calls, sequence charts, vector clocks, order between executions, JSON and hashes
-//! (`avm:6`, `avm:7.6`, `avm:11` R3, `decisions:AVM-5`, `AVM-21`). Everything here is derived from the entries when it is asked for;
-//! nothing is kept while an execution runs.
+//! (`avm:6`, `avm:7.6`, `avm:11` R3, `decisions:AVM-5`, `AVM-21`). Everything here is derived from the entries when it is asked
+//! for; nothing is kept while an execution runs.
 
 mod calls;
 mod chart;

@@ -1,9 +1,9 @@
 //! Modules and values as bytes and as JSON.
 //!
-//! Binary: `TAVM`, version (u16), length of the body (u32), SHA-256 of the body, body; numbers of the head little-endian. The body
-//! is canonical: a module has one encoding, and its content hash is that of the body without file names and places. Operations are
-//! encoded by `postcard`, everything that nests is read with a bounded depth, and no more is set aside than the bytes that are there
-//! can fill.
+//! Binary: `TAVM`, version (u16), length of the body (u32), SHA-256 of the body, body; numbers of the head little-endian. The
+//! body is canonical: a module has one encoding, and its content hash is that of the body without file names and places.
+//! Operations are encoded by `postcard`, everything that nests is read with a bounded depth, and no more is set aside than the
+//! bytes that are there can fill.
 
 mod read;
 #[cfg(test)]

@@ -19,8 +19,8 @@ impl Check<'_> {
     }
 }
 
-/// Whether a value is one that the machine could have made, nested no deeper than `depth` and of no more than `left` values, which
-/// is lowered by what it holds.
+/// Whether a value is one that the machine could have made, nested no deeper than `depth` and of no more than `left` values,
+/// which is lowered by what it holds.
 ///
 /// # Errors
 /// What is wrong with it.

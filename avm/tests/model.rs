@@ -72,8 +72,13 @@ fn model(steps: &[Step]) -> Ended {
     Ended { result, trace, depths, store: model.store() }
 }
 
+/// Programs of one run; `AVM_CASES` for more.
+fn cases() -> u32 {
+    std::env::var("AVM_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(3000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     // avm:4, avm:7: result, error, trace and store are those of the specification read plainly.
     #[test]
@@ -89,4 +94,18 @@ fn a_difference_is_seen() {
     let two = [Step::Create("ctr", Some("c1")), Step::Call(0, program::Message::Get)];
     assert_eq!(machine(&one, 1024), model(&one));
     assert_ne!(machine(&one, 1024), model(&two));
+}
+
+// avm:2.1, decisions:AVM-19: that an object was not there is remembered, and gives way when it is made.
+#[test]
+fn what_was_asked_for_before_it_was_made_is_there_then() {
+    use program::Message::{Inc, Relay};
+    let begun =
+        [Step::Create("ctr", Some("c2")), Step::Begin(Some("c2")), Step::Controller(1), Step::Create("ctr", None)];
+    let ends =
+        [vec![Step::Call(0, Relay(1, Box::new(Inc))), Step::Commit(0)], vec![Step::Destroy(1), Step::Machine(1)]];
+    for end in ends {
+        let steps = [begun.to_vec(), end].concat();
+        assert_eq!(machine(&steps, 1024), model(&steps));
+    }
 }

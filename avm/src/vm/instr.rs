@@ -183,7 +183,13 @@ impl World {
         let mut entry = Entry::of(id, &version);
         entry.flags |= CREATED;
         entry.made = x.tx.tick();
-        x.tx.insert(&mut self.heap, entry);
+        match x.tx.lookup(id) {
+            // It was asked for before it was there: what stood for its absence gives way.
+            Some(at) => x.tx.replace(&mut self.heap, at, entry),
+            None => {
+                x.tx.insert(&mut self.heap, entry);
+            }
+        }
         self.log(x, What::Created, id.0, Value::word32(super::word::T_FUNCTION, behaviour), NOTHING);
         Ok(Did::Value(object(&mut self.heap, id)?))
     }

@@ -263,6 +263,15 @@ impl Tx {
         self.newest == 0 || entry.saved == self.newest
     }
 
+    /// Puts another entry of the same object in the place of one.
+    pub(super) fn replace(&mut self, heap: &mut Heap, at: u32, entry: Entry) {
+        heap.retain(entry.state);
+        let old = self.change(heap, at);
+        let before = old.state;
+        *old = Entry { saved: old.saved, ..entry };
+        heap.release(before);
+    }
+
     /// Sets the state of an entry; takes over the reference.
     #[inline]
     pub(super) fn set_state(&mut self, heap: &mut Heap, at: u32, state: Value) {

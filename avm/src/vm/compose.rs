@@ -101,6 +101,7 @@ impl World {
         if x.tx.mode == Mode::None {
             x.tx.mode = Mode::Explicit;
             x.tx.snapshot = self.store.begin();
+            x.tx.kept = true;
             x.decided = Some(x.trace.mark());
         }
         x.tx.controller = 0;

@@ -295,6 +295,7 @@ impl Lane {
         let Some(x) = self.execs.get_mut(&execution) else { return Quantum::Ended };
         let answer = match exit {
             Exit::Yield => {
+                world.keep_snapshot(x);
                 if x.tx.mode == Mode::Implicit && x.restart.is_none() {
                     // What came before its begin cannot be run again: nobody gets between.
                     world.alone = Some(execution);
@@ -302,6 +303,7 @@ impl Lane {
                 Quantum::Yielded
             }
             Exit::Park(why) => {
+                world.keep_snapshot(x);
                 x.wait(*why);
                 if world.alone == Some(execution) {
                     world.alone = None;

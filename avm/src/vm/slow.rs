@@ -329,6 +329,7 @@ impl World {
     }
 
     /// Drops the running frame.
+    #[inline]
     pub(super) fn leave(&mut self, code: &Code, x: &mut Exec) {
         let frame = x.frame();
         let base = frame.base as usize;

@@ -136,6 +136,7 @@ impl Store {
         self.next
     }
 
+    #[inline]
     fn slot(&self, id: ObjectId) -> Option<&Slot> {
         let counter = id.counter() as usize;
         self.pages.get(counter / PAGE)?.as_ref().map(|page| &page.slots[counter % PAGE])
@@ -146,6 +147,7 @@ impl Store {
     }
 
     /// The object as of a stamp: the one way to a stored object.
+    #[inline]
     pub(super) fn find(&self, id: ObjectId, stamp: u64) -> Found {
         if !self.is_here(id) {
             return if id == crate::id::ROOT || id.node() != self.node {
@@ -191,12 +193,23 @@ impl Store {
         self.clock
     }
 
-    /// Closes a snapshot; older versions that nobody reads any more go.
+    /// Opens a snapshot that was taken before: its owner gives way while it reads.
+    pub(super) fn keep(&mut self, stamp: u64) {
+        self.open.push(stamp);
+    }
+
+    /// Closes a snapshot.
     #[inline]
     pub(super) fn end(&mut self, heap: &mut Heap, stamp: u64) {
         if let Some(at) = self.open.iter().rposition(|open| *open == stamp) {
             self.open.swap_remove(at);
         }
+        self.tidy(heap);
+    }
+
+    /// Older versions that nobody reads any more go, and pages whose objects are gone.
+    #[inline]
+    pub(super) fn tidy(&mut self, heap: &mut Heap) {
         if !self.superseded.is_empty() {
             self.prune(heap);
         }

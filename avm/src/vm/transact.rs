@@ -37,8 +37,24 @@ impl World {
     pub(super) fn open(&mut self, x: &mut Exec) {
         if x.tx.mode == Mode::None {
             x.tx.mode = Mode::Implicit;
-            x.tx.snapshot = self.store.begin();
+            x.tx.snapshot = self.store.clock;
             x.decided = Some(x.trace.mark());
+        }
+    }
+
+    /// The snapshot of an implicit transaction is kept from here on: others run before it ends.
+    pub(super) fn keep_snapshot(&mut self, x: &mut Exec) {
+        if x.tx.mode == Mode::Implicit && !x.tx.kept {
+            self.store.keep(x.tx.snapshot);
+            x.tx.kept = true;
+        }
+    }
+
+    fn end_snapshot(&mut self, x: &mut Exec) {
+        if std::mem::take(&mut x.tx.kept) {
+            self.store.end(&mut self.heap, x.tx.snapshot);
+        } else {
+            self.store.tidy(&mut self.heap);
         }
     }
 
@@ -51,6 +67,7 @@ impl World {
         }
     }
 
+    #[inline]
     fn take_in(&mut self, x: &mut Exec, id: ObjectId) -> Result<u32, Fault> {
         if id == ROOT {
             let version = Version { state: x.state, exists: true, machine: self.machine, ..ABSENT };
@@ -196,6 +213,7 @@ impl World {
         if outermost {
             x.tx.mode = Mode::Explicit;
             x.tx.snapshot = self.store.begin();
+            x.tx.kept = true;
             x.decided = Some(x.trace.mark());
         }
         let id = self.fresh_tx(x);
@@ -317,13 +335,12 @@ impl World {
             self.heap.release(*state);
         }
         x.replicas.clear();
-        let snapshot = x.tx.snapshot;
         let back = x.tx.clear(&mut self.heap, undone);
         if !back.is_empty() {
             self.put_back(x, back);
         }
-        if snapshot != u64::MAX {
-            self.store.end(&mut self.heap, snapshot);
+        if x.tx.kept {
+            self.end_snapshot(x);
         }
         x.forget_finished();
         x.decided = None;
@@ -434,9 +451,7 @@ impl World {
             self.make_plain(x)?;
         }
         const CHANGES: u16 = STATE | CREATED | TRANSFERRED | MOVED | DESTROYED;
-        let snapshot = x.tx.snapshot;
-        self.store.end(&mut self.heap, snapshot);
-        x.tx.snapshot = u64::MAX;
+        self.end_snapshot(x);
         let mut stamped = false;
         for at in 0..x.tx.table.len() {
             let flags = x.tx.table[at].flags;
@@ -611,12 +626,11 @@ impl World {
     pub(super) fn begin_anew(&mut self, code: &Code, x: &mut Exec, restart: Restart) {
         self.undo_replicas(x);
         let ids = std::mem::take(&mut x.tx.ids);
-        let snapshot = x.tx.snapshot;
         let back = x.tx.clear(&mut self.heap, true);
         self.put_back(x, back);
         self.drop_staged(x, 0);
         x.tx.ids = ids;
-        self.store.end(&mut self.heap, snapshot);
+        self.end_snapshot(x);
         x.trace.rewind(&mut self.heap, restart.trace);
         x.drop_natives(&mut self.heap, restart.natives);
         x.unwind(code, &mut self.heap, restart.frame as usize + 1, 2);
@@ -636,7 +650,7 @@ impl World {
         }
         x.contexts[1].epoch = 0;
         x.tx.mode = Mode::Implicit;
-        x.tx.snapshot = self.store.begin();
+        x.tx.snapshot = self.store.clock;
         x.restart = Some(Restart { again: restart.again + 1, ..restart });
         if restart.again + 1 >= AGAIN {
             self.alone = Some(x.id);

@@ -124,6 +124,8 @@ pub(super) enum Staged {
 pub(super) struct Tx {
     pub(super) mode: Mode,
     pub(super) snapshot: u64,
+    /// The store knows of the snapshot; it need not while nobody else runs.
+    pub(super) kept: bool,
     /// Changes whenever positions in the table may have changed their meaning.
     pub(super) epoch: u32,
     /// Resolved controller, 0: none.
@@ -159,6 +161,7 @@ impl Tx {
         Self {
             mode: Mode::None,
             snapshot: 0,
+            kept: false,
             epoch: 1,
             controller: 0,
             table: Vec::new(),
@@ -212,6 +215,7 @@ impl Tx {
     }
 
     /// Takes an object into the table; counts the reference of its state anew.
+    #[inline]
     pub(super) fn insert(&mut self, heap: &mut Heap, entry: Entry) -> u32 {
         heap.retain(entry.state);
         self.table.push(entry);

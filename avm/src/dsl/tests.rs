@@ -1,4 +1,5 @@
 //! What the pieces compile to, and what cannot be compiled. Running them is tested with the machine.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use super::*;
 use crate::code::{Builtin, disasm};

@@ -1,4 +1,5 @@
 //! Traces made by hand: brackets, charts at several widths, clocks, merges, JSON, hashes.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use proptest::prelude::*;
 

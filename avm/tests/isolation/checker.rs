@@ -53,7 +53,7 @@ pub enum Anomaly {
 pub fn check(history: &[Observed], last: &BTreeMap<u64, Vec<i64>>) -> Vec<Anomaly> {
     let mut found = BTreeSet::new();
     let writers = writers(history);
-    for (_, values) in last {
+    for values in last.values() {
         if values.iter().any(|value| writers.get(value).is_none_or(|(tx, _)| !history[*tx].committed)) {
             found.insert(Anomaly::G1a);
         }

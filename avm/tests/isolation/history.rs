@@ -62,9 +62,12 @@ impl Solver for NoSolver {
     }
 }
 
+/// A transaction that is planned: its kind, then keys with the value to append or nothing to read.
+pub type Planned = (i64, Vec<(u64, Option<i64>)>);
+
 /// A random plan: transactions of `[kind, [[key, value or nothing], ..]]`; kind 0 commits, 1 aborts, 2 is one call without a
 /// transaction, 3 commits an inner transaction first and aborts a second one.
-pub fn plan(rng: &mut Rng, shape: &Shape, next: &mut i64) -> Vec<(i64, Vec<(u64, Option<i64>)>)> {
+pub fn plan(rng: &mut Rng, shape: &Shape, next: &mut i64) -> Vec<Planned> {
     let plans = (0..shape.each).map(|_| {
         let kind = [0, 0, 0, 0, 0, 1, 2, 3][rng.below(8) as usize];
         let ops = if kind == 2 { 1 } else { 1 + rng.below(5) };
@@ -153,7 +156,7 @@ pub fn concurrent(seed: u64, shape: &Shape) -> (Vec<Observed>, BTreeMap<u64, Vec
     let objects: Vec<ObjectId> = Vec::from_val(&made).unwrap();
     let mut next = 0;
     let plans: Vec<_> = (0..shape.sessions).map(|_| plan(&mut rng, shape, &mut next)).collect();
-    let to_val = |(kind, ops): &(i64, Vec<(u64, Option<i64>)>)| {
+    let to_val = |(kind, ops): &Planned| {
         let op = |(key, value): &(u64, Option<i64>)| {
             Val::List(vec![Val::from(*key as i64), value.map_or(Val::Nothing, Val::from)])
         };

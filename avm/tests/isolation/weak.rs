@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checker::{Observed, Op};
-use super::history::{Rng, Shape, plan};
+use super::history::{Planned, Rng, Shape, plan};
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,26 +35,26 @@ pub fn weak(seed: u64, weakness: Weakness) -> (Vec<Observed>, BTreeMap<u64, Vec<
     let mut plans: Vec<_> = (0..shape.sessions).map(|_| plan(&mut rng, &shape, &mut next)).collect();
     plans.iter_mut().for_each(|plan| plan.reverse());
     let mut store: BTreeMap<u64, Vec<i64>> = (0..shape.keys).map(|key| (key, Vec::new())).collect();
-    let mut open: Vec<(Open, i64, Vec<(u64, Option<i64>)>)> = Vec::new();
+    let mut open: Vec<(Open, Planned)> = Vec::new();
     let mut history = Vec::new();
     loop {
         let idle: Vec<usize> = (0..plans.len())
-            .filter(|session| !plans[*session].is_empty() && open.iter().all(|(tx, ..)| tx.session != *session))
+            .filter(|session| !plans[*session].is_empty() && open.iter().all(|(tx, _)| tx.session != *session))
             .collect();
         let pick = rng.below((idle.len() + open.len()) as u64) as usize;
         if let Some(session) = idle.get(pick) {
             let Some((kind, mut ops)) = plans[*session].pop() else { continue };
             ops.reverse();
             let (snapshot, reads, writes) = (store.clone(), BTreeSet::new(), BTreeMap::new());
-            open.push((Open { session: *session, snapshot, reads, writes, ops: Vec::new() }, kind, ops));
+            open.push((Open { session: *session, snapshot, reads, writes, ops: Vec::new() }, (kind, ops)));
         } else {
             let at = pick - idle.len();
-            let (tx, kind, ops) = &mut open[at];
+            let (tx, (kind, ops)) = &mut open[at];
             if let Some((key, value)) = ops.pop() {
                 access(&mut store, tx, key, value, weakness);
             } else {
                 let abort = *kind == 1;
-                let (tx, ..) = open.swap_remove(at);
+                let (tx, _) = open.swap_remove(at);
                 history.push(end(&mut store, tx, abort, weakness));
             }
         }

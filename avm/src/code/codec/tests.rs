@@ -1,4 +1,5 @@
 //! Round trips, damage, hostile sizes and depths, and a hash that stays.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use super::*;
 use crate::code::{

@@ -1,4 +1,5 @@
 //! What the verifier refuses, one module each, and what it accepts.
+#![allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands")]
 
 use super::*;
 use crate::code::{Behaviour, Builtin, Entry, Instr, MessageShape, Op, Place, PureFunction, Shape};

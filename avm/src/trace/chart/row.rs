@@ -41,7 +41,7 @@ impl Columns {
         for (number, label) in labels.iter_mut().enumerate() {
             // The first label has only the room left of the next one; the last ends with the page.
             let most = if number == 0 { 2 * FIRST - 1 } else { gap - 2 };
-            let most = if number == last { most.min(2 * MARGIN - 2).max(4) } else { most };
+            let most = if number == last { most.clamp(4, 2 * MARGIN - 2) } else { most };
             *label = cut(label, most);
         }
         let lines = lifelines.iter().map(|(line, _)| *line).collect();

@@ -244,6 +244,13 @@ impl World {
     /// A program fails (`avm:7.5`). What fails in a pure function is `nothing`.
     pub(super) fn fail(&mut self, code: &Code, x: &mut Exec, fault: Fault) -> Flow {
         let mut fault = fault;
+        if x.tx.mode == Mode::Implicit
+            && let Some(restart) = x.restart
+            && matches!(*fault, AvmError::Program(ProgramError::SnapshotEvicted(_)))
+        {
+            self.begin_anew(code, x, restart);
+            return Flow::Next;
+        }
         if x.pures > 0 && Self::caught_by_pure(&fault) {
             self.leave_pure(code, x);
             return Flow::Next;

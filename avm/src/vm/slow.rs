@@ -106,25 +106,6 @@ impl World {
             Op::Int { dst, number } => (dst, Value::int32(number)),
             Op::Bool { dst, truth } => (dst, Value::bool(truth)),
             Op::Move { dst, src } => (dst, self.heap.retain(r(x, src))),
-            Op::Add { dst, a, b }
-            | Op::Sub { dst, a, b }
-            | Op::Mul { dst, a, b }
-            | Op::Div { dst, a, b }
-            | Op::Mod { dst, a, b } => {
-                let arith = Arith::of(op).unwrap_or(Arith::Add);
-                (dst, self.arith(x, arith, r(x, a), r(x, b))?)
-            }
-            Op::AddInt { dst, a, number } => {
-                (dst, self.arith(x, Arith::Add, r(x, a), Value::int32(i32::from(number)))?)
-            }
-            Op::Neg { dst, a } => (dst, self.arith(x, Arith::Sub, Value::int32(0), r(x, a))?),
-            Op::Eq { dst, a, b } => (dst, self.equality(x, r(x, a), r(x, b), true)?),
-            Op::Ne { dst, a, b } => (dst, self.equality(x, r(x, a), r(x, b), false)?),
-            Op::Lt { dst, a, b } => (dst, self.order(x, Order::Less, r(x, a), r(x, b))?),
-            Op::Le { dst, a, b } => (dst, self.order(x, Order::AtMost, r(x, a), r(x, b))?),
-            Op::Not { dst, a } => (dst, self.not(x, r(x, a))?),
-            Op::And { dst, a, b } => (dst, self.both(x, r(x, a), r(x, b), true)?),
-            Op::Or { dst, a, b } => (dst, self.both(x, r(x, a), r(x, b), false)?),
             Op::List { dst, start, count } => {
                 let from = base + start as usize;
                 (dst, self.heap.list(&x.regs[from..from + count as usize])?)
@@ -186,6 +167,33 @@ impl World {
                 if captured == 0 { (dst, children[0]) } else { (dst, self.heap.node(Node::Closure, &children)?) }
             }
             Op::Nothing { dst } => (dst, NOTHING),
+            op => self.term_operation(x, op, base)?,
+        })
+    }
+
+    /// Operations that have terms.
+    fn term_operation(&mut self, x: &mut Exec, op: Op, base: usize) -> Result<(u8, Value), Fault> {
+        let r = |x: &Exec, register: u8| x.regs[base + register as usize];
+        Ok(match op {
+            Op::Add { dst, a, b }
+            | Op::Sub { dst, a, b }
+            | Op::Mul { dst, a, b }
+            | Op::Div { dst, a, b }
+            | Op::Mod { dst, a, b } => {
+                let arith = Arith::of(op).unwrap_or(Arith::Add);
+                (dst, self.arith(x, arith, r(x, a), r(x, b))?)
+            }
+            Op::AddInt { dst, a, number } => {
+                (dst, self.arith(x, Arith::Add, r(x, a), Value::int32(i32::from(number)))?)
+            }
+            Op::Neg { dst, a } => (dst, self.arith(x, Arith::Sub, Value::int32(0), r(x, a))?),
+            Op::Eq { dst, a, b } => (dst, self.equality(x, r(x, a), r(x, b), true)?),
+            Op::Ne { dst, a, b } => (dst, self.equality(x, r(x, a), r(x, b), false)?),
+            Op::Lt { dst, a, b } => (dst, self.order(x, Order::Less, r(x, a), r(x, b))?),
+            Op::Le { dst, a, b } => (dst, self.order(x, Order::AtMost, r(x, a), r(x, b))?),
+            Op::Not { dst, a } => (dst, self.not(x, r(x, a))?),
+            Op::And { dst, a, b } => (dst, self.both(x, r(x, a), r(x, b), true)?),
+            Op::Or { dst, a, b } => (dst, self.both(x, r(x, a), r(x, b), false)?),
             // Those without a value are done before.
             _ => (0, self.heap.retain(r(x, 0))),
         })

@@ -313,3 +313,32 @@ fn main() -> list {
     let failing = "fn main() {\n let a = create ctr\n scryMeta(|m| m.nothing_of_that)\n}";
     assert!(run_unsafe(failing).0.starts_with("ErrScryPredicateFailed"));
 }
+
+#[test]
+fn an_outermost_call_never_tells_of_evicted_snapshots() {
+    let functions = r#"
+behaviour slow {
+    on look(o: object) -> int {
+        let mut i = 0
+        while i < 20 { i += 1 }
+        o.balance()
+    }
+}
+fn setup() -> list { [create acc at %c1, create slow] }
+fn look(s: object, o: object) -> int { s.look(o) }
+fn many(o: object) { for i in 0..<100 { o.deposit(1) } }"#;
+    let mut solo = solo_with(Config { quantum_ops: 1, versions: 2, ..config() }, functions);
+    let made = started(&mut solo, "setup", vec![]);
+    solo.finish(made);
+    let objects = [0, 1].map(|o| Val::Object(ObjectId(o)));
+    let looker = started(&mut solo, "look", vec![objects[1].clone(), objects[0].clone()]);
+    for _ in 0..20 {
+        assert_eq!(solo.step(looker), Some(false));
+    }
+    let writer = started(&mut solo, "many", vec![objects[0].clone()]);
+    solo.finish(writer);
+    let (result, trace) = short(&solo.finish(looker));
+    assert_eq!(result, "100");
+    assert_eq!(trace.lines().count(), 2);
+    close(solo.lane);
+}

@@ -48,7 +48,7 @@ bench: ## the table of figures, ours and the peers in one run, and target/bench.
 	cargo build --quiet --release --locked -p trefoil-agent --bin trefoil
 	@scripts/deps bench
 	cargo build --quiet --release --locked -p trefoil-ekk --example count
-	cargo run --quiet --release --locked -p trefoil-bench --features iceoryx2 -- --trefoil $(TARGET)/release/trefoil $(if $(ONLY),--only $(ONLY))
+	cargo run --quiet --release --locked -p trefoil-bench --features iceoryx2,avm-peers -- --trefoil $(TARGET)/release/trefoil $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lint
 lint: ## formatting, clippy with warnings denied, licences and sources of dependencies

@@ -5,6 +5,7 @@
 //! them, because two virtual CPUs may share a core from one minute to the next. Nothing fails by a figure: a missed bar is shown.
 
 mod agent;
+mod avm_rows;
 mod ballots;
 mod bootstrap_rows;
 mod braid;
@@ -31,8 +32,8 @@ use report::{Row, Verdict, table, write_json};
 #[global_allocator]
 static ALLOCATOR: shm_transport::counting::CountingAllocator = shm_transport::counting::CountingAllocator;
 
-const SECTIONS: [&str; 11] =
-    ["torus", "projection", "shm", "inject", "braid", "agent", "ekk", "bootstrap", "udp", "link", "sim"];
+const SECTIONS: [&str; 12] =
+    ["torus", "projection", "shm", "inject", "braid", "agent", "ekk", "bootstrap", "udp", "link", "sim", "avm"];
 
 struct Options {
     only: Vec<String>,
@@ -107,6 +108,7 @@ fn main() -> ExitCode {
             "udp" => udp::rows(mode),
             "link" => link_rows::rows(),
             "sim" => sim_rows::rows(),
+            "avm" => avm_rows::rows(),
             _ => agent::rows(options.trefoil.as_deref()),
         };
         rows.extend(section_rows);

@@ -6,6 +6,7 @@
 //! command line, the tests and the fuzzer run the same code.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed assumption must stop the test where it stands"))]
 
 pub mod code;
 pub mod dsl;

@@ -108,7 +108,7 @@ impl World {
                 Ok(self.heap.text(&text)?)
             }
             B::ParseInt => {
-                let number = self.plain_text(a)?.parse::<i128>().ok().and_then(|number| Val::int(number));
+                let number = self.plain_text(a)?.parse::<i128>().ok().and_then(Val::int);
                 match number {
                     Some(Val::Int(number)) => {
                         let number = self.heap.number(number)?;

@@ -142,10 +142,10 @@ impl World {
         }
         let what = if none { What::CalledWithoutOutput } else { What::Called };
         self.log(x, what, context.id.0, context.input, output);
-        if context.replica {
-            if let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine)) {
-                replica.inputs.push(self.heap.retain(context.input));
-            }
+        if context.replica
+            && let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine))
+        {
+            replica.inputs.push(self.heap.retain(context.input));
         }
         if x.tx.explicit() {
             x.tx.log.push((context.id, context.input));

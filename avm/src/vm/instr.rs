@@ -417,7 +417,7 @@ impl World {
         bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^= bits >> 31;
-        Ok(Did::Value(self.heap.number((u128::from(bits) * u128::from(below) >> 64) as i128)?))
+        Ok(Did::Value(self.heap.number(((u128::from(bits) * u128::from(below)) >> 64) as i128)?))
     }
 
     fn sleep(&mut self, code: &Code, x: &mut Exec, ticks: Value) -> Result<Did, Fault> {

@@ -279,13 +279,13 @@ pub(super) fn run(world: &mut World, code: &Code, x: &mut Exec) -> Exit {
                     TRUE => continue,
                     _ => {}
                 },
-                Op::Invoke { dst, start, function } => {
-                    if x.frames.len() < super::slow::FRAMES * world.config.call_depth as usize {
-                        let number = func.functions + u32::from(function);
-                        x.frames[top].pc = pc as u32;
-                        enter(world, code, x, number, base + start as usize, dst, Enter::Invoke);
-                        continue 'window;
-                    }
+                Op::Invoke { dst, start, function }
+                    if x.frames.len() < super::slow::FRAMES * world.config.call_depth as usize =>
+                {
+                    let number = func.functions + u32::from(function);
+                    x.frames[top].pc = pc as u32;
+                    enter(world, code, x, number, base + start as usize, dst, Enter::Invoke);
+                    continue 'window;
                 }
                 Op::Return { src } => {
                     if frame.enter == Enter::Invoke && top > x.floor as usize {

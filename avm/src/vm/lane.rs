@@ -24,12 +24,16 @@ use crate::value::Val;
 /// Executions kept for reuse of their memory.
 const POOL: usize = 64;
 
+/// Name of an entry and the number of its arguments.
+pub type Arity = (Arc<str>, u8);
+
 /// Executions, objects and code of one torus.
 #[derive(Debug)]
 pub struct Lane {
     pub(super) world: World,
     pub(super) code: Code,
     pub(super) execs: BTreeMap<ExecutionId, Box<Exec>>,
+    #[allow(clippy::vec_box, reason = "they go back and forth between here and the map, which boxes them")]
     pool: Vec<Box<Exec>>,
     next: u64,
     /// Executions that wait for a message.
@@ -93,8 +97,8 @@ impl Lane {
 
     /// Names of loaded modules and of their entries, with the number of arguments each takes.
     #[must_use]
-    pub fn programs(&self) -> Vec<(Arc<str>, Vec<(Arc<str>, u8)>)> {
-        let mut all: BTreeMap<Arc<str>, Vec<(Arc<str>, u8)>> = BTreeMap::new();
+    pub fn programs(&self) -> Vec<(Arc<str>, Vec<Arity>)> {
+        let mut all: BTreeMap<Arc<str>, Vec<Arity>> = BTreeMap::new();
         for loaded in &self.code.modules {
             let module = &loaded.module;
             let arity =

@@ -37,6 +37,6 @@ pub use config::{
     Config, Decision, Envelope, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output, Quantum, Refused,
     StackEntry, Start, StartError, Status, Why,
 };
-pub use lane::Lane;
+pub use lane::{Arity, Lane};
 pub use saved::SavedExecution;
 pub use travel::Saved;

@@ -259,7 +259,7 @@ impl Trace {
             What::Noted => Event::Noted(val(record.one)),
             What::Wide => {
                 let wide = self.wide.get(record.id as usize);
-                wide.cloned().unwrap_or_else(|| Event::Noted(crate::value::Val::Nothing))
+                wide.cloned().unwrap_or(Event::Noted(crate::value::Val::Nothing))
             }
         }
     }

@@ -203,7 +203,7 @@ impl Lane {
     ///
     /// # Errors
     /// Gives it back when there is no place for it: too many executions, no heap, or its module is not loaded here.
-    pub fn restore(&mut self, saved: Saved) -> Result<ExecutionId, Saved> {
+    pub fn restore(&mut self, saved: Box<Saved>) -> Result<ExecutionId, Box<Saved>> {
         let numbers: Option<Vec<u32>> =
             saved.frames.iter().map(|frame| module_number(&self.code, &frame.module)).collect();
         let (Some(numbers), Some(module)) = (numbers, module_number(&self.code, &saved.module)) else {
@@ -217,6 +217,7 @@ impl Lane {
             values.into_iter().for_each(|value| self.world.heap.release(value));
             return Err(saved);
         };
+        let saved = *saved;
         let mut x = Box::new(Exec::new(self.world.config.trace_bytes));
         let mut values = values.into_iter();
         let mut next = || values.next().unwrap_or(NOTHING);

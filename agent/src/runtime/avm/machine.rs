@@ -255,8 +255,8 @@ impl Machine for LaneMachine {
 
     fn unpack(&mut self, parcel: Parcel) -> Result<ExecutionId, Parcel> {
         let Parcel { execution, saved, mut info } = parcel;
-        if let Err(saved) = self.lane.restore(*saved) {
-            return Err(Parcel { execution, saved: Box::new(saved), info });
+        if let Err(saved) = self.lane.restore(saved) {
+            return Err(Parcel { execution, saved, info });
         }
         info.moves += 1;
         info.moved.push_back(format!("to {}", self.name));

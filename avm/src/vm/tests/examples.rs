@@ -26,7 +26,7 @@ fn loader(module: &str) -> Option<Source> {
 
 fn passes(name: &str, text: &str) {
     let program = build(&[Source::new(name, text)], &loader).unwrap_or_else(|remarks| panic!("{remarks}"));
-    let uses = program.uses.into_iter().map(|module| crate::code::verify(module));
+    let uses = program.uses.into_iter().map(crate::code::verify);
     let uses: Vec<_> = uses.map(|used| used.unwrap_or_else(|errors| panic!("{errors:?}"))).collect();
     let verified = crate::code::verify(program.module).unwrap_or_else(|errors| panic!("{errors:?}"));
     let tests: Vec<_> = verified.module().tests.iter().map(|test| test.name.clone()).collect();

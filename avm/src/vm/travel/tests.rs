@@ -53,7 +53,7 @@ fn run(moving: bool) -> (u32, Option<Result<Val, super::super::Failure>>, Vec<Lo
             assert!(lanes[at].result(execution).is_none() && lanes[at].status(execution).is_none());
             at = 1 - at;
             moves += 1;
-            assert_eq!(lanes[at].restore(saved).expect("there is room"), execution);
+            assert_eq!(lanes[at].restore(Box::new(saved)).expect("there is room"), execution);
         }
     }
     let end = (moves, lanes[at].result(execution), lanes[at].trace(execution));

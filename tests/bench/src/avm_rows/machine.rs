@@ -30,14 +30,42 @@ const FIVE: Bar = Bar::AtLeast(5.0);
 
 const FIGURES: [Figure; 9] = [
     Figure { name: "self", entry: "own", args: &[1_000_000], operations: 1e6, reference: 15.0, bar: Bar::None },
-    Figure { name: "setState and getState", entry: "state", args: &[500_000], operations: 1e6, reference: 8.3, bar: FIVE },
+    Figure {
+        name: "setState and getState",
+        entry: "state",
+        args: &[500_000],
+        operations: 1e6,
+        reference: 8.3,
+        bar: FIVE,
+    },
     Figure { name: "call echo", entry: "echoes", args: &[300_000], operations: 3e5, reference: 3.6, bar: FIVE },
     Figure { name: "call inc", entry: "increments", args: &[300_000], operations: 3e5, reference: 1.4, bar: FIVE },
-    Figure { name: "ping-pong, 10 rounds", entry: "ping_pong", args: &[20_000, 10], operations: 2e5, reference: 0.383, bar: FIVE },
-    Figure { name: "ping-pong, 1000 rounds", entry: "ping_pong", args: &[200, 1000], operations: 2e5, reference: 0.0091, bar: FIVE },
+    Figure {
+        name: "ping-pong, 10 rounds",
+        entry: "ping_pong",
+        args: &[20_000, 10],
+        operations: 2e5,
+        reference: 0.383,
+        bar: FIVE,
+    },
+    Figure {
+        name: "ping-pong, 1000 rounds",
+        entry: "ping_pong",
+        args: &[200, 1000],
+        operations: 2e5,
+        reference: 0.0091,
+        bar: FIVE,
+    },
     Figure { name: "createObj", entry: "creates", args: &[100_000], operations: 1e5, reference: 0.61, bar: Bar::None },
     Figure { name: "callPure", entry: "pures", args: &[300_000], operations: 3e5, reference: 8.4, bar: Bar::None },
-    Figure { name: "begin, setState, commit", entry: "commits", args: &[200_000], operations: 2e5, reference: 1.6, bar: Bar::None },
+    Figure {
+        name: "begin, setState, commit",
+        entry: "commits",
+        args: &[200_000],
+        operations: 2e5,
+        reference: 1.6,
+        bar: Bar::None,
+    },
 ];
 
 /// Rows of the machine.

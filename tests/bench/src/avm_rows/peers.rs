@@ -55,7 +55,8 @@ pub fn gecode_queens(n: i64) -> Result<(f64, u64), String> {
     let text = String::from_utf8_lossy(&ran.stdout);
     let stat = |name: &str| {
         let line = text.lines().find_map(|line| line.split_once(name));
-        line.and_then(|(_, value)| value.trim().parse::<f64>().ok()).ok_or_else(|| format!("fzn-gecode prints no {name}"))
+        line.and_then(|(_, value)| value.trim().parse::<f64>().ok())
+            .ok_or_else(|| format!("fzn-gecode prints no {name}"))
     };
     Ok((stat("solveTime=")?, stat("solutions=")? as u64))
 }

@@ -96,5 +96,11 @@ fn commit() -> Row {
         taken * 1e6 / TIMES as f64
     };
     let pairs = interleave(7, us, || native(TIMES as u32));
-    Row::against("avm commit of two choices, Z3", "us", &pairs, "Z3 push, check, model, pop, one context", Bar::AtMost(1.5))
+    Row::against(
+        "avm commit of two choices, Z3",
+        "us",
+        &pairs,
+        "Z3 push, check, model, pop, one context",
+        Bar::AtMost(1.5),
+    )
 }

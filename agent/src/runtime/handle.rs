@@ -402,6 +402,7 @@ mod tests {
             clock: Clock::new(),
             mode: Mutex::new(Mode::Rotate),
             tori,
+            avm: None,
         };
         (NodeHandle { inner: Arc::new(inner) }, ends)
     }

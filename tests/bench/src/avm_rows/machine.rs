@@ -1,7 +1,7 @@
 //! Operations of the machine against the reference figures, scaled to this machine at this moment.
 
 use avm::event::TraceLevel;
-use avm::nondet::BuiltinSolver;
+use avm::nondet::builtin::BuiltinSolver;
 use avm::vm::Config;
 use avm::vm::solo::Solo;
 
@@ -13,7 +13,7 @@ use crate::report::{Bar, Row};
 const ROUNDS: usize = 7;
 
 fn lane(trace: TraceLevel, code: &avm::code::Verified) -> Solo {
-    solo(Config { trace, ..Config::default() }, Box::new(BuiltinSolver::default()), code)
+    solo(Config { trace, ..Config::default() }, Box::new(BuiltinSolver), code)
 }
 
 /// One operation in a loop: entry, arguments, operations a run, reference figure in millions a second, bar.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use avm::Val;
-use avm::nondet::BuiltinSolver;
+use avm::nondet::builtin::BuiltinSolver;
 use avm::nondet::z3::Z3Solver;
 use avm::vm::Config;
 use z3::ast::Int;
@@ -28,7 +28,7 @@ pub fn rows() -> Vec<Row> {
 
 fn our_queens() -> f64 {
     let code = module("n_queens.avm", include_str!("../../../../avm/examples/n_queens.avm"));
-    let mut solo = solo(Config::default(), Box::new(BuiltinSolver::default()), &code);
+    let mut solo = solo(Config::default(), Box::new(BuiltinSolver), &code);
     let (taken, value) = timed(&mut solo, "n_queens", "count", &[QUEENS]);
     assert_eq!(value, Val::Int(i128::from(SOLUTIONS)), "all solutions are found");
     taken
@@ -50,7 +50,7 @@ fn queens() -> Vec<Row> {
         const FEWER: i32 = 8;
         let ours = || {
             let code = module("n_queens.avm", include_str!("../../../../avm/examples/n_queens.avm"));
-            let mut solo = solo(Config::default(), Box::new(BuiltinSolver::default()), &code);
+            let mut solo = solo(Config::default(), Box::new(BuiltinSolver), &code);
             timed(&mut solo, "n_queens", "count", &[i64::from(FEWER)]).0
         };
         let pairs = alternate(5, ours, || super::peers::pumpkin_queens(FEWER).0);
@@ -58,7 +58,7 @@ fn queens() -> Vec<Row> {
     }
     let label = || {
         let code = module("n_queens.avm", include_str!("../../../../avm/examples/n_queens.avm"));
-        let mut solo = solo(Config::default(), Box::new(BuiltinSolver::default()), &code);
+        let mut solo = solo(Config::default(), Box::new(BuiltinSolver), &code);
         timed(&mut solo, "n_queens", "queens", &[QUEENS]).0 * 1e3
     };
     rows.push(Row::alone("avm 12 queens, first solution, label", "ms", (0..5).map(|_| label()).collect(), Bar::None));

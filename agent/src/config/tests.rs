@@ -255,3 +255,56 @@ fn peers_and_remotes_without_a_cluster_are_refused() {
     assert_eq!(problems.list.len(), 1);
     assert_eq!(problems.list[0].key, "peer");
 }
+
+/// The table of the AVM with the kind that reads it.
+fn with_avm(table: &str) -> String {
+    format!("[braid]\ntori = 1\n{table}\n[[torus]]\n[torus.workload]\nkind = \"avm\"\n")
+}
+
+// decisions:AVM-23: every key of the AVM acts on what the node is made from.
+#[test]
+fn every_key_of_the_avm_acts() {
+    let before = parse(&with_avm("[avm]")).expect("valid").avm.expect("a torus runs programs");
+    assert_eq!(parse(&with_avm("")).expect("valid").avm, Some(before.clone()), "the table may be left out");
+    assert_eq!((before.machines.as_slice(), before.fuel), (["A".to_owned()].as_slice(), u64::MAX));
+    let keys = [
+        "machines = [\"left\"]", "controllers = [\"c1\"]", "heap_mib = 3", "executions = 7", "remember = 5", "objects = 9",
+        "call_depth = 99", "quantum_ops = 77", "fuel = 5", "memory_mib = 2", "mailbox = 8", "versions = 3", "trace = \"extended\"",
+        "trace_kib = 4", "grant_unsafe = true", "quota_executions = 6", "quota_programs = 2", "solver.kind = \"built-in\"",
+        "solver.threads = 3", "solver.queue = 11", "solver.timeout_ms = 20", "solver.steps = 2000", "solver.nodes = 99",
+        "solver.memory_mib = 32", "identity = [{ user = \"12\", programs = 0 }]", "start = [{ program = \"p\", count = 3 }]",
+    ];
+    for key in keys {
+        let after = parse(&with_avm(&format!("[avm]\n{key}"))).unwrap_or_else(|problems| panic!("{key}: {problems}"));
+        // Without Z3 the built-in search is what there is.
+        let same = after.avm.as_ref() == Some(&before);
+        assert!(!same || (key.contains("built-in") && !cfg!(feature = "z3")), "{key} changes nothing");
+    }
+    let rights = parse(&with_avm("[avm]\nidentity = [{ user = \"12\", grant_unsafe = true }]")).expect("valid");
+    let avm = rights.avm.expect("a torus runs programs");
+    assert!(avm.rights(12).grant_unsafe && !avm.rights(13).grant_unsafe && avm.any_unsafe());
+}
+
+#[test]
+fn what_the_avm_cannot_do_is_refused_with_the_remedy() {
+    let problem = |table: &str| parse(&with_avm(table)).expect_err(table).to_string();
+    assert!(problem("[avm]\nexecutions = 8000").contains("lower avm.executions"));
+    assert!(problem("[avm]\nmachines = [\"a\", \"b\"]").contains("one for each torus"));
+    assert!(problem("[avm]\nload = [\"gone.avm\"]").contains("gone.avm"));
+    assert!(problem("[avm]\nstart = [{ program = \"p\", torus = \"Z\" }]").contains("a torus that runs programs: A"));
+    assert!(problem("[avm]\nstart = [{ entry = \"f\" }]").contains("the name of a program"));
+    assert!(problem("[avm]\nidentity = [{ user = \"nobody-has-this-name\" }]").contains("a user of this host"));
+    assert!(problem("[avm]\nidentity = [{ user = \"1\" }, { user = \"1\" }]").contains("no table yet"));
+    let idle = parse("[avm]\n[braid]\ntori = 1\n[[torus]]\n").expect_err("nobody runs programs").to_string();
+    assert!(idle.contains("kind = \"avm\""), "{idle}");
+}
+
+/// The demonstration of programs is a valid file.
+#[test]
+fn the_demonstration_of_programs_is_valid() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/avm.toml"));
+    let config = load(path).unwrap_or_else(|problems| panic!("{problems}"));
+    let avm = config.avm.expect("it runs programs");
+    assert_eq!((avm.start[0].count, avm.load.len(), config.tori.len()), (10_000, 6, 3));
+    assert!(avm.load[0].ends_with("programs/work.avm"));
+}

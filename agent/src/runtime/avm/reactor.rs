@@ -20,7 +20,7 @@ use torus::{CELLS, Cell, Emitter, Event, Load, Reactor, Token};
 use super::ports::Ports;
 
 /// How long an execution that came without its token waits for it, ns; then it is woken all the same.
-const TOKENLESS_NS: u64 = 200_000_000;
+const TOKENLESS_NS: u64 = 5_000_000_000;
 
 /// What the reactor needs of a machine; [`super::machine::LaneMachine`] is one, tests have another.
 pub trait Machine {

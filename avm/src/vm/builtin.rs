@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::convert::{compare, equal, hash, kind};
 use super::deferred::Arith;
 use super::exec::{Exec, Fault, arithmetic, type_error};
-use super::word::{EMPTY, FALSE, NOTHING, Node, T_CONTROLLER, T_MACHINE, TRUE, Value};
+use super::word::{FALSE, NOTHING, Node, T_CONTROLLER, T_MACHINE, TRUE, Value};
 use super::world::World;
 use crate::code::Builtin;
 use crate::error::ProgramError;
@@ -377,28 +377,33 @@ impl World {
         Ok(made?)
     }
 
+    /// By merging, and with an order that may not exist: the library's sort expects a total one.
     fn sort(&mut self, list: Value) -> Result<Value, Fault> {
         let mut all = self.list_of_plain(list)?;
-        let first = all.first().copied();
-        let heap = &self.heap;
-        let names = &self.names;
-        if let Some(wrong) =
-            all.iter().find(|element| compare(heap, names, **element, first.unwrap_or(EMPTY)).is_none())
-        {
-            let (one, two) = (kind(heap, first.unwrap_or(EMPTY)), kind(heap, *wrong));
-            return Err(ProgramError::Type(format!("{} and {} are not comparable", one.word(), two.word())).into());
-        }
-        let mut comparable = true;
-        all.sort_by(|a, b| {
-            compare(heap, names, *a, *b).unwrap_or_else(|| {
-                comparable = false;
-                std::cmp::Ordering::Equal
-            })
-        });
-        if !comparable {
-            return Err(ProgramError::Type("elements of the list are not comparable".to_owned()).into());
+        let mut merged = Vec::with_capacity(all.len());
+        let mut width = 1;
+        while width < all.len() {
+            merged.clear();
+            for pair in all.chunks(2 * width) {
+                let (mut one, mut two) = pair.split_at(width.min(pair.len()));
+                while let (Some(a), Some(b)) = (one.first(), two.first()) {
+                    let order = compare(&self.heap, &self.names, *a, *b).ok_or_else(|| self.incomparable(*a, *b))?;
+                    let taken = if order.is_le() { &mut one } else { &mut two };
+                    merged.push(taken[0]);
+                    *taken = &taken[1..];
+                }
+                merged.extend_from_slice(one);
+                merged.extend_from_slice(two);
+            }
+            std::mem::swap(&mut all, &mut merged);
+            width *= 2;
         }
         Ok(self.heap.list(&all)?)
+    }
+
+    fn incomparable(&self, a: Value, b: Value) -> Fault {
+        let (one, two) = (kind(&self.heap, a), kind(&self.heap, b));
+        ProgramError::Type(format!("{} and {} are not comparable", one.word(), two.word())).into()
     }
 
     fn unique(&mut self, list: Value) -> Result<Value, Fault> {

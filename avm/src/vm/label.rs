@@ -36,7 +36,7 @@ fn refused(refusal: Refusal, var: VarId) -> Fault {
         Refusal::UnknownVar(var) => FdError::UnknownVar(var).into(),
         Refusal::EmptyDomain | Refusal::Inconsistent(_) => FdError::EmptyDomain(var, String::new()).into(),
         Refusal::Limit(fd::Limit::Arithmetic) => ProgramError::Arithmetic(fd::Limit::Arithmetic.to_string()).into(),
-        Refusal::Limit(limit) => ProgramError::Type(limit.to_string()).into(),
+        Refusal::Limit(_) => ProgramError::Memory(u64::from(LIMITS().values)).into(),
         Refusal::Malformed(text) => ProgramError::Type(text).into(),
     }
 }

@@ -178,3 +178,21 @@ fn again(o: object) -> int { o.inc() }"#;
     assert!(short(&finished).0.starts_with("ErrObjectNotFound"));
     close(solo.lane);
 }
+
+#[test]
+fn sorting_is_stable_and_never_guesses() {
+    let functions = r#"
+fn main(xs: list) -> list { sort(xs) }"#;
+    let with =
+        |xs: Vec<crate::Val>| run_with(functions, config(), &Start { args: vec![crate::Val::List(xs)], ..main() }).0;
+    let numbers: Vec<i64> = (0..100).map(|at| (at * 37 + 11) % 50).collect();
+    let mut sorted = numbers.clone();
+    sorted.sort_unstable();
+    assert_eq!(with(numbers.into_iter().map(crate::Val::from).collect()), format!("{sorted:?}"));
+    let mixed = |at: i64| {
+        let second = if at % 7 == 3 { crate::Val::text("x") } else { crate::Val::from(at) };
+        crate::Val::List(vec![crate::Val::from(at % 3), second])
+    };
+    assert!(with((0..60).map(mixed).collect()).starts_with("ErrProgramType"));
+    assert_eq!(with(vec![]), "[]");
+}

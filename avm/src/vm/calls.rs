@@ -5,6 +5,7 @@ use super::convert::{fits, is_text, kind};
 use super::exec::{Context, Enter, Exec, Fault, Restart, Saved, type_error};
 use super::interp::enter;
 use super::loaded::{Behaviour, Code};
+use super::remote::Step;
 use super::trace::What;
 use super::tx::{Mode, NO_ENTRY};
 use super::word::{NOTHING, Value};
@@ -24,7 +25,8 @@ impl World {
         let id = self.object_arg(x, target)?;
         let message = x.arg(start, 1);
         self.no_function(message)?;
-        let outermost = x.tx.mode == Mode::None;
+        // An implicit one that is open here waited for an object of another torus.
+        let outermost = x.tx.mode != Mode::Explicit;
         self.open(x);
         let at = self.find(x, id)?;
         if x.tx.explicit() {
@@ -104,7 +106,24 @@ impl World {
 
     /// Ends a behaviour with its list of outputs; takes over the reference.
     pub(super) fn call_returned(&mut self, code: &Code, x: &mut Exec, value: Value) -> Result<Flow, Fault> {
-        if x.contexts.len() == 2
+        if x.contexts.len() == 2 && x.tx.mode == Mode::Implicit && self.jointly(x) {
+            match self.joint(code, x) {
+                Ok(Step::Done) => {}
+                Ok(Step::Wait) => {
+                    self.heap.release(value);
+                    return Ok(Self::park(x, Why::Elsewhere));
+                }
+                Ok(Step::Refused(refused)) => {
+                    self.heap.release(value);
+                    self.call_again(code, x, &refused)?;
+                    return Ok(Flow::Next);
+                }
+                Err(fault) => {
+                    self.heap.release(value);
+                    return Err(fault);
+                }
+            }
+        } else if x.contexts.len() == 2
             && x.tx.mode == Mode::Implicit
             && let Some(restart) = x.restart
             && self.changed(x).is_some()
@@ -179,6 +198,9 @@ impl World {
             None if x.undecided() => Err(TxError::InvalidDuringTx("receive with open choices".to_owned()).into()),
             None => {
                 // What it waits for may be an answer to what was done before.
+                if let Some(did) = self.await_joint(code, x)? {
+                    return Ok(did);
+                }
                 if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
                     return Ok(Did::Switched);
                 }

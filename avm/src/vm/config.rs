@@ -304,6 +304,8 @@ pub enum Envelope {
         /// What.
         message: Val,
     },
+    /// About objects and commits over several tori (`decisions:AVM-2`).
+    Remote(Box<super::remote::Remote>),
 }
 
 /// How an execution ended without a value.

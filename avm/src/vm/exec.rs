@@ -215,6 +215,13 @@ pub(super) struct Exec {
     /// States of replicas as they were before the outermost call, and how many inputs they had.
     pub(super) replicas: Vec<(ObjectId, u32, Value, usize)>,
     pub(super) segments: Option<Box<super::compose::Segments>>,
+    /// What it waits for from elsewhere, and the number of its newest question.
+    pub(super) wanted: Option<super::remote::Wanted>,
+    pub(super) attempt: u64,
+    /// Commit over several tori.
+    pub(super) joint: Option<Box<super::remote::Joint>>,
+    /// Value of an instruction whose commit is under way, and its register.
+    pub(super) later: Option<(u8, Value)>,
     pub(super) result: Option<Result<Value, Box<Failure>>>,
     /// Heap charged, words.
     pub(super) words: i64,
@@ -271,6 +278,10 @@ impl Exec {
             pures: 0,
             replicas: Vec::new(),
             segments: None,
+            wanted: None,
+            attempt: 0,
+            joint: None,
+            later: None,
             result: None,
             words: 0,
             decisions: VecDeque::new(),
@@ -542,6 +553,11 @@ impl Exec {
         for (_, _, state, _) in self.replicas.drain(..) {
             heap.release(state);
         }
+        if let Some((_, value)) = self.later.take() {
+            heap.release(value);
+        }
+        self.wanted = None;
+        self.attempt = 0;
         self.pures = 0;
         self.trace.unmute();
     }

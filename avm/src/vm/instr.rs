@@ -26,10 +26,16 @@ impl World {
             self.granted(code, x, which, start)?;
         }
         let did = self.dispatch(code, x, which, (dst, start))?;
-        if x.tx.mode == Mode::Implicit && !x.inside() && matches!(did, Did::Value(_)) {
-            self.publish(code, x)?;
+        match did {
+            Did::Value(value) if x.tx.mode == Mode::Implicit && !x.inside() => {
+                if self.jointly(x) {
+                    return self.give_later(code, x, dst, value);
+                }
+                self.publish(code, x)?;
+                Ok(Did::Value(value))
+            }
+            did => Ok(did),
         }
-        Ok(did)
     }
 
     /// Unsafe instructions run in programs that say so only; those were granted when they were loaded (`avm:1`).
@@ -429,6 +435,9 @@ impl World {
         }
         let ticks = self.number_arg(x, ticks)?;
         let ticks = u64::try_from(ticks).map_err(|_| arithmetic("sleep needs a number of ticks from 0"))?;
+        if let Some(did) = self.await_joint(code, x)? {
+            return Ok(did);
+        }
         if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
             return Ok(Did::Switched);
         }

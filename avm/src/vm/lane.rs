@@ -14,7 +14,7 @@ use super::interp::{self, Exit};
 use super::loaded::Code;
 use super::tx::Mode;
 use super::word::{T_FUNCTION, Value};
-use super::world::{Pure, World};
+use super::world::{Flow, Pure, World};
 use crate::code::Verified;
 use crate::error::ProgramError;
 use crate::event::LogEntry;
@@ -285,7 +285,12 @@ impl Lane {
             Exit::Over
         } else {
             x.left = budget;
-            interp::run(world, code, x)
+            match if x.later.is_some() { world.go_on_later(code, x) } else { None } {
+                None => interp::run(world, code, x),
+                Some(Flow::Park(why)) => Exit::Park(why),
+                Some(Flow::Over) => Exit::Over,
+                Some(_) => Exit::Yield,
+            }
         };
         let used = u64::from(budget - x.left.min(budget));
         x.done += used;
@@ -324,6 +329,9 @@ impl Lane {
         };
         if !self.world.delivered.is_empty() {
             self.wake_receivers();
+        }
+        if self.world.remotes.stirred {
+            self.stir();
         }
         answer
     }
@@ -390,10 +398,14 @@ impl Lane {
                 self.message(to, &message)
             }
             Input::RootMessage { to, message } => self.root_message(to, &message),
+            Input::Envelope { from, envelope: Envelope::Remote(remote) } => {
+                self.remote(from, *remote);
+                Ok(())
+            }
         }
     }
 
-    fn ready(&mut self, execution: ExecutionId) {
+    pub(super) fn ready(&mut self, execution: ExecutionId) {
         if let Some(x) = self.execs.get_mut(&execution) {
             x.status = Status::Running;
             self.world.outputs.push(Output::Ready(execution));
@@ -614,6 +626,7 @@ impl Lane {
             self.terminate(id);
             self.forget(id);
         }
+        self.world.forget_remotes();
         self.world.store.clear(&mut self.world.heap);
         for pure in std::mem::take(&mut self.world.pures).into_values() {
             self.world.heap.release(pure.function);

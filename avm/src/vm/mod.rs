@@ -17,6 +17,7 @@ mod label;
 mod lane;
 mod loaded;
 mod pure;
+pub mod remote;
 mod saved;
 mod search;
 mod slow;

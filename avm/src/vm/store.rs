@@ -68,8 +68,7 @@ pub(super) enum Found {
     Here(Version),
     /// The version that is asked for is no longer kept.
     Evicted,
-    /// Objects of this torus (`decisions:AVM-2`).
-    #[allow(dead_code, reason = "who fetches from other tori reads it")]
+    /// On this torus (`decisions:AVM-2`).
     Elsewhere(u8),
 }
 
@@ -142,7 +141,7 @@ impl Store {
         self.pages.get(counter / PAGE)?.as_ref().map(|page| &page.slots[counter % PAGE])
     }
 
-    fn is_here(&self, id: ObjectId) -> bool {
+    pub(super) fn is_here(&self, id: ObjectId) -> bool {
         id.node() == self.node && id.torus() == self.torus
     }
 

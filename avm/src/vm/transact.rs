@@ -2,13 +2,14 @@
 //! transaction of the program one is open all the same while an outermost call or instruction runs; nobody sees it
 //! (`decisions:AVM-1`).
 
-use super::config::{Decision, Refused};
+use super::config::{Decision, Envelope, Output, Refused, Why};
 use super::exec::{Exec, Fault, Restart};
 use super::loaded::Code;
+use super::remote::Step;
 use super::store::{ABSENT, Found, Version};
 use super::trace::What;
 use super::tx::{
-    Begun, CANCELLED, CREATED, DAMAGED, DESTROYED, EXISTS, Entry, MOVED, Mode, OBSERVED, OWNED, STATE, Staged,
+    Begun, CANCELLED, CREATED, DAMAGED, DESTROYED, ELSEWHERE, EXISTS, Entry, MOVED, Mode, OBSERVED, OWNED, STATE, Staged,
     TRANSFERRED,
 };
 use super::word::{EMPTY, NOTHING, Value};
@@ -50,7 +51,7 @@ impl World {
         }
     }
 
-    fn end_snapshot(&mut self, x: &mut Exec) {
+    pub(super) fn end_snapshot(&mut self, x: &mut Exec) {
         if std::mem::take(&mut x.tx.kept) {
             self.store.end(&mut self.heap, x.tx.snapshot);
         } else {
@@ -73,10 +74,12 @@ impl World {
             let version = Version { state: x.state, exists: true, machine: self.machine, ..ABSENT };
             return Ok(x.tx.insert(&mut self.heap, Entry::of(ROOT, &version)));
         }
+        if !self.remotes.idle() && self.undecided_write(id, x.tx.snapshot) {
+            return Err(Self::want_decision(x));
+        }
         let version = match self.store.find(id, x.tx.snapshot) {
             Found::Here(version) => version,
-            // Objects of other tori are fetched before they come here.
-            Found::Elsewhere(_) => ABSENT,
+            Found::Elsewhere(torus) => return Err(self.want(x, id, torus)),
             Found::Evicted => {
                 let tx = x.tx.begun.first().map_or(TxId(u64::MAX), |begun| begun.id);
                 return Err(ProgramError::SnapshotEvicted(tx).into());
@@ -206,6 +209,9 @@ impl World {
         if controller != 0 && x.tx.controller != 0 && x.tx.controller != controller {
             return Err(ControllerError::CrossControllerTx(x.context().id, self.names.name(x.tx.controller)).into());
         }
+        if let Some(did) = self.await_joint(code, x)? {
+            return Ok(did);
+        }
         if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
             return Ok(Did::Switched);
         }
@@ -315,6 +321,9 @@ impl World {
 
     /// Nothing of the transaction is left.
     pub(super) fn ended(&mut self, x: &mut Exec, undone: bool) {
+        if x.joint.is_some() {
+            self.drop_joint(x);
+        }
         if !x.tx.staged.is_empty() {
             self.apply_staged(x);
         }
@@ -409,7 +418,9 @@ impl World {
         if self.store.clock == x.tx.snapshot {
             return None;
         }
-        let changed = |entry: &&Entry| entry.has(OBSERVED) && self.store.newest(entry.id).stamp != entry.stamp;
+        let changed = |entry: &&Entry| {
+            entry.flags & (OBSERVED | ELSEWHERE) == OBSERVED && self.store.newest(entry.id).stamp != entry.stamp
+        };
         x.tx.table.iter().find(changed).map(|entry| entry.id)
     }
 
@@ -426,6 +437,9 @@ impl World {
     /// Outermost commit: reads, requirements, authority, application (`avm:7.3`).
     pub(super) fn decide(&mut self, code: &Code, x: &mut Exec) -> Result<Committed, Fault> {
         // Before the search, and again on the run that was chosen (`decisions:AVM-8`).
+        if x.joint.is_some() {
+            return self.decide_jointly(code, x);
+        }
         let at_ends = x.exploring.as_ref().is_none_or(|exploring| exploring.is_final());
         if at_ends && let Some(refused) = self.conflict(x) {
             return Ok(Committed::No(refused));
@@ -441,8 +455,23 @@ impl World {
             let names = vec![super::choose::asserted_name(&x.tx.requires[at], at)];
             return Ok(Committed::No(Refused::Unsatisfiable { core: vec![at as u32], names }));
         }
+        if self.jointly(x) {
+            return self.decide_jointly(code, x);
+        }
         self.apply(x)?;
         Ok(Committed::Yes)
+    }
+
+    /// The last part of a commit that concerns several tori, or meets the intents of others.
+    fn decide_jointly(&mut self, code: &Code, x: &mut Exec) -> Result<Committed, Fault> {
+        match self.joint(code, x)? {
+            Step::Wait => Ok(Committed::Later(Self::park(x, Why::Elsewhere))),
+            Step::Refused(refused) => Ok(Committed::No(refused)),
+            Step::Done => {
+                self.apply(x)?;
+                Ok(Committed::Yes)
+            }
+        }
     }
 
     /// Applies the table to the store; the transaction is over but for its last words.
@@ -452,7 +481,9 @@ impl World {
         }
         const CHANGES: u16 = STATE | CREATED | TRANSFERRED | MOVED | DESTROYED;
         self.end_snapshot(x);
-        let mut stamped = false;
+        // A commit over several tori has its stamp.
+        let mut stamped = x.joint.is_some();
+        let stamp = x.joint.as_ref().and_then(|joint| joint.decided);
         for at in 0..x.tx.table.len() {
             let flags = x.tx.table[at].flags;
             if flags & CHANGES == 0 || flags & CANCELLED != 0 || flags & (CREATED | DESTROYED) == CREATED | DESTROYED {
@@ -465,13 +496,17 @@ impl World {
                 self.heap.release(before);
                 continue;
             }
+            if entry.has(ELSEWHERE) {
+                self.heap.release(state);
+                continue;
+            }
             if !stamped {
                 self.store.clock += 1;
                 stamped = true;
             }
             let mut version = Version {
                 state,
-                stamp: self.store.clock,
+                stamp: stamp.unwrap_or(self.store.clock),
                 behaviour: entry.behaviour,
                 machine: entry.machine,
                 creating: entry.creating,
@@ -495,7 +530,7 @@ impl World {
     }
 
     /// Pending values without deferred ones.
-    fn make_plain(&mut self, x: &mut Exec) -> Result<(), Fault> {
+    pub(super) fn make_plain(&mut self, x: &mut Exec) -> Result<(), Fault> {
         for at in 0..x.tx.table.len() {
             let state = x.tx.table[at].state;
             if state.tainted() {
@@ -514,7 +549,7 @@ impl World {
     }
 
     /// Mailbox and replicas of an object that is gone.
-    fn drop_beside(&mut self, id: ObjectId) {
+    pub(super) fn drop_beside(&mut self, id: ObjectId) {
         for message in self.store.mailboxes.remove(&id).into_iter().flatten() {
             self.heap.release(message);
         }
@@ -529,6 +564,12 @@ impl World {
 
     /// Puts a message into a mailbox; takes over its reference.
     pub(super) fn deliver(&mut self, to: ObjectId, message: Value) {
+        if !self.store.is_here(to) {
+            let envelope = Envelope::Message { to, message: self.val(message) };
+            self.heap.release(message);
+            self.outputs.push(Output::Send { to: to.torus(), envelope });
+            return;
+        }
         self.store.mailboxes.entry(to).or_default().push_back(message);
         self.delivered.push(to);
     }
@@ -611,7 +652,8 @@ impl World {
 
     /// Commits the implicit transaction; false when it begins anew instead.
     pub(super) fn publish(&mut self, code: &Code, x: &mut Exec) -> Result<bool, Fault> {
-        if self.changed(x).is_some()
+        if x.joint.is_none()
+            && self.changed(x).is_some()
             && let Some(restart) = x.restart
         {
             self.begin_anew(code, x, restart);

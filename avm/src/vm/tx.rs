@@ -28,6 +28,8 @@ pub(super) const OBSERVED: u16 = 1 << 7;
 pub(super) const OWNED: u16 = 1 << 8;
 /// Metadata is missing.
 pub(super) const DAMAGED: u16 = 1 << 9;
+/// Its home is another torus (`decisions:AVM-2`).
+pub(super) const ELSEWHERE: u16 = 1 << 10;
 
 /// An object as the transaction sees it.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +133,8 @@ pub(super) struct Tx {
     /// Resolved controller, 0: none.
     pub(super) controller: u32,
     pub(super) table: Vec<Entry>,
+    /// An object of another torus has been in the table.
+    pub(super) elsewhere: bool,
     index: Vec<u32>,
     trail: Vec<(u32, Entry)>,
     marks: u32,
@@ -165,6 +169,7 @@ impl Tx {
             epoch: 1,
             controller: 0,
             table: Vec::new(),
+            elsewhere: false,
             index: Vec::new(),
             trail: Vec::new(),
             marks: 0,
@@ -369,6 +374,7 @@ impl Tx {
         self.index.clear();
         self.ids.clear();
         self.ids_used = 0;
+        self.elsewhere = false;
         self.mode = Mode::None;
         self.order = 0;
         self.epoch += 1;

@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) alone: Option<ExecutionId>,
     /// Objects that got a message.
     pub(super) delivered: Vec<ObjectId>,
+    /// Transactions over several tori.
+    pub(super) remotes: super::remote::Remotes,
 }
 
 impl World {
@@ -87,6 +89,7 @@ impl World {
             controllers,
             alone: None,
             delivered: Vec::new(),
+            remotes: super::remote::Remotes::default(),
             config,
         }
     }

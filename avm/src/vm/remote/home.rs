@@ -1,0 +1,247 @@
+//! The home's side: versions for others, intents, decisions.
+
+use super::super::config::{Envelope, Output};
+use super::super::convert::{from_val, to_val};
+use super::super::heap::Full;
+use super::super::loaded::Code;
+use super::super::store::{ABSENT, Found, Version};
+use super::super::world::World;
+use super::{About, Held, Key, Remote, Shipped, WaitingPrepare};
+use crate::id::{ExecutionId, ObjectId};
+
+/// What became of a prepare.
+pub(super) enum Placed {
+    /// Intents stand.
+    Yes,
+    /// Another transaction has to be decided before.
+    Wait,
+    /// This is no longer what was read.
+    Changed(ObjectId),
+}
+
+impl World {
+    /// Says something to another torus.
+    pub(super) fn say(&mut self, to: u8, about: About) {
+        let envelope = Envelope::Remote(Box::new(Remote { clock: self.store.clock, about }));
+        self.outputs.push(Output::Send { to, envelope });
+    }
+
+    /// A version as it travels.
+    pub(super) fn ship(&self, code: &Code, version: &Version) -> Shipped {
+        let behaviour = &code.behaviours[version.behaviour as usize];
+        let module = code.functions[behaviour.function as usize].module as usize;
+        Shipped {
+            stamp: version.stamp,
+            behaviour: (behaviour.name.clone(), code.modules[module].hash),
+            state: to_val(&self.heap, &self.names, version.state),
+            machine: self.names.name(version.machine),
+            creating: self.names.option(version.creating),
+            current: self.names.option(version.current),
+            exists: version.exists,
+            damaged: version.damaged,
+        }
+    }
+
+    fn nothing(&self) -> Shipped {
+        Shipped {
+            stamp: 0,
+            behaviour: ("".into(), Default::default()),
+            state: crate::value::Val::List(Vec::new()),
+            machine: self.names.name(self.machine),
+            creating: None,
+            current: None,
+            exists: false,
+            damaged: false,
+        }
+    }
+
+    /// A version that has arrived; its state counts a reference. None when its behaviour is not loaded here.
+    pub(super) fn unship(&mut self, code: &Code, shipped: &Shipped) -> Result<Option<Version>, Full> {
+        if !shipped.exists {
+            return Ok(Some(Version { stamp: shipped.stamp, ..ABSENT }));
+        }
+        let (name, hash) = &shipped.behaviour;
+        let here = code.behaviours.iter().rposition(|behaviour| {
+            let module = code.functions[behaviour.function as usize].module as usize;
+            behaviour.name == *name && code.modules[module].hash == *hash
+        });
+        let Some(behaviour) = here else { return Ok(None) };
+        let machine = self.names.number(shipped.machine.as_str())?;
+        let mut named = |name: &Option<crate::id::Name>| match name {
+            Some(name) => self.names.number(name.as_str()),
+            None => Ok(0),
+        };
+        let (creating, current) = (named(&shipped.creating)?, named(&shipped.current)?);
+        self.heap.allow(usize::MAX);
+        let state = from_val(&mut self.heap, &mut self.names, &shipped.state)?;
+        Ok(Some(Version {
+            state,
+            stamp: shipped.stamp,
+            behaviour: behaviour as u32,
+            machine,
+            creating,
+            current,
+            exists: true,
+            damaged: shipped.damaged,
+        }))
+    }
+
+    /// Takes what another torus asks of this one as a home.
+    pub(in crate::vm) fn asked(&mut self, code: &Code, from: u8, about: About) {
+        match about {
+            About::Fetch { key, object, snapshot } => self.fetch_for(code, from, key, object, snapshot),
+            About::Prepare { key, reads, writes } => {
+                self.prepare_for(code, WaitingPrepare { from, key, reads, writes });
+            }
+            About::Decide { key, stamp } => self.decided(key, stamp),
+            About::Fetched { .. } | About::Prepared { .. } => {}
+        }
+    }
+
+    fn fetch_for(&mut self, code: &Code, from: u8, key: Key, object: ObjectId, snapshot: u64) {
+        // Whatever is committed here from now on is later than what the asker sees.
+        self.store.clock = self.store.clock.max(snapshot);
+        if self.undecided_write(object, snapshot) {
+            self.remotes.fetches.push_back((from, key, object, snapshot));
+            return;
+        }
+        let (version, exact) = match self.store.find(object, snapshot) {
+            Found::Here(version) => (version, true),
+            Found::Evicted => (self.store.newest(object), false),
+            Found::Elsewhere(_) => (ABSENT, true),
+        };
+        let shipped =
+            if version.exists { self.ship(code, &version) } else { Shipped { stamp: version.stamp, ..self.nothing() } };
+        self.say(from, About::Fetched { key, object, shipped: Box::new(shipped), exact });
+    }
+
+    /// Whether a transaction may still write the object with a stamp that the snapshot would see.
+    pub(in crate::vm) fn undecided_write(&self, object: ObjectId, snapshot: u64) -> bool {
+        let write = self.remotes.intents.get(&object).and_then(|intent| intent.write);
+        write.is_some_and(|(_, since)| since <= snapshot)
+    }
+
+    fn prepare_for(&mut self, code: &Code, asked: WaitingPrepare) {
+        let written: Vec<ObjectId> = asked.writes.iter().map(|(object, _)| *object).collect();
+        let refused = match self.place(asked.key, &asked.reads, &written) {
+            Placed::Wait => {
+                self.remotes.prepares.push_back(asked);
+                return;
+            }
+            Placed::Changed(object) => Some((object, self.writer(object))),
+            Placed::Yes => {
+                let mut versions = Vec::with_capacity(asked.writes.len());
+                let mut missing = None;
+                for (object, shipped) in &asked.writes {
+                    match self.unship(code, shipped) {
+                        Ok(Some(version)) => versions.push((*object, Some(version))),
+                        _ => missing = Some(*object),
+                    }
+                }
+                if let Some(held) = self.remotes.held.get_mut(&asked.key) {
+                    held.writes = versions;
+                }
+                if let Some(object) = missing {
+                    self.decided(asked.key, None);
+                    self.lift(asked.key, &written);
+                    Some((object, None))
+                } else {
+                    None
+                }
+            }
+        };
+        self.say(asked.from, About::Prepared { key: asked.key, refused });
+    }
+
+    pub(in crate::vm) fn writer(&self, object: ObjectId) -> Option<ExecutionId> {
+        let writer = self.store.writer(object);
+        writer.map(|counter| ExecutionId::new(self.config.node, self.config.torus, u64::from(counter)))
+    }
+
+    /// Validates and leaves intents, all or none.
+    pub(super) fn place(&mut self, key: Key, reads: &[(ObjectId, u64)], writes: &[ObjectId]) -> Placed {
+        if let Some((object, _)) = reads.iter().find(|(object, stamp)| self.store.newest(*object).stamp != *stamp) {
+            return Placed::Changed(*object);
+        }
+        let intent = |object: &ObjectId| self.remotes.intents.get(object);
+        let other = |reader: &Key| *reader != key;
+        let read_blocked = |(object, _): &(ObjectId, u64)| intent(object).is_some_and(|intent| intent.write.is_some());
+        let write_blocked = |object: &ObjectId| {
+            intent(object).is_some_and(|intent| intent.write.is_some() || intent.reads.iter().any(other))
+        };
+        if reads.iter().any(read_blocked) || writes.iter().any(write_blocked) {
+            return Placed::Wait;
+        }
+        self.store.clock += 1;
+        let since = self.store.clock;
+        for (object, _) in reads {
+            self.remotes.intents.entry(*object).or_default().reads.push(key);
+        }
+        for object in writes {
+            self.remotes.intents.entry(*object).or_default().write = Some((key, since));
+        }
+        let held = Held {
+            reads: reads.iter().map(|(object, _)| *object).collect(),
+            writes: writes.iter().map(|object| (*object, None)).collect(),
+        };
+        self.remotes.held.insert(key, held);
+        Placed::Yes
+    }
+
+    /// A transaction that was prepared here, or waits to be, is decided. Its own lane applies its part itself.
+    pub(super) fn decided(&mut self, key: Key, stamp: Option<u64>) {
+        self.remotes.prepares.retain(|waiting| waiting.key != key);
+        let Some(held) = self.remotes.held.remove(&key) else { return };
+        for object in held.reads.iter().chain(held.writes.iter().map(|(object, _)| object)) {
+            self.lift(key, std::slice::from_ref(object));
+        }
+        if let Some(stamp) = stamp {
+            self.store.clock = self.store.clock.max(stamp);
+        }
+        for (object, version) in held.writes {
+            let Some(version) = version else { continue };
+            match stamp {
+                Some(stamp) => {
+                    if !version.exists {
+                        self.drop_beside(object);
+                    }
+                    let put = Version { stamp, ..version };
+                    self.store.put(&mut self.heap, object, put, u32::MAX);
+                }
+                None => self.heap.release(version.state),
+            }
+        }
+    }
+
+    fn lift(&mut self, key: Key, objects: &[ObjectId]) {
+        self.remotes.stirred = true;
+        for object in objects {
+            if let Some(intent) = self.remotes.intents.get_mut(object) {
+                intent.reads.retain(|reader| *reader != key);
+                if intent.write.is_some_and(|(writer, _)| writer == key) {
+                    intent.write = None;
+                }
+                if intent.write.is_none() && intent.reads.is_empty() {
+                    self.remotes.intents.remove(object);
+                }
+            }
+        }
+    }
+
+    /// Looks again at what waited for decisions.
+    pub(in crate::vm) fn look_again(&mut self, code: &Code) {
+        self.remotes.stirred = false;
+        for (from, key, object, snapshot) in std::mem::take(&mut self.remotes.fetches) {
+            self.fetch_for(code, from, key, object, snapshot);
+        }
+        for waiting in std::mem::take(&mut self.remotes.prepares) {
+            self.prepare_for(code, waiting);
+        }
+    }
+
+    /// Gives back what undecided transactions would have written.
+    pub(in crate::vm) fn forget_remotes(&mut self) {
+        let held: Vec<Key> = self.remotes.held.keys().copied().collect();
+        held.into_iter().for_each(|key| self.decided(key, None));
+    }
+}

@@ -1,0 +1,174 @@
+//! Objects of other tori (`decisions:AVM-2`). An object stays on the torus of its id, its home; executions move. Inside a transaction
+//! data is shipped, not control: who needs an object elsewhere waits until its version as of the snapshot has come, and runs on
+//! the overlay. A commit that touched several tori prepares them in ascending order; each validates and leaves an intent in every
+//! object that was read or written, which is data and no mutex: who meets it waits. The decision carries one stamp for all.
+//!
+//! Clocks are Lamport clocks: every message carries the sender's, and a stamp is greater than all that its maker has seen. That
+//! tori are prepared in order, and that what waits in a torus holds nothing there, excludes a circle of waiting. What waits is
+//! bounded by the number of executions, for each waits for one thing at a time.
+
+mod asker;
+mod home;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::store::Version;
+use crate::code::ContentHash;
+use crate::error::AvmError;
+use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId};
+use crate::value::Val;
+
+pub(super) use asker::{Joint, Step};
+
+/// What lanes of one node say to each other about objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// Clock of the sender.
+    pub clock: u64,
+    /// What is said.
+    pub about: About,
+}
+
+/// One transaction of one execution; an attempt that begins anew is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// Whose.
+    pub execution: ExecutionId,
+    /// Number of the lane that runs it.
+    pub attempt: u64,
+}
+
+/// What is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum About {
+    /// To the home: the object as of a stamp is wanted.
+    Fetch {
+        /// For whom.
+        key: Key,
+        /// Which.
+        object: ObjectId,
+        /// As of this stamp.
+        snapshot: u64,
+    },
+    /// Answer to a fetch.
+    Fetched {
+        /// For whom.
+        key: Key,
+        /// Which.
+        object: ObjectId,
+        /// What it is; a version that never existed has stamp 0.
+        shipped: Box<Shipped>,
+        /// Whether it is as of the snapshot; otherwise that version is no longer kept and this is the newest.
+        exact: bool,
+    },
+    /// To a home: validate and leave intents.
+    Prepare {
+        /// Of which transaction.
+        key: Key,
+        /// Objects that were read, with their versions.
+        reads: Vec<(ObjectId, u64)>,
+        /// What is to be written.
+        writes: Vec<(ObjectId, Shipped)>,
+    },
+    /// Answer to prepare: the object that is no longer what was read, if any.
+    Prepared {
+        /// Of which transaction.
+        key: Key,
+        /// What refused it.
+        refused: Option<(ObjectId, Option<ExecutionId>)>,
+    },
+    /// To a home: apply with this stamp, or forget.
+    Decide {
+        /// Of which transaction.
+        key: Key,
+        /// Stamp of the commit; none: aborted.
+        stamp: Option<u64>,
+    },
+}
+
+/// A version on its way: nothing in it depends on the tables of a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipped {
+    /// Stamp of the commit that made it; 0: never.
+    pub stamp: u64,
+    /// `module.behaviour`, and the content hash of the module.
+    pub behaviour: (Arc<str>, ContentHash),
+    /// State.
+    pub state: Val,
+    /// Machine.
+    pub machine: MachineId,
+    /// Controller that created it.
+    pub creating: Option<ControllerId>,
+    /// Controller.
+    pub current: Option<ControllerId>,
+    /// Whether there is an object.
+    pub exists: bool,
+    /// Metadata was lost.
+    pub damaged: bool,
+}
+
+/// What an execution waits for, or has been refused.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// An object, from a torus.
+    Object(ObjectId, u8),
+    /// The decision about an intent.
+    Decision,
+    /// Nothing any more: this is what came of it.
+    Failed(Box<AvmError>),
+}
+
+/// What undecided transactions have left in an object.
+#[derive(Debug, Default)]
+struct Intent {
+    /// Who will write it, and the clock when that was prepared.
+    write: Option<(Key, u64)>,
+    /// Who has read it.
+    reads: Vec<Key>,
+}
+
+/// A transaction that is prepared here.
+#[derive(Debug)]
+struct Held {
+    reads: Vec<ObjectId>,
+    writes: Vec<(ObjectId, Option<Version>)>,
+}
+
+/// A prepare that waits for decisions.
+#[derive(Debug)]
+struct WaitingPrepare {
+    from: u8,
+    key: Key,
+    reads: Vec<(ObjectId, u64)>,
+    writes: Vec<(ObjectId, Shipped)>,
+}
+
+/// What a lane knows of transactions over several tori.
+#[derive(Debug, Default)]
+pub(super) struct Remotes {
+    attempts: u64,
+    intents: BTreeMap<ObjectId, Intent>,
+    held: BTreeMap<Key, Held>,
+    fetches: VecDeque<(u8, Key, ObjectId, u64)>,
+    prepares: VecDeque<WaitingPrepare>,
+    /// Intents went since the last look.
+    pub(super) stirred: bool,
+}
+
+impl Remotes {
+    /// Whether no transaction has left anything here: then nothing of this concerns a local one.
+    #[inline(always)]
+    pub(super) fn idle(&self) -> bool {
+        self.intents.is_empty()
+    }
+
+    /// Intents, transactions prepared here, and questions that wait: all none when every transaction is decided.
+    pub(super) fn open(&self) -> usize {
+        self.intents.len() + self.held.len() + self.fetches.len() + self.prepares.len()
+    }
+}

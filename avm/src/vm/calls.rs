@@ -265,6 +265,10 @@ impl World {
 
     /// A program fails (`avm:7.5`). What fails in a pure function is `nothing`.
     pub(super) fn fail(&mut self, code: &Code, x: &mut Exec, fault: Fault) -> Flow {
+        // Nothing failed: something from elsewhere has to come first.
+        if x.wanted.is_some() {
+            return self.wait_for(x);
+        }
         let mut fault = fault;
         if x.tx.mode == Mode::Implicit
             && let Some(restart) = x.restart

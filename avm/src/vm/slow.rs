@@ -18,7 +18,6 @@ impl World {
     pub(super) fn step(&mut self, code: &Code, x: &mut Exec, op: Op) -> Flow {
         match self.operation(code, x, op) {
             Ok(flow) => flow,
-            Err(_) if x.wanted.is_some() => self.wait_for(x),
             Err(fault) => self.fail(code, x, fault),
         }
     }

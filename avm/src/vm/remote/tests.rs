@@ -69,7 +69,7 @@ fn careful(mine: object, other: object) -> bool {
     done && took
 }
 
-fn sum(a: object, b: object, c: object) -> int {
+fn altogether(a: object, b: object, c: object) -> int {
     let mut total = 0
     let done = atomic { total = a.balance() + b.balance() + c.balance() }
     if done { total } else { 0 - 1 }
@@ -295,7 +295,7 @@ proptest! {
         let args = [object(accounts[0]), object(accounts[2]), Val::from(5), Val::from(4)];
         lanes.start(1, "transfers", &args);
         let all: Vec<Val> = accounts.iter().map(|account| object(*account)).collect();
-        let readers: Vec<_> = (0..3).map(|lane| (lane, lanes.start(lane, "sum", &all))).collect();
+        let readers: Vec<_> = (0..3).map(|lane| (lane, lanes.start(lane, "altogether", &all))).collect();
         lanes.finish(seeded(seed));
         for (lane, reader) in readers {
             let sum = lanes.value(lane, reader);

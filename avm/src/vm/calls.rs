@@ -106,24 +106,9 @@ impl World {
 
     /// Ends a behaviour with its list of outputs; takes over the reference.
     pub(super) fn call_returned(&mut self, code: &Code, x: &mut Exec, value: Value) -> Result<Flow, Fault> {
-        if x.contexts.len() == 2 && x.tx.mode == Mode::Implicit && self.jointly(x) {
-            match self.joint(code, x) {
-                Ok(Step::Done) => {}
-                Ok(Step::Wait) => {
-                    self.heap.release(value);
-                    return Ok(Self::park(x, Why::Elsewhere));
-                }
-                Ok(Step::Refused(refused)) => {
-                    self.heap.release(value);
-                    self.call_again(code, x, &refused)?;
-                    return Ok(Flow::Next);
-                }
-                Err(fault) => {
-                    self.heap.release(value);
-                    return Err(fault);
-                }
-            }
-        } else if x.contexts.len() == 2
+        let jointly = x.contexts.len() == 2 && x.tx.mode == Mode::Implicit && self.jointly(x);
+        if !jointly
+            && x.contexts.len() == 2
             && x.tx.mode == Mode::Implicit
             && let Some(restart) = x.restart
             && self.changed(x).is_some()
@@ -141,6 +126,24 @@ impl World {
         if outputs.flags() & super::word::FUNCTION != 0 {
             self.heap.release(value);
             return Err(ProgramError::Type("a function does not leave its execution".to_owned()).into());
+        }
+        if jointly {
+            match self.joint(code, x) {
+                Ok(Step::Done) => {}
+                Ok(Step::Wait) => {
+                    self.heap.release(value);
+                    return Ok(Self::park(x, Why::Elsewhere));
+                }
+                Ok(Step::Refused(refused)) => {
+                    self.heap.release(value);
+                    self.call_again(code, x, &refused)?;
+                    return Ok(Flow::Next);
+                }
+                Err(fault) => {
+                    self.heap.release(value);
+                    return Err(fault);
+                }
+            }
         }
         let none = self.heap.len(outputs) == 0;
         let output = if none { NOTHING } else { self.heap.retain(self.heap.child(outputs, 0)) };

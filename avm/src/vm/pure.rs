@@ -155,6 +155,10 @@ impl World {
         if id == crate::id::ROOT || !Self::visible(x, &entry) {
             return Ok(Did::Value(FALSE));
         }
+        // Replicas stand beside their primary.
+        if entry.has(ELSEWHERE) {
+            return Err(ControllerError::ObjectNotAvailable(id).into());
+        }
         let machine = x.context().machine;
         x.tx.staged.push(Staged::Fetch { id, machine });
         self.log(x, What::Fetched, id.0, Value::word32(T_MACHINE, machine), NOTHING);
@@ -189,6 +193,9 @@ impl World {
         let entry = x.tx.table[at as usize];
         if entry.current == 0 {
             return Ok(Did::Value(NOTHING));
+        }
+        if entry.has(ELSEWHERE) {
+            return Err(ControllerError::ObjectNotAvailable(id).into());
         }
         if x.tx.explicit() {
             self.own(x, at)?;

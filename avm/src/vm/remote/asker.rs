@@ -112,9 +112,9 @@ impl World {
     fn extend(&mut self, x: &mut Exec) {
         let fresh = !x.tx.elsewhere && self.conflict(x).is_none();
         if fresh {
-            let before = x.tx.snapshot;
-            self.store.end(&mut self.heap, before);
+            self.end_snapshot(x);
             x.tx.snapshot = self.store.begin();
+            x.tx.kept = true;
         }
     }
 

@@ -77,6 +77,7 @@ fn altogether(a: object, b: object, c: object) -> int {
 
 fn bounce(a: object, b: object, times: int) -> int { a.bounce(times, b) }
 fn broken(a: object) { a.fail() }
+fn replicates(a: object) { let _ = fetch(a) }
 fn destroys(a: object) -> list { [destroyObj(a), getMachine(a)] }
 fn moves(a: object) -> list { [moveObject(a, @m9), getMachine(a), getController(a), transferObject(a, %other), getController(a)] }
 fn sends(a: object) { send a.hello(1) }
@@ -348,19 +349,19 @@ fn avm_2_write_skew_is_impossible_in_every_order() {
     assert!(took_one > 0, "some order lets one take");
 }
 
-// Two increments of one object from both sides, in every order: both count.
+// Two increments of one object from two other tori, in every order: both count.
 #[test]
 fn avm_2_two_increments_count_in_every_order() {
     let orders = every_order(4000, |choose| {
-        let mut lanes = Lanes::new(2, 10_000);
+        let mut lanes = Lanes::new(3, 10_000);
         let account = lanes.account(0, 0);
-        lanes.start(0, "deposits", &[object(account), Val::from(1)]);
         lanes.start(1, "deposits", &[object(account), Val::from(1)]);
+        lanes.start(2, "deposits", &[object(account), Val::from(1)]);
         lanes.finish(choose);
         assert_eq!(lanes.balance(account), 2);
         lanes.close();
     });
-    assert!(orders > 10, "{orders} orders");
+    assert!(orders > 100, "{orders} orders");
 }
 
 // Objects that call each other over a border, many times around, in one transaction nobody sees.
@@ -383,9 +384,12 @@ fn avm_2_errors_come_back_unchanged() {
     let [near, far] = [here, there].map(|account| lanes.start(0, "broken", &[object(account)]));
     let gone = lanes.start(0, "broken", &[object(ObjectId::new(0, 1, 999))]);
     lanes.finish(|_| 0);
+    let replica = lanes.start(0, "replicates", &[object(there)]);
+    lanes.finish(|_| 0);
     let error = |id| lanes.lanes[0].result(id).expect("over").expect_err("it fails").error;
     assert_eq!(error(near), error(far));
     assert_eq!(error(gone).name(), "ErrObjectNotFound");
+    assert_eq!(error(replica).name(), "ErrObjectNotAvailable");
     lanes.close();
 }
 

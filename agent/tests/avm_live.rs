@@ -123,7 +123,9 @@ fn queens_sudoku_and_intents_are_solved_on_a_live_node() {
     assert_eq!(running.result(&intent), "[true, [[\"alice\", 2], [\"bob\", 2], [\"carol\", 4]]]");
     assert_eq!(running.result(&unsat), "[false, []]");
     let tx = match running.ask(&AvmRequest::Tx { query: Query { filter: unsat.clone(), ..Query::default() } }) {
-        AvmReply::Transactions(listing) => listing.rows.into_iter().find(|row| row.execution == unsat).expect("remembered"),
+        AvmReply::Transactions(listing) => {
+            listing.rows.into_iter().find(|row| row.execution == unsat).expect("remembered")
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!((tx.state, tx.cause.as_str()), (TransactionState::Aborted, "unsatisfiable"));

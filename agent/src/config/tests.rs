@@ -268,11 +268,32 @@ fn every_key_of_the_avm_acts() {
     assert_eq!(parse(&with_avm("")).expect("valid").avm, Some(before.clone()), "the table may be left out");
     assert_eq!((before.machines.as_slice(), before.fuel), (["A".to_owned()].as_slice(), u64::MAX));
     let keys = [
-        "machines = [\"left\"]", "controllers = [\"c1\"]", "heap_mib = 3", "executions = 7", "remember = 5", "objects = 9",
-        "call_depth = 99", "quantum_ops = 77", "fuel = 5", "memory_mib = 2", "mailbox = 8", "versions = 3", "trace = \"extended\"",
-        "trace_kib = 4", "grant_unsafe = true", "quota_executions = 6", "quota_programs = 2", "solver.kind = \"built-in\"",
-        "solver.threads = 3", "solver.queue = 11", "solver.timeout_ms = 20", "solver.steps = 2000", "solver.nodes = 99",
-        "solver.memory_mib = 32", "identity = [{ user = \"12\", programs = 0 }]", "start = [{ program = \"p\", count = 3 }]",
+        "machines = [\"left\"]",
+        "controllers = [\"c1\"]",
+        "heap_mib = 3",
+        "executions = 7",
+        "remember = 5",
+        "objects = 9",
+        "call_depth = 99",
+        "quantum_ops = 77",
+        "fuel = 5",
+        "memory_mib = 2",
+        "mailbox = 8",
+        "versions = 3",
+        "trace = \"extended\"",
+        "trace_kib = 4",
+        "grant_unsafe = true",
+        "quota_executions = 6",
+        "quota_programs = 2",
+        "solver.kind = \"built-in\"",
+        "solver.threads = 3",
+        "solver.queue = 11",
+        "solver.timeout_ms = 20",
+        "solver.steps = 2000",
+        "solver.nodes = 99",
+        "solver.memory_mib = 32",
+        "identity = [{ user = \"12\", programs = 0 }]",
+        "start = [{ program = \"p\", count = 3 }]",
     ];
     for key in keys {
         let after = parse(&with_avm(&format!("[avm]\n{key}"))).unwrap_or_else(|problems| panic!("{key}: {problems}"));

@@ -9,7 +9,7 @@ use super::interp::enter;
 use super::loaded::Code;
 use super::store::Replica;
 use super::trace::What;
-use super::tx::Staged;
+use super::tx::{ELSEWHERE, Staged};
 use super::word::{FALSE, FUNCTION, NOTHING, Node, T_CONTROLLER, T_FUNCTION, T_MACHINE, TRUE, Value};
 use super::world::{Did, Flow, World};
 use crate::error::{ControllerError, PureError};

@@ -9,8 +9,8 @@ use super::remote::Step;
 use super::store::{ABSENT, Found, Version};
 use super::trace::What;
 use super::tx::{
-    Begun, CANCELLED, CREATED, DAMAGED, DESTROYED, ELSEWHERE, EXISTS, Entry, MOVED, Mode, OBSERVED, OWNED, STATE, Staged,
-    TRANSFERRED,
+    Begun, CANCELLED, CREATED, DAMAGED, DESTROYED, ELSEWHERE, EXISTS, Entry, MOVED, Mode, OBSERVED, OWNED, STATE,
+    Staged, TRANSFERRED,
 };
 use super::word::{EMPTY, NOTHING, Value};
 use super::world::{Did, Flow, Pure, World};

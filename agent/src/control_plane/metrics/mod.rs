@@ -1,5 +1,6 @@
 //! A snapshot as OpenMetrics text.
 
+mod avm;
 mod cluster;
 
 use std::sync::atomic::AtomicU64;
@@ -74,6 +75,9 @@ pub fn text(snapshot: &Snapshot) -> String {
     host(&mut registry, snapshot);
     if let Some(cluster) = &snapshot.cluster {
         cluster::register(&mut registry, cluster);
+    }
+    if let Some(avm) = &snapshot.avm {
+        avm::register(&mut registry, avm);
     }
     let mut out = String::new();
     // Writing to a text does not fail.

@@ -1,5 +1,6 @@
 //! What a program can fail with: the named errors of `avm:5` in their families, and the errors of programs themselves
 //! (`decisions:AVM-15`). Each variant is a failure of the program, never of the process; its message says what mends it.
+//! Each error has a trigger, or says why it has none (`decisions:AVM-22`).
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -253,31 +254,7 @@ impl AvmError {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::PureLayer(PureLayerError::TxLayer(TxLayerError::Base(base))) => match base {
-                BaseError::Obj(error) => match error {
-                    ObjError::ObjectNotFound(_) => "ErrObjectNotFound",
-                    ObjError::ObjectAlreadyDestroyed(_) => "ErrObjectAlreadyDestroyed",
-                    ObjError::ObjectAlreadyExists(_) => "ErrObjectAlreadyExists",
-                    ObjError::InvalidInput(..) => "ErrInvalidInput",
-                    ObjError::ObjectRejectedCall(..) => "ErrObjectRejectedCall",
-                    ObjError::MetadataCorruption(_) => "ErrMetadataCorruption",
-                    ObjError::BehaviourNotFound(_) => "ErrBehaviourNotFound",
-                },
-                BaseError::Introspect(IntrospectError::ContextUnavailable(_)) => "ErrContextUnavailable",
-                BaseError::Reflect(error) => match error {
-                    ReflectError::MetadataNotFound(_) => "ErrMetadataNotFound",
-                    ReflectError::MetadataInconsistent(..) => "ErrMetadataInconsistent",
-                    ReflectError::StoreCorruption(_) => "ErrStoreCorruption",
-                    ReflectError::ScryPredicateFailed(_) => "ErrScryPredicateFailed",
-                    ReflectError::ReflectionDenied(_) => "ErrReflectionDenied",
-                },
-                BaseError::Reify(error) => match error {
-                    ReifyError::ReifyContextFailed(_) => "ErrReifyContextFailed",
-                    ReifyError::NoTransactionToReify => "ErrNoTransactionToReify",
-                    ReifyError::TxStateAccessDenied => "ErrTxStateAccessDenied",
-                    ReifyError::ConstraintStoreUnavailable => "ErrConstraintStoreUnavailable",
-                },
-            },
+            Self::PureLayer(PureLayerError::TxLayer(TxLayerError::Base(base))) => base.name(),
             Self::PureLayer(PureLayerError::TxLayer(TxLayerError::Tx(error))) => match error {
                 TxError::TxConflict(_) => "ErrTxConflict",
                 TxError::TxNotFound(_) => "ErrTxNotFound",
@@ -324,6 +301,36 @@ impl AvmError {
                 ProgramError::SnapshotEvicted(_) => "ErrProgramSnapshotEvicted",
                 ProgramError::Capability(_) => "ErrProgramCapability",
                 ProgramError::Raised(_) => "ErrProgramRaised",
+            },
+        }
+    }
+}
+
+impl BaseError {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Obj(error) => match error {
+                ObjError::ObjectNotFound(_) => "ErrObjectNotFound",
+                ObjError::ObjectAlreadyDestroyed(_) => "ErrObjectAlreadyDestroyed",
+                ObjError::ObjectAlreadyExists(_) => "ErrObjectAlreadyExists",
+                ObjError::InvalidInput(..) => "ErrInvalidInput",
+                ObjError::ObjectRejectedCall(..) => "ErrObjectRejectedCall",
+                ObjError::MetadataCorruption(_) => "ErrMetadataCorruption",
+                ObjError::BehaviourNotFound(_) => "ErrBehaviourNotFound",
+            },
+            Self::Introspect(IntrospectError::ContextUnavailable(_)) => "ErrContextUnavailable",
+            Self::Reflect(error) => match error {
+                ReflectError::MetadataNotFound(_) => "ErrMetadataNotFound",
+                ReflectError::MetadataInconsistent(..) => "ErrMetadataInconsistent",
+                ReflectError::StoreCorruption(_) => "ErrStoreCorruption",
+                ReflectError::ScryPredicateFailed(_) => "ErrScryPredicateFailed",
+                ReflectError::ReflectionDenied(_) => "ErrReflectionDenied",
+            },
+            Self::Reify(error) => match error {
+                ReifyError::ReifyContextFailed(_) => "ErrReifyContextFailed",
+                ReifyError::NoTransactionToReify => "ErrNoTransactionToReify",
+                ReifyError::TxStateAccessDenied => "ErrTxStateAccessDenied",
+                ReifyError::ConstraintStoreUnavailable => "ErrConstraintStoreUnavailable",
             },
         }
     }

@@ -1,4 +1,5 @@
 //! What an execution tells of itself: the fourteen events of `avm:6`, the extended ones, and the entries of a trace.
+//! The trace is complete and ordered (`avm:R3`).
 
 use std::fmt;
 use std::sync::Arc;

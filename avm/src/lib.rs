@@ -13,6 +13,7 @@ pub mod dsl;
 pub mod error;
 pub mod event;
 pub mod fd;
+mod fixed;
 pub mod fuzz;
 pub mod id;
 pub mod lang;

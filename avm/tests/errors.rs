@@ -249,6 +249,7 @@ fn evicted() -> AvmError {
     solo.finish(old).result.unwrap_err().error
 }
 
+// decisions:AVM-15, avm:A21
 #[test]
 fn every_error_has_its_trigger() {
     for (name, trigger) in TABLE {

@@ -190,17 +190,8 @@ async fn attend(plan: Plan, switch: &Switch) -> Result<Final, RunError> {
             _ = ticks.tick() => {}
             name = signals.next() => break name,
         }
-        if switch.stop.load(Ordering::Acquire) {
-            break "the console was closed";
-        }
-        if attendant.handle.stop_asked() {
-            break "asked to, or a torus failed";
-        }
-        if attendant.gave_up.is_some() {
-            break "its part in the cluster ended";
-        }
-        if limit.is_some_and(|limit| started.elapsed() >= limit) {
-            break "its time is over";
+        if let Some(why) = attendant.over(switch, limit.is_some_and(|limit| started.elapsed() >= limit)) {
+            break why;
         }
         attendant.tick();
     };
@@ -391,6 +382,17 @@ impl Attendant {
         let now = Instant::now();
         let (sensors, fault) = (Sensors::new(), Fault::from_env());
         Self { handle, systemd, sensors, sensed: now, executed: 0, started: now, fault, cluster, gave_up: None }
+    }
+
+    /// Why the node is to end now.
+    fn over(&self, switch: &Switch, late: bool) -> Option<&'static str> {
+        let reasons = [
+            (switch.stop.load(Ordering::Acquire), "the console was closed"),
+            (self.handle.stop_asked(), "asked to, or a torus failed"),
+            (self.gave_up.is_some(), "its part in the cluster ended"),
+            (late, "its time is over"),
+        ];
+        reasons.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why)
     }
 
     fn sense(&mut self) {

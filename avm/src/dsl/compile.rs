@@ -1,12 +1,12 @@
 //! Pieces to bytecode. Bound values keep their register; everything else lives on a stack of registers above them.
 
-use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
 
 use super::code::{Code, Node, One, Token, Two};
 use super::program::{BuildError, Draft};
 use crate::code::{Builtin, Function, Module, Op, Place, Reg, limits};
+use crate::fixed::FixedMap;
 use crate::value::Val;
 
 /// Compiles all functions into a module.
@@ -14,13 +14,13 @@ pub(super) fn compile(module: &mut Module, drafts: &[Draft]) -> Result<(), Build
     if drafts.len() > limits::FUNCTIONS {
         return Err(BuildError::TooMany("functions", limits::FUNCTIONS));
     }
-    let mut numbers = HashMap::new();
+    let mut numbers = FixedMap::default();
     for (number, draft) in drafts.iter().enumerate() {
         if numbers.insert(draft.name.clone(), number).is_some() {
             return Err(BuildError::Twice(draft.name.clone()));
         }
     }
-    let mut shared = Shared { drafts, numbers, constants: HashMap::new(), files: HashMap::new(), module };
+    let mut shared = Shared { drafts, numbers, constants: FixedMap::default(), files: FixedMap::default(), module };
     for draft in drafts {
         let mut work = Work {
             shared: &mut shared,
@@ -52,9 +52,9 @@ pub(super) fn compile(module: &mut Module, drafts: &[Draft]) -> Result<(), Build
 
 struct Shared<'d> {
     drafts: &'d [Draft],
-    numbers: HashMap<Arc<str>, usize>,
-    constants: HashMap<Val, u16>,
-    files: HashMap<&'static str, u16>,
+    numbers: FixedMap<Arc<str>, usize>,
+    constants: FixedMap<Val, u16>,
+    files: FixedMap<&'static str, u16>,
     module: &'d mut Module,
 }
 

@@ -1,8 +1,6 @@
 //! Combinations that are refuted (`avm:8.4`), undone with their scope.
 
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::BuildHasherDefault;
+use crate::fixed::FixedMap;
 
 /// A variable's slot and a place in its domain.
 pub(super) type Pick = (u32, u32);
@@ -12,7 +10,7 @@ pub(super) type Pick = (u32, u32);
 pub(super) struct Refutations {
     combos: Vec<Combo>,
     /// Combinations that hold a pick, oldest first.
-    holding: HashMap<Pick, Vec<u32>, BuildHasherDefault<DefaultHasher>>,
+    holding: FixedMap<Pick, Vec<u32>>,
     /// First combination of each range that was forgotten, in order of forgetting.
     forgotten: Vec<u32>,
 }

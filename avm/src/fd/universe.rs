@@ -1,16 +1,10 @@
 //! The values a variable was made with, in their order: its domain is a set of positions in this list.
 
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::BuildHasherDefault;
-
+use crate::fixed::FixedMap;
 use crate::value::Val;
 
 /// "No position" in a table from positions to positions.
 pub(super) const NONE: u32 = u32::MAX;
-
-// Fixed keys: the same run hashes the same everywhere; nothing depends on the order in the table.
-type Hasher = BuildHasherDefault<DefaultHasher>;
 
 /// Distinct values in order, with a view of the numbers among them.
 #[derive(Debug, PartialEq)]
@@ -22,7 +16,7 @@ pub(super) struct Universe {
     numbers: Vec<i128>,
     ascending: bool,
     /// Where each value stands; empty when `first` tells it.
-    places: HashMap<Val, u32, Hasher>,
+    places: FixedMap<Val, u32>,
 }
 
 impl Universe {
@@ -39,11 +33,11 @@ impl Universe {
                 first: numbers.first().copied(),
                 numbers,
                 ascending: true,
-                places: HashMap::default(),
+                places: FixedMap::default(),
             };
         }
         let mut kept = Vec::with_capacity(values.len());
-        let mut places = HashMap::default();
+        let mut places = FixedMap::default();
         for value in values {
             if !places.contains_key(value) {
                 places.insert(value.clone(), kept.len() as u32);
@@ -56,7 +50,7 @@ impl Universe {
         let ascending = !numbers.is_empty() && numbers.windows(2).all(|pair| pair[0] < pair[1]);
         let first = numbers.first().copied().filter(|_| numbers.windows(2).all(follows));
         if first.is_some() {
-            places = HashMap::default();
+            places = FixedMap::default();
         }
         Self { values: kept, first, numbers, ascending, places }
     }

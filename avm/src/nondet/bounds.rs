@@ -169,7 +169,7 @@ fn all_diff(parts: &[&Reach]) -> Reach {
     }
     let undefined = parts.iter().any(|reach| reach.undefined);
     let exact: Vec<&Val> = parts.iter().filter_map(|reach| reach.exact.as_ref()).collect();
-    let distinct = exact.iter().collect::<std::collections::HashSet<_>>().len();
+    let distinct = exact.iter().collect::<crate::fixed::FixedSet<_>>().len();
     let clash = distinct < exact.len();
     Reach::truth(!clash, clash || exact.len() < parts.len(), undefined)
 }

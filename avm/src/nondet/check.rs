@@ -73,7 +73,7 @@ impl Ir {
                 return Err(IrError::VarOrder(id.0));
             }
             domain.iter().try_for_each(in_range)?;
-            let mut seen = std::collections::HashSet::with_capacity(domain.len());
+            let mut seen = crate::fixed::FixedSet::default();
             if let Some(value) = domain.iter().find(|value| !seen.insert(*value)) {
                 return Err(IrError::Repeated(id.0, value.clone()));
             }

@@ -93,7 +93,7 @@ fn value_of(node: &Node, values: &[Option<Val>], picked: &impl Picked) -> Option
         },
         Node::In(a, list) => Some(Val::Bool(list.contains(at(*a)?))),
         Node::AllDiff(all) => {
-            let mut seen = std::collections::HashSet::with_capacity(all.len());
+            let mut seen = crate::fixed::FixedSet::default();
             let mut differ = true;
             for part in all {
                 differ &= seen.insert(at(*part)?);

@@ -2,9 +2,6 @@
 //! evaluation, solvers, encodings) walks this table with a loop, so neither depth nor sharing of an expression costs stack or
 //! multiplies work.
 
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +10,7 @@ use super::ir::Expr;
 use crate::id::{ChoiceId, VarId};
 use crate::value::Val;
 
-/// Hash map with fixed keys: same inputs, same behaviour.
-pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+pub(crate) use crate::fixed::FixedMap as Map;
 
 /// Operations of two operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

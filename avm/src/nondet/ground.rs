@@ -30,7 +30,7 @@ fn known<'v>(constraint: &Constraint, value: &impl Fn(VarId) -> Option<&'v Val>)
         Constraint::Gt(x, y) => order(value(*x)?, value(*y)?, Ordering::is_gt),
         Constraint::AllDiff(vars) => {
             let values = vars.iter().map(|x| value(*x)).collect::<Option<Vec<_>>>()?;
-            let mut seen = std::collections::HashSet::with_capacity(values.len());
+            let mut seen = crate::fixed::FixedSet::default();
             values.into_iter().all(|value| seen.insert(value))
         }
         Constraint::ValEq(x, a) => value(*x)? == a,

@@ -1,4 +1,5 @@
 //! What is asked of a solver at commit (`avm:9.4`), as plain data.
+//! Names every choice and requirement of a run (`avm:R1`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -164,6 +164,7 @@ fn clocks_order_one_execution_wholly() {
     );
 }
 
+// decisions:AVM-21
 #[test]
 fn executions_are_ordered_by_links_only() {
     let (x1, x2, x3) = (ExecutionId(1), ExecutionId(2), ExecutionId(3));
@@ -246,6 +247,7 @@ fn json_values_that_are_none_are_refused() {
     assert_eq!(read(&deep), Err(ValueError::Deep));
 }
 
+// decisions:AVM-5
 #[test]
 fn hashes_tell_what_was_done_from_where() {
     let entries = transfer();

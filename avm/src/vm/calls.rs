@@ -128,20 +128,16 @@ impl World {
             return Err(ProgramError::Type("a function does not leave its execution".to_owned()).into());
         }
         if jointly {
-            match self.joint(code, x) {
-                Ok(Step::Done) => {}
-                Ok(Step::Wait) => {
-                    self.heap.release(value);
-                    return Ok(Self::park(x, Why::Elsewhere));
-                }
-                Ok(Step::Refused(refused)) => {
-                    self.heap.release(value);
+            let step = self.joint(code, x);
+            if !matches!(step, Ok(Step::Done)) {
+                self.heap.release(value);
+            }
+            match step? {
+                Step::Done => {}
+                Step::Wait => return Ok(Self::park(x, Why::Elsewhere)),
+                Step::Refused(refused) => {
                     self.call_again(code, x, &refused)?;
                     return Ok(Flow::Next);
-                }
-                Err(fault) => {
-                    self.heap.release(value);
-                    return Err(fault);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Several entry functions as one commit (`avm:11` R2, `decisions:AVM-18`). Segments run one after the other in one table. Parallel
+//! Several entry functions as one commit (`avm:R2`, `decisions:AVM-18`). Segments run one after the other in one table. Parallel
 //! ones may not touch what another has written, nor write what another has touched; then the order cannot be seen.
 
 use std::collections::BTreeMap;

@@ -343,7 +343,7 @@ pub struct Decision {
     pub refused: Option<Refused>,
 }
 
-/// Why a commit answered false.
+/// Why a commit answered false (`decisions:AVM-23`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refused {
     /// An object it had read was changed.

@@ -1,4 +1,4 @@
-//! An execution as plain data: saved between transactions, gone on with elsewhere (`avm:11` R4).
+//! An execution as plain data: saved between transactions, gone on with elsewhere (`avm:R4`).
 
 use std::sync::Arc;
 

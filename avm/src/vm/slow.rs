@@ -133,16 +133,7 @@ impl World {
                 let list = self.settle(x, r(x, a));
                 (dst, Value::bool(list.is_list() && self.heap.len(list) >= usize::from(len)))
             }
-            Op::Item { dst, a, index } => {
-                let list = self.settle(x, r(x, a));
-                if !list.is_list() {
-                    return Err(type_error("a list", kind(&self.heap, list)));
-                }
-                if usize::from(index) >= self.heap.len(list) {
-                    return Err(super::exec::arithmetic("the index is past the end of the list"));
-                }
-                (dst, self.heap.retain(self.heap.child(list, usize::from(index))))
-            }
+            Op::Item { dst, a, index } => (dst, self.item(x, r(x, a), usize::from(index))?),
             Op::Rest { dst, a, from } => {
                 let all = self.elements(x, r(x, a))?;
                 (dst, self.heap.list(all.get(usize::from(from)..).unwrap_or_default())?)
@@ -169,6 +160,17 @@ impl World {
             Op::Nothing { dst } => (dst, NOTHING),
             op => self.term_operation(x, op, base)?,
         })
+    }
+
+    fn item(&mut self, x: &mut Exec, list: Value, index: usize) -> Result<Value, Fault> {
+        let list = self.settle(x, list);
+        if !list.is_list() {
+            return Err(type_error("a list", kind(&self.heap, list)));
+        }
+        if index >= self.heap.len(list) {
+            return Err(super::exec::arithmetic("the index is past the end of the list"));
+        }
+        Ok(self.heap.retain(self.heap.child(list, index)))
     }
 
     /// Operations that have terms.

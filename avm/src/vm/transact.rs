@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// own(o) inside a transaction (`avm:3`); whether the object has a controller.
+    /// own(o) inside a transaction (`avm:3`, `avm:R5`); whether the object has a controller.
     pub(super) fn own(&mut self, x: &mut Exec, at: u32) -> Result<bool, Fault> {
         let entry = x.tx.table[at as usize];
         if entry.has(OWNED) || entry.id == ROOT {
@@ -691,8 +691,7 @@ impl World {
             *last = frame;
         }
         x.contexts[1].epoch = 0;
-        x.tx.mode = Mode::Implicit;
-        x.tx.snapshot = self.store.clock;
+        (x.tx.mode, x.tx.snapshot) = (Mode::Implicit, self.store.clock);
         x.restart = Some(Restart { again: restart.again + 1, ..restart });
         if restart.again + 1 >= AGAIN {
             self.alone = Some(x.id);

@@ -1,4 +1,4 @@
-//! Executions between tori (`avm:11` R4, `decisions:AVM-16`): one that is between transactions, runs on behalf of no object and holds
+//! Executions between tori (`avm:R4`, `decisions:AVM-16`): one that is between transactions, runs on behalf of no object and holds
 //! no reference to one is taken out as plain data and goes on elsewhere as if nothing had happened. Objects stay where they are, so
 //! does whoever knows one.
 

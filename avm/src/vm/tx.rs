@@ -313,7 +313,8 @@ impl Tx {
         Mark { table: 0, trail: 0, log: 0, sends: 0, pops: 0, requires: 0, prefers: 0, controller: 0, fd }
     }
 
-    /// Goes back to a mark, which stays. Choices and conditions stay: they were met on the way. Messages taken since come back to the caller, newest first.
+    /// Goes back to a mark, which stays. Choices and conditions stay: they were met on the way. Messages taken since come back to
+    /// the caller, newest first.
     pub(super) fn undo(&mut self, heap: &mut Heap, mark: &Mark) -> Vec<(ObjectId, Value)> {
         for (at, saved) in self.trail.drain(mark.trail as usize..).rev() {
             let entry = &mut self.table[at as usize];

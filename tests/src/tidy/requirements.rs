@@ -3,8 +3,8 @@
 //! `tests/requirements.txt` lists every id: `ID<TAB>STATUS<TAB>ONE LINE`, status `in-scope`, `out-of-scope` (never built here) or
 //! `elsewhere` (a later part of the project). An id is cited as `rse:T4`, `ekk:D-05` or `decisions:NODE-9` in a comment, or as
 //! `rse_t4_...`, `node_9_...`, `clu_7_...`, `avm_7_...`, `avm_v32_...`, `mb_15_...`, `vector_9_...` at the start
-//! of a test's name. An id in scope must be cited by code and by a test; a vector,
-//! a settled question or a property (`rse:V..`, `avm:A..`, `ekk:P..`) is a test by nature and needs no code. A citation must exist in the list.
+//! of a test's name. An id in scope must be cited by code and by a test; a vector, a settled question or a property (`rse:V..`,
+//! `avm:A..`, `ekk:P..`) is a test by nature and needs no code. A citation must exist in the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 

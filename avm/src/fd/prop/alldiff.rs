@@ -2,12 +2,12 @@
 //! (Regin's filter), in words of 64 values where they fit.
 
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::matching::Matching;
 use crate::fd::domains::{Domains, Fail};
 use crate::fd::universe::{Map, NONE};
+use crate::fixed::FixedMap;
 use crate::value::Val;
 
 /// Values that fit in one word.
@@ -154,8 +154,7 @@ fn consecutive(domains: &Domains, slots: &[u32]) -> Option<(Vec<Member>, u32)> {
 
 /// Members with values of any kind, numbered in order of appearance.
 fn listed(domains: &Domains, slots: &[u32], cells: u64) -> Option<(Vec<Member>, u32)> {
-    let mut numbers: HashMap<&Val, u32, std::hash::BuildHasherDefault<std::collections::hash_map::DefaultHasher>> =
-        HashMap::default();
+    let mut numbers: FixedMap<&Val, u32> = FixedMap::default();
     let mut to: Vec<Arc<[u32]>> = Vec::with_capacity(slots.len());
     for slot in slots {
         let values = domains.universe(*slot).values();

@@ -16,7 +16,7 @@ mod statement;
 mod types;
 mod units;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::body::{Body, Dest, MAX_ARGS, Role};
@@ -26,6 +26,7 @@ use super::codes::{Code, Severity};
 use super::diagnostic::Diagnostic;
 use super::source::{Source, Span};
 use crate::code::{Behaviour, Entry, Function, Module, Place, PureFunction, limits, set_pinned};
+use crate::fixed::FixedMap;
 use crate::value::Val;
 
 const MAX_TABLE: usize = u16::MAX as usize;
@@ -37,7 +38,7 @@ pub(super) struct Generator<'w> {
     units: &'w Units,
     root: &'w Unit,
     module: Module,
-    constants: HashMap<Val, u16>,
+    constants: FixedMap<Val, u16>,
     /// Values inside all constants.
     values: usize,
     /// Functions that have an index, by module and name.
@@ -61,7 +62,7 @@ pub(super) fn generate(units: &Units, root: &Unit) -> (Module, Vec<Diagnostic>) 
         units,
         root,
         module: Module { name: root.name.clone(), ..Module::default() },
-        constants: HashMap::new(),
+        constants: FixedMap::default(),
         values: 0,
         known: BTreeMap::new(),
         queue: Vec::new(),

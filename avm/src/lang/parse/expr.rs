@@ -165,7 +165,7 @@ impl Parser {
                 self.advance();
                 let fields = self.list("}", span, |this| {
                     let name = this.label("a name of a field")?;
-                    this.expect(":", "and the value of the field")?;
+                    this.demand(":", "and the value of the field")?;
                     Ok((name, this.expr()?))
                 })?;
                 let end = self.at - 1;
@@ -226,7 +226,7 @@ impl Parser {
                 }
             }
             self.role().tight_close = true;
-            self.expect("|", "after the parameters of a closure")?;
+            self.demand("|", "after the parameters of a closure")?;
         } else {
             self.role().prefix = false;
             self.advance();

@@ -106,7 +106,7 @@ impl Parser {
     fn params(&mut self) -> P<Vec<Param>> {
         let open = self.span();
         self.role().joined = true;
-        self.expect("(", "and the parameters")?;
+        self.demand("(", "and the parameters")?;
         self.list(")", open, Self::param)
     }
 
@@ -163,7 +163,7 @@ impl Parser {
     fn behaviour(&mut self) -> P<Behaviour> {
         let name = self.name("a name of a behaviour")?;
         let open = self.span();
-        self.expect("{", "and handlers")?;
+        self.demand("{", "and handlers")?;
         let mut behaviour = Behaviour { name, state: Vec::new(), handlers: Vec::new() };
         loop {
             self.inside = false;
@@ -188,7 +188,7 @@ impl Parser {
         if self.eat_word("state") {
             loop {
                 let name = self.name("a name of a field")?;
-                self.expect("=", "and its first value")?;
+                self.demand("=", "and its first value")?;
                 let value = self.expr()?;
                 behaviour.state.push((name, value));
                 if !self.eat(",") {

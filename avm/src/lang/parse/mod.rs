@@ -151,14 +151,14 @@ impl Parser {
         found
     }
 
-    fn expect(&mut self, sign: &'static str, place: &str) -> P<()> {
+    fn demand(&mut self, sign: &'static str, place: &str) -> P<()> {
         if self.eat(sign) {
             return Ok(());
         }
         Err(self.unexpected(&format!("`{sign}` {place}")))
     }
 
-    /// Like `expect` for a closing bracket: names the opening one.
+    /// Like `demand` for a closing bracket: names the opening one.
     fn close(&mut self, sign: &'static str, open: Span) -> P<()> {
         if self.eat(sign) {
             return Ok(());

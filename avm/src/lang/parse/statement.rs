@@ -63,7 +63,7 @@ impl Parser {
             let mutable = self.eat_word("mut");
             let pattern = self.pattern()?;
             let ty = if self.eat(":") { Some(self.ty()?) } else { None };
-            self.expect("=", "and a value")?;
+            self.demand("=", "and a value")?;
             let value = self.expr()?;
             return Ok(Stmt::Let { mutable, pattern, ty, value, span: span.to(self.before()) });
         }

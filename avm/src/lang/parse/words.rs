@@ -142,7 +142,7 @@ impl Parser {
         self.advance();
         let value = self.within(false, Self::expr)?;
         let open = self.span();
-        self.expect("{", "and the arms")?;
+        self.demand("{", "and the arms")?;
         let mut arms = Vec::new();
         self.within(false, |this| {
             loop {
@@ -156,7 +156,7 @@ impl Parser {
                 this.role().start = true;
                 let pattern = this.patterns()?;
                 let guard = if this.eat_word("if") { Some(this.expr()?) } else { None };
-                this.expect("=>", "and what to do")?;
+                this.demand("=>", "and what to do")?;
                 let body = this.body()?;
                 arms.push(Arm { pattern, guard, body });
                 if !this.first() && !this.is(",") && !this.is("}") && !this.is(";") {

@@ -116,6 +116,7 @@ fn a_million_calls_in_the_last_place() {
     assert_eq!(run(text), "500000");
 }
 
+// decisions:AVM-17
 #[test]
 fn behaviours() {
     let text = "module m
@@ -174,6 +175,7 @@ fn main() { let o = create b; o.twice(o) }
     assert_eq!(run(text), "[0, 2, [3, 4]]");
 }
 
+// decisions:AVM-17
 #[test]
 fn transactions() {
     assert_eq!(

@@ -37,6 +37,7 @@ fn equals_the_enumeration() {
 }
 
 /// Four choices of ten: 10^4 combinations, of which one is left.
+// avm:R1
 #[test]
 fn ten_thousand_combinations() {
     let c = |id| Expr::choice(id);
@@ -53,6 +54,7 @@ fn ten_thousand_combinations() {
 }
 
 /// A thousand variables in order, decided by filtering alone.
+// avm:R1
 #[test]
 fn a_thousand_variables() {
     let vars = (1..=1000).map(|id| (VarId(id), numbers(1..=1000))).collect();

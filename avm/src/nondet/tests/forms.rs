@@ -48,6 +48,7 @@ fn the_example_solves_to_its_solution() {
     }
 }
 
+// avm:R1
 #[test]
 fn json_loses_nothing() {
     for seed in 0..3_000 {

@@ -8,6 +8,7 @@ fn check((result, trace): (String, String), expected: &str, events: &[&str]) {
     assert_eq!(trace, events.join("\n"));
 }
 
+// avm:A30, decisions:AVM-3
 #[test]
 fn avm_v34_two_choices() {
     let functions = r#"
@@ -23,6 +24,7 @@ fn main() -> list {
     check(run(functions), "[2, 4, true]", &["TS t0", "TC t0"]);
 }
 
+// avm:A31
 #[test]
 fn avm_v35_no_resolution() {
     let functions = r#"
@@ -144,6 +146,7 @@ fn avm_v39_intent_match_of_two_programs() {
     close(solo.lane);
 }
 
+// decisions:AVM-3
 #[test]
 fn a_branch_on_a_choice_leads_other_ways() {
     let functions = r#"
@@ -192,6 +195,7 @@ fn main() -> list {
     assert_eq!(trace, "TS t0\nERR ErrProgramArithmetic\nTA t0");
 }
 
+// decisions:AVM-14
 #[test]
 fn ids_are_those_of_the_observable_run() {
     let functions = r#"

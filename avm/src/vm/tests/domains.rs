@@ -32,6 +32,7 @@ fn main(n: int) -> list {
     search(qs, 0)
 }"#;
 
+// avm:A28
 #[test]
 fn avm_v38_an_abort_refutes() {
     let functions = r#"
@@ -95,6 +96,7 @@ fn main() -> list {
     assert_eq!(after, expected);
 }
 
+// avm:A27
 #[test]
 fn avm_v40_three_queens_have_no_place() {
     let start = Start { args: vec![3.into()], ..super::main() };
@@ -106,6 +108,7 @@ fn avm_v40_three_queens_have_no_place() {
     assert!(trace.ends_with("ERR ErrEmptyDomain\nTA t5\nTA t3"), "{trace}");
 }
 
+// avm:A29
 #[test]
 fn narrowing_and_posting_that_fail_change_nothing() {
     let functions = r#"
@@ -121,6 +124,7 @@ fn main() -> list {
     assert_eq!(run(functions).0, "[true, [3], false, false, true, [3]]");
 }
 
+// decisions:AVM-11
 #[test]
 fn going_back_restores_objects_frames_and_messages() {
     let functions = r#"

@@ -35,6 +35,7 @@ fn random_val(random: &mut Random, depth: u64) -> Val {
     }
 }
 
+// decisions:AVM-12
 #[test]
 fn random_copies_and_drops_end_with_nothing() {
     for seed in 0..40 {
@@ -90,6 +91,7 @@ fn values_come_back_as_they_went_in() {
     assert_eq!(heap.live(), 0);
 }
 
+// decisions:AVM-12
 #[test]
 fn a_value_is_neither_too_deep_nor_too_large() {
     let mut heap = Heap::new(1 << 20, 1000);

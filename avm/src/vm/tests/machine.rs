@@ -45,6 +45,7 @@ fn fuel_ends() {
     assert_eq!(trace, "ERR ErrProgramFuel");
 }
 
+// decisions:AVM-11
 #[test]
 fn memory_ends_and_nothing_is_lost() {
     let functions = r#"
@@ -68,6 +69,7 @@ fn main() {
     assert!(run_with(kept, tight, &main()).0.starts_with("ErrProgramMemory"));
 }
 
+// decisions:AVM-5
 #[test]
 fn the_same_inputs_give_the_same_trace() {
     let functions = r#"
@@ -87,6 +89,7 @@ fn main() -> list {
     assert_ne!(one, run_with(functions, config(), &other));
 }
 
+// decisions:AVM-1
 #[test]
 fn calls_of_many_quanta_are_atomic() {
     let functions = r#"
@@ -120,6 +123,7 @@ fn main(o: object) { for k in 0..<10 { o.work() } }"#;
     close(solo.lane);
 }
 
+// avm:A20, decisions:AVM-13
 #[test]
 fn blocking_receive_waits() {
     let functions = r#"

@@ -15,6 +15,7 @@ mod heap;
 mod machine;
 mod random_choices;
 mod saved;
+mod settled;
 mod transactions;
 mod vectors;
 mod vectors_errors;

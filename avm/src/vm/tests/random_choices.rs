@@ -115,6 +115,7 @@ fn expected(statements: &[String], choices: &[Vec<i64>]) -> (String, String) {
     }
 }
 
+// avm:R1, decisions:AVM-3
 #[test]
 fn random_programs_commit_their_first_valid_resolution() {
     let mut outcomes = [0; 3];

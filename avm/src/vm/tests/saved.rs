@@ -1,4 +1,4 @@
-//! Saved executions go on elsewhere with the same result (`avm:11` R4).
+//! Saved executions go on elsewhere with the same result (`avm:R4`).
 
 use super::{close, config, main, short, solo_with};
 use crate::error::{AvmError, MachineError};
@@ -25,6 +25,7 @@ fn elsewhere(machine: &str) -> Config {
     Config { quantum_ops: 5, machine: machine.into(), ..config() }
 }
 
+// avm:R4
 #[test]
 fn a_saved_execution_goes_on_elsewhere() {
     let mut whole = solo_with(elsewhere("m1"), PROGRAM);
@@ -51,6 +52,7 @@ fn a_saved_execution_goes_on_elsewhere() {
     }
 }
 
+// avm:R4
 #[test]
 fn no_execution_moves_during_a_transaction() {
     let mut solo = solo_with(elsewhere("m1"), "fn main() {\n beginTx()\n while true { self }\n}");

@@ -6,6 +6,7 @@ use crate::id::{ExecutionId, ObjectId};
 use crate::vm::solo::Solo;
 use crate::vm::{Config, Refused, Start};
 
+// avm:A5
 #[test]
 fn inner_aborts_undo_their_own_changes_only() {
     let functions = r#"
@@ -104,6 +105,7 @@ fn races() -> (Solo, Val) {
     (solo, o)
 }
 
+// decisions:AVM-8
 #[test]
 fn a_snapshot_is_read_and_validated() {
     let (mut solo, o) = races();
@@ -144,6 +146,7 @@ fn an_old_snapshot_is_evicted_by_name() {
     close(solo.lane);
 }
 
+// avm:A20, decisions:AVM-13
 #[test]
 fn an_abort_puts_messages_back() {
     let functions = r#"
@@ -173,6 +176,7 @@ fn main() -> list {
     assert!(trace.contains(r#"MR o0 ["first"]"#), "{trace}");
 }
 
+// avm:R5
 #[test]
 fn an_authority_covers_its_own_objects_only() {
     let functions = r#"
@@ -238,6 +242,7 @@ fn main(m) {
     assert!(with(Val::Nothing).starts_with("ErrInvalidInput"));
 }
 
+// decisions:AVM-1
 #[test]
 fn a_begin_inside_a_call_publishes_what_came_before() {
     let functions = r#"
@@ -288,7 +293,7 @@ fn safe_programs_are_refused_what_is_unsafe() {
     assert!(matches!(lane.load(&program), Err(crate::vm::LoadError::UnsafeRefused(_))));
 }
 
-fn run_unsafe(functions: &str) -> (String, String) {
+pub(super) fn run_unsafe(functions: &str) -> (String, String) {
     let text = super::KIT.replace("module kit", "module kit\nunsafe");
     let mut solo = Solo::new(config(), Box::new(super::Everything));
     solo.load(&super::compiled(&format!("{text}\n{functions}"))).unwrap_or_else(|error| panic!("{error}"));

@@ -9,6 +9,7 @@ fn check((result, trace): (String, String), expected: &str, events: &[&str]) {
     assert_eq!(trace, events.join("\n"));
 }
 
+// avm:R3
 #[test]
 fn avm_v1_ping_pong_of_five_rounds() {
     let functions = r#"
@@ -92,6 +93,7 @@ fn main() -> list {
     assert!(!trace.contains('@'));
 }
 
+// avm:A1, avm:A36
 #[test]
 fn avm_v5_own_writes_are_seen() {
     let functions = r#"
@@ -116,6 +118,7 @@ fn main() -> list {
     check(run(functions), "[1, 2, 3, true, 3]", &events);
 }
 
+// avm:A2
 #[test]
 fn avm_v6_without_controller() {
     let functions = r#"
@@ -168,6 +171,7 @@ fn main() -> list {
     check(run(functions), "[%c1, 1, true, true, nothing]", &events);
 }
 
+// avm:A11
 #[test]
 fn avm_v12_teleport() {
     check(run("fn main() -> list { [teleport(@m2), getCurrentMachine()] }"), "[true, @m2]", &["EM m1 m2"]);
@@ -191,6 +195,7 @@ fn main() -> list {
     check(run(functions), "[[o1, o0], [root, o0], nothing]", &events);
 }
 
+// avm:A25
 #[test]
 fn avm_v17_pure_functions() {
     let functions = r#"
@@ -204,6 +209,7 @@ fn main() -> list {
     check(run(functions), "[5, nothing, nothing, true, 7]", &["FU add"]);
 }
 
+// avm:A14
 #[test]
 fn avm_v19_freeze() {
     let functions = r#"
@@ -254,6 +260,7 @@ fn main() -> list {
     check(run(functions), r#"["transfer-complete", 70, 30]"#, &events);
 }
 
+// avm:A13, avm:A26
 #[test]
 fn avm_v24_open_transaction_at_the_end_is_aborted() {
     let functions = r#"
@@ -275,6 +282,7 @@ fn main() {
     check(run(functions), "nothing", &["OC o0", r#"CALL o0 "x""#]);
 }
 
+// avm:A18
 #[test]
 fn avm_v29_a_staged_move_is_undone() {
     let functions = r#"
@@ -311,6 +319,7 @@ fn until(solo: &mut Solo, execution: crate::id::ExecutionId, events: usize) {
     }
 }
 
+// avm:A3, avm:A4
 #[test]
 fn avm_v32_the_first_committer_wins() {
     let functions = r#"
@@ -342,6 +351,7 @@ fn main(o: object) -> bool {
     close(solo.lane);
 }
 
+// avm:R2, decisions:AVM-18
 #[test]
 fn avm_v33_composition() {
     use crate::vm::{Composition, Segment};

@@ -14,6 +14,7 @@ fn fails(functions: &str, args: Vec<Val>, error: &str, payload: &str, events: &[
     assert_eq!(trace, events.join("\n"));
 }
 
+// avm:R5, avm:A41
 #[test]
 fn avm_v8_objects_of_two_controllers() {
     let functions = r#"
@@ -39,6 +40,7 @@ fn main() {
     fails(functions, vec![], "ErrObjectHasNoController", "o0", &["OC o0", "ERR ErrObjectHasNoController"]);
 }
 
+// avm:A23
 #[test]
 fn avm_v11_teleport_in_a_transaction() {
     let functions = r#"
@@ -50,6 +52,7 @@ fn main() {
     fails(functions, vec![], "ErrInvalidDuringTx", "teleport", &events);
 }
 
+// avm:A7
 #[test]
 fn avm_v14_commit_of_what_is_not_open() {
     let t77 = Val::Tx(TxId(77));
@@ -63,6 +66,7 @@ fn main(t) {
     fails(other_open, vec![t77], "ErrTxNotFound", "t77", &["TS t0", "ERR ErrTxNotFound", "TA t0"]);
 }
 
+// avm:A7, avm:A35
 #[test]
 fn avm_v15_commit_of_an_outer_transaction() {
     let functions = r#"
@@ -75,6 +79,7 @@ fn main() {
     fails(functions, vec![], "ErrTxConflict", "t0", &events);
 }
 
+// avm:A24
 #[test]
 fn avm_v16_begin_with_an_unreachable_controller() {
     fails(
@@ -86,6 +91,7 @@ fn avm_v16_begin_with_an_unreachable_controller() {
     );
 }
 
+// avm:A39
 #[test]
 fn avm_v18_version_conflict() {
     let functions = r#"
@@ -96,6 +102,7 @@ fn main() {
     fails(functions, vec![], "ErrVersionConflict", "at version 1, expected 0", &["FU add", "ERR ErrVersionConflict"]);
 }
 
+// avm:A16
 #[test]
 fn avm_v23_create_with_another_controller() {
     let functions = r#"
@@ -113,6 +120,7 @@ fn avm_v25_unknown_object() {
     fails("fn main(o) { call o 1 }", vec![gone], "ErrObjectNotFound", "o99", &["ERR ErrObjectNotFound"]);
 }
 
+// avm:A24
 #[test]
 fn avm_v27_transfers_that_cannot_be() {
     let bare = r#"
@@ -129,6 +137,7 @@ fn main() {
     fails(dead, vec![], "ErrControllerUnreachable", "dead", &["OC o0", "ERR ErrControllerUnreachable"]);
 }
 
+// avm:A15
 #[test]
 fn avm_v28_destroyed_twice() {
     let outside = r#"
@@ -160,6 +169,7 @@ fn main() {
     fails(functions, vec![], "ErrTxAlreadyCommitted", "t0", &["TS t0", "TC t0", "ERR ErrTxAlreadyCommitted"]);
 }
 
+// avm:A32
 #[test]
 fn avm_v37_require_and_choose_that_cannot_be() {
     fails("fn main() { require true }", vec![], "ErrNoActiveTx", "", &["ERR ErrNoActiveTx"]);
@@ -171,6 +181,7 @@ fn main() {
     fails(none, vec![], "ErrNoAlternatives", "", &["TS t0", "ERR ErrNoAlternatives", "TA t0"]);
 }
 
+// avm:A22
 #[test]
 fn a_failed_call_leaves_nothing_of_its_writes() {
     let functions = r#"

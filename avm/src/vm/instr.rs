@@ -1,6 +1,6 @@
 //! The instructions (`avm:4`): which does what, and the families that need no file of their own.
 
-use super::config::{Output, Why};
+use super::config::{Capability, Output, Why};
 use super::convert::{kind, object};
 use super::exec::{Enter, Exec, Fault, Native, arithmetic, type_error};
 use super::loaded::Code;
@@ -138,7 +138,10 @@ impl World {
                 Ok(Did::Value(NOTHING))
             }
             Instr::Random => self.random(x, a),
-            Instr::Now => Ok(Did::Value(self.heap.number(i128::from(x.now_ns))?)),
+            Instr::Now => {
+                self.capable(Capability::Clock)?;
+                Ok(Did::Value(self.heap.number(i128::from(x.now_ns))?))
+            }
             Instr::Sleep => self.sleep(code, x, a),
             Instr::Args => Ok(Did::Value(self.heap.retain(x.args))),
             Instr::Reject => {
@@ -327,6 +330,7 @@ impl World {
         if x.tx.explicit() {
             return Err(TxError::InvalidDuringTx("teleport".to_owned()).into());
         }
+        self.capable(Capability::Machines)?;
         let machine = self.machine_arg(x, machine)?;
         if !self.machine_reachable(machine) {
             return Err(MachineError::MachineUnreachable(self.machine_name(machine)).into());
@@ -341,12 +345,16 @@ impl World {
 
     /// moveObject (`avm:4.7`).
     fn move_object(&mut self, x: &mut Exec, target: Value, machine: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Machines)?;
         let id = self.object_arg(x, target)?;
         let machine = self.machine_arg(x, machine)?;
         self.open(x);
         let at = self.find(x, id)?;
         if !self.machine_reachable(machine) {
             return Err(MachineError::MachineUnreachable(self.machine_name(machine)).into());
+        }
+        if self.machine_sealed(machine) && x.tx.table[at as usize].machine != machine {
+            return Err(MachineError::InvalidMachineTransfer(id, self.machine_name(machine)).into());
         }
         self.observe(x, at);
         let entry = x.tx.change(&mut self.heap, at);
@@ -413,6 +421,7 @@ impl World {
     }
 
     fn random(&mut self, x: &mut Exec, below: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Random)?;
         let below = self.number_arg(x, below)?;
         let Some(below) = u64::try_from(below).ok().filter(|below| *below > 0) else {
             return Err(arithmetic("random needs a number from 1"));
@@ -427,6 +436,7 @@ impl World {
     }
 
     fn sleep(&mut self, code: &Code, x: &mut Exec, ticks: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Clock)?;
         if std::mem::take(&mut x.woken) {
             return Ok(Did::Value(NOTHING));
         }
@@ -504,11 +514,13 @@ impl World {
 
     /// reflect (`avm:4.3`): committed data only.
     fn reflect(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Reflect)?;
         let id = self.object_arg(x, target)?;
         let version = self.store.newest(id);
         if !version.exists || version.damaged {
             return Ok(Did::Value(NOTHING));
         }
+        self.store.filed(id)?;
         Ok(Did::Value(self.metadata(id, &version)?))
     }
 
@@ -521,9 +533,11 @@ impl World {
         (dst, start): (u8, u8),
         deep: bool,
     ) -> Result<Did, Fault> {
+        self.capable(Capability::Reflect)?;
         if predicate.flags() & FUNCTION == 0 {
             return Err(type_error("a function", kind(&self.heap, predicate)));
         }
+        self.store.check(code.behaviours.len())?;
         let all: Vec<(ObjectId, Version)> = self.store.from(0).filter(|(_, version)| !version.damaged).collect();
         let mut rows = Vec::with_capacity(all.len());
         for (id, version) in all {

@@ -12,6 +12,7 @@ use super::convert::{from_val, to_val};
 use super::exec::{Enter, Exec};
 use super::interp::{self, Exit};
 use super::loaded::Code;
+use super::store::Version;
 use super::tx::Mode;
 use super::word::{T_FUNCTION, Value};
 use super::world::{Flow, Pure, World};
@@ -561,7 +562,12 @@ impl Lane {
     pub fn objects(&self, from: ObjectId, most: usize) -> Vec<ObjectSummary> {
         let world = &self.world;
         let some = world.store.from(from.counter()).take(most);
-        some.map(|(id, version)| ObjectSummary {
+        some.map(|(id, version)| self.summarise_object(id, &version)).collect()
+    }
+
+    pub(super) fn summarise_object(&self, id: ObjectId, version: &Version) -> ObjectSummary {
+        let world = &self.world;
+        ObjectSummary {
             id,
             behaviour: self.code.behaviours[version.behaviour as usize].name.clone(),
             machine: world.names.name(version.machine),
@@ -570,8 +576,7 @@ impl Lane {
             version: version.stamp,
             state_nodes: world.heap.size(version.state),
             mailbox: world.store.mailboxes.get(&id).map_or(0, |mailbox| mailbox.len() as u32),
-        })
-        .collect()
+        }
     }
 
     /// Committed state of an object.

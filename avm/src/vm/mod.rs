@@ -23,6 +23,7 @@ mod search;
 mod slow;
 pub mod solo;
 mod store;
+mod strict;
 mod trace;
 mod transact;
 mod travel;
@@ -35,9 +36,11 @@ mod tests;
 
 pub use compose::{Composition, Segment};
 pub use config::{
-    Config, Decision, Envelope, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output, Quantum, Refused,
-    StackEntry, Start, StartError, Status, Why,
+    Capability, Config, Decision, Envelope, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output,
+    Quantum, Refused, StackEntry, Start, StartError, Status, Why,
 };
 pub use lane::{Arity, Lane};
 pub use saved::SavedExecution;
+pub use store::Damage;
+pub use strict::{ContextView, TxView};
 pub use travel::Saved;

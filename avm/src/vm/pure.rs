@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::config::Capability;
 use super::convert::kind;
 use super::exec::{Enter, Exec, Fault, Native, type_error};
 use super::interp::enter;
@@ -104,6 +105,7 @@ impl World {
 
     /// registerPure (`avm:4.6`).
     pub(super) fn register_pure(&mut self, x: &mut Exec, name: Value, function: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Registry)?;
         let name = self.text_arg(x, name)?;
         if self.pure_named(x, &name).is_some() {
             return Err(PureError::FunctionAlreadyRegistered(name.to_string()).into());
@@ -124,6 +126,7 @@ impl World {
         function: Value,
         expected: Value,
     ) -> Result<Did, Fault> {
+        self.capable(Capability::Registry)?;
         let name = self.text_arg(x, name)?;
         let Some((version, _)) = self.pure_named(x, &name) else {
             return Err(PureError::FunctionNotFound(name.to_string()).into());
@@ -147,6 +150,7 @@ impl World {
 
     /// fetch (`avm:4.7`).
     pub(super) fn fetch(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Machines)?;
         let id = self.object_arg(x, target)?;
         self.open(x);
         let at = self.touch(x, id)?;
@@ -217,7 +221,7 @@ impl World {
             self.heap.retain(*input);
         });
         x.natives.push(Native::Freeze { id, inputs, at: 0, base: start });
-        // The inputs were logged where they were taken; replaying them is no event.
+        // The inputs were logged where they were taken: replaying them is no event, until the native is dropped.
         x.trace.mute();
         self.replay_next(code, x, dst)?;
         Ok(Did::Switched)
@@ -252,7 +256,6 @@ impl World {
             enter(self, code, x, code.behaviours[entry_of.behaviour as usize].function, base, dst, Enter::Replay);
             return Ok(Flow::Next);
         }
-        x.trace.unmute();
         let level = x.natives.len() - 1;
         x.drop_natives(&mut self.heap, level);
         let machines: Vec<u32> =

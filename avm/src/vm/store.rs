@@ -3,9 +3,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub use damage::Damage;
+
 use super::heap::Heap;
 use super::word::Value;
 use crate::id::ObjectId;
+
+mod damage;
 
 /// Slots of one page.
 const PAGE: usize = 256;
@@ -100,6 +104,8 @@ pub(super) struct Store {
     most_versions: u32,
     pub(super) mailboxes: BTreeMap<ObjectId, VecDeque<Value>>,
     pub(super) replicas: BTreeMap<(ObjectId, u32), Replica>,
+    /// Objects whose metadata says that it is another's: only in a damaged store.
+    misfiled: BTreeMap<ObjectId, ObjectId>,
 }
 
 const EMPTY_SLOT: Slot = Slot { now: ABSENT, older: NONE, writer: NONE };
@@ -121,6 +127,7 @@ impl Store {
             most_versions: most_versions.max(1),
             mailboxes: BTreeMap::new(),
             replicas: BTreeMap::new(),
+            misfiled: BTreeMap::new(),
         }
     }
 

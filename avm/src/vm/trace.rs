@@ -126,6 +126,11 @@ impl Trace {
         self.level = level;
     }
 
+    /// Whatever comes is an event again.
+    pub(super) const fn listen(&mut self) {
+        self.muted = 0;
+    }
+
     /// Nothing is an event until [`Self::unmute`].
     pub(super) const fn mute(&mut self) {
         self.muted += 1;

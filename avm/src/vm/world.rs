@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::config::{Config, Output, Why};
+use super::config::{Capability, Config, Output, Why};
 use super::convert::{Names, kind};
 use super::exec::{Exec, Fault, type_error};
 use super::heap::{Full, Heap};
@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) machine: u32,
     machines: Vec<u32>,
     controllers: Vec<u32>,
+    /// Machines that take no objects from others.
+    sealed: Vec<u32>,
     /// Execution that runs alone until its implicit transaction is over (`decisions:AVM-1`).
     pub(super) alone: Option<ExecutionId>,
     /// Objects that got a message.
@@ -73,6 +75,7 @@ impl World {
         let machine = number(&config.machine);
         let mut machines: Vec<u32> = config.machines.iter().map(&mut number).collect();
         let controllers = config.controllers.iter().map(&mut number).collect();
+        let sealed = config.sealed_machines.iter().map(&mut number).collect();
         if !machines.is_empty() {
             machines.push(machine);
         }
@@ -87,6 +90,7 @@ impl World {
             machine,
             machines,
             controllers,
+            sealed,
             alone: None,
             delivered: Vec::new(),
             remotes: super::remote::Remotes::default(),
@@ -96,6 +100,19 @@ impl World {
 
     pub(super) fn machine_reachable(&self, machine: u32) -> bool {
         self.machines.is_empty() || self.machines.contains(&machine)
+    }
+
+    /// Whether the platform refuses to move objects to a machine (`avm:4.7`).
+    pub(super) fn machine_sealed(&self, machine: u32) -> bool {
+        self.sealed.contains(&machine)
+    }
+
+    /// Refuses what the node denies to programs.
+    pub(super) fn capable(&self, of: Capability) -> Result<(), Fault> {
+        if self.config.denied.contains(&of) {
+            return Err(ProgramError::Capability(of.name().to_owned()).into());
+        }
+        Ok(())
     }
 
     pub(super) fn controller_reachable(&self, controller: u32) -> bool {

@@ -65,6 +65,8 @@ pub struct Config {
     pub runs: u32,
     /// What a question to the solver may cost.
     pub solver: Limits,
+    /// Whether changes of the store go out as records that are acknowledged; otherwise the state is in memory only.
+    pub records: bool,
 }
 
 impl Default for Config {
@@ -95,6 +97,7 @@ impl Default for Config {
             value_nodes: 1 << 22,
             runs: 10_000,
             solver: Limits::default(),
+            records: false,
         }
     }
 }
@@ -280,6 +283,11 @@ pub enum Input {
         /// What `now` returns from here on, ns.
         now_ns: u64,
     },
+    /// Records up to a number are written down.
+    Recorded {
+        /// Number of the last of them.
+        number: u64,
+    },
     /// A message for the mailbox of an object, from outside every execution.
     Message {
         /// To whom.
@@ -322,6 +330,8 @@ pub enum Output {
         /// What.
         envelope: Envelope,
     },
+    /// A change of the store, to be written down; answered by [`Input::Recorded`].
+    Record(Box<super::record::Record>),
     /// An execution sleeps; answered by [`Input::Woken`].
     Sleep {
         /// Who sleeps.

@@ -220,6 +220,9 @@ pub(super) struct Exec {
     pub(super) attempt: u64,
     /// Commit over several tori.
     pub(super) joint: Option<Box<super::remote::Joint>>,
+    /// Number of the record it waits for, and operations of the quantum that are left for later.
+    pub(super) recording: Option<u64>,
+    pub(super) spare: u32,
     /// Value of an instruction whose commit is under way, and its register.
     pub(super) later: Option<(u8, Value)>,
     pub(super) result: Option<Result<Value, Box<Failure>>>,
@@ -281,6 +284,8 @@ impl Exec {
             wanted: None,
             attempt: 0,
             joint: None,
+            recording: None,
+            spare: 0,
             later: None,
             result: None,
             words: 0,
@@ -557,6 +562,7 @@ impl Exec {
             heap.release(value);
         }
         self.wanted = None;
+        self.recording = None;
         self.attempt = 0;
         self.pures = 0;
         self.trace.unmute();

@@ -286,6 +286,7 @@ impl Lane {
             Exit::Over
         } else {
             x.left = budget;
+            x.spare = 0;
             match if x.later.is_some() { world.go_on_later(code, x) } else { None } {
                 None => interp::run(world, code, x),
                 Some(Flow::Park(why)) => Exit::Park(why),
@@ -293,6 +294,7 @@ impl Lane {
                 Some(_) => Exit::Yield,
             }
         };
+        x.left += std::mem::take(&mut x.spare);
         let used = u64::from(budget - x.left.min(budget));
         x.done += used;
         x.fuel = if x.fuel == u64::MAX { u64::MAX } else { x.fuel - used };
@@ -304,6 +306,11 @@ impl Lane {
         let world = &mut self.world;
         let Some(x) = self.execs.get_mut(&execution) else { return Quantum::Ended };
         let answer = match exit {
+            Exit::Yield if x.recording.is_some() => {
+                world.keep_snapshot(x);
+                x.wait(Why::Recording);
+                Quantum::Suspended(Why::Recording)
+            }
             Exit::Yield => {
                 world.keep_snapshot(x);
                 if x.tx.mode == Mode::Implicit && x.restart.is_none() {
@@ -397,6 +404,18 @@ impl Lane {
             }
             Input::Message { to, message } | Input::Envelope { envelope: Envelope::Message { to, message }, .. } => {
                 self.message(to, &message)
+            }
+            Input::Recorded { number } => {
+                let waits = self.execs.values().filter(|x| x.status == Status::Suspended(Why::Recording));
+                let done: Vec<_> =
+                    waits.filter(|x| x.recording.is_some_and(|waits| waits <= number)).map(|x| x.id).collect();
+                for execution in done {
+                    if let Some(x) = self.execs.get_mut(&execution) {
+                        x.recording = None;
+                    }
+                    self.ready(execution);
+                }
+                Ok(())
             }
             Input::RootMessage { to, message } => self.root_message(to, &message),
             Input::Envelope { from, envelope: Envelope::Remote(remote) } => {

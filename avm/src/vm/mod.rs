@@ -17,6 +17,7 @@ mod label;
 mod lane;
 mod loaded;
 mod pure;
+mod record;
 pub mod remote;
 mod saved;
 mod search;
@@ -40,6 +41,7 @@ pub use config::{
     Quantum, Refused, StackEntry, Start, StartError, Status, Why,
 };
 pub use lane::{Arity, Lane};
+pub use record::Record;
 pub use saved::SavedExecution;
 pub use store::Damage;
 pub use strict::{ContextView, TxView};

@@ -87,7 +87,7 @@ impl Solo {
         let quantum = self.lane.quantum(execution);
         self.answer();
         match quantum {
-            Quantum::Yielded | Quantum::Suspended(Why::Solving | Why::Sleeping) => Some(false),
+            Quantum::Yielded | Quantum::Suspended(Why::Solving | Why::Sleeping | Why::Recording) => Some(false),
             Quantum::Ended => Some(true),
             Quantum::Suspended(_) => None,
         }
@@ -105,6 +105,7 @@ impl Solo {
                     self.now_ns = self.now_ns.saturating_add(ticks);
                     Input::Woken { execution, now_ns: self.now_ns }
                 }
+                Output::Record(record) => Input::Recorded { number: record.number },
                 _ => continue,
             };
             // Neither can be refused.

@@ -459,6 +459,7 @@ impl World {
             return self.decide_jointly(code, x);
         }
         self.apply(x)?;
+        self.record_commit(code, x);
         Ok(Committed::Yes)
     }
 
@@ -469,6 +470,7 @@ impl World {
             Step::Refused(refused) => Ok(Committed::No(refused)),
             Step::Done => {
                 self.apply(x)?;
+                self.record_commit(code, x);
                 Ok(Committed::Yes)
             }
         }
@@ -520,6 +522,9 @@ impl World {
                 self.drop_beside(entry.id);
             }
             self.store.put(&mut self.heap, entry.id, version, x.id.counter() as u32);
+            if self.config.records {
+                self.unrecorded.push(entry.id);
+            }
         }
         if !x.tx.sends.is_empty() {
             for (to, message) in std::mem::take(&mut x.tx.sends) {
@@ -660,6 +665,7 @@ impl World {
             return Ok(false);
         }
         self.apply(x)?;
+        self.record_commit(code, x);
         self.ended(x, false);
         Ok(true)
     }

@@ -64,6 +64,9 @@ pub(super) struct World {
     pub(super) alone: Option<ExecutionId>,
     /// Objects that got a message.
     pub(super) delivered: Vec<ObjectId>,
+    /// Objects that were changed since the last record, and records so far.
+    pub(super) unrecorded: Vec<ObjectId>,
+    pub(super) records: u64,
     /// Transactions over several tori.
     pub(super) remotes: super::remote::Remotes,
 }
@@ -93,6 +96,8 @@ impl World {
             sealed,
             alone: None,
             delivered: Vec::new(),
+            unrecorded: Vec::new(),
+            records: 0,
             remotes: super::remote::Remotes::default(),
             config,
         }

@@ -27,7 +27,7 @@ impl World {
     }
 
     /// A version as it travels.
-    pub(super) fn ship(&self, code: &Code, version: &Version) -> Shipped {
+    pub(in crate::vm) fn ship(&self, code: &Code, version: &Version) -> Shipped {
         let behaviour = &code.behaviours[version.behaviour as usize];
         let module = code.functions[behaviour.function as usize].module as usize;
         Shipped {
@@ -93,7 +93,10 @@ impl World {
             About::Prepare { key, reads, writes } => {
                 self.prepare_for(code, WaitingPrepare { from, key, reads, writes });
             }
-            About::Decide { key, stamp } => self.decided(key, stamp),
+            About::Decide { key, stamp } => {
+                self.decided(key, stamp);
+                self.record_part(code, key.execution);
+            }
             About::Fetched { .. } | About::Prepared { .. } => {}
         }
     }
@@ -207,6 +210,9 @@ impl World {
                     }
                     let put = Version { stamp, ..version };
                     self.store.put(&mut self.heap, object, put, u32::MAX);
+                    if self.config.records {
+                        self.unrecorded.push(object);
+                    }
                 }
                 None => self.heap.release(version.state),
             }

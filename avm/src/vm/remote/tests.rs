@@ -435,3 +435,79 @@ fn avm_2_choices_over_two_tori() {
     assert_eq!((lanes.balance(a), lanes.balance(b)), (20, 20));
     lanes.close();
 }
+
+// A program gives the same value and the same events whether its objects are here or on other tori (`avm:11` R3).
+#[test]
+fn avm_r3_objects_elsewhere_leave_the_same_trace() {
+    let traces: Vec<(Val, String)> = [[0, 0], [1, 0], [1, 1]]
+        .map(|homes| {
+            let mut lanes = Lanes::new(2, 100);
+            let [a, b] = homes.map(|lane| lanes.account(lane, 9));
+            let id = lanes.start(0, "chosen", &[object(a), object(b)]);
+            lanes.finish(|_| 0);
+            let mut trace = String::new();
+            for entry in lanes.lanes[0].trace(id) {
+                trace.push_str(&format!("{entry}\n"));
+            }
+            for (name, id) in [("A", a), ("B", b)] {
+                trace = trace.replace(&format!("{id},"), name);
+            }
+            let value = lanes.value(0, id);
+            lanes.close();
+            (value, trace.replace("t0.1.", "t"))
+        })
+        .into();
+    assert!(traces[0].1.contains("ObjectCalledA"), "{}", traces[0].1.replace('(', ""));
+    assert_eq!(traces[0], traces[1]);
+    assert_eq!(traces[0], traces[2]);
+}
+
+// Every change goes out as a record before its maker goes on, here and where it is written (`decisions:AVM-14`).
+#[test]
+fn avm_14_changes_are_recorded_before_their_maker_goes_on() {
+    let mut lanes = Lanes::new(2, 1000);
+    let (a, b) = (lanes.account(0, 10), lanes.account(1, 0));
+    lanes.lanes.iter_mut().for_each(Lane::keep_records);
+    let id = lanes.start(0, "transfers", &[object(a), object(b), Val::from(3), Val::from(1)]);
+    let mut records = Vec::new();
+    for _ in 0..100 {
+        for lane in 0..2 {
+            let outputs: Vec<Output> = lanes.lanes[lane].outputs().collect();
+            assert!(outputs.is_empty());
+        }
+        if lanes.choices() == 0 {
+            break;
+        }
+        let runnable = lanes.runnable();
+        if let Some((lane, id)) = runnable.first().copied() {
+            lanes.lanes[lane].quantum(id);
+        } else {
+            let key = lanes.wires.iter().find(|(_, wire)| !wire.is_empty()).map(|(key, _)| *key).expect("one");
+            let envelope = lanes.wires.get_mut(&key).and_then(VecDeque::pop_front).expect("not empty");
+            lanes.lanes[usize::from(key.1)].input(Input::Envelope { from: key.0, envelope }).expect("taken");
+        }
+        for lane in 0..2 {
+            for output in lanes.lanes[lane].outputs().collect::<Vec<_>>() {
+                match output {
+                    Output::Record(record) => records.push((lane, record)),
+                    Output::Send { to, envelope } => {
+                        lanes.wires.entry((lane as u8, to)).or_default().push_back(envelope);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    // It is committed on both sides, and its maker waits.
+    assert_eq!((lanes.balance(a), lanes.balance(b)), (7, 3));
+    assert_eq!(lanes.lanes[0].status(id), Some(Status::Suspended(crate::vm::Why::Recording)));
+    let [(0, own), (1, part)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((own.execution, part.execution), (id, id));
+    assert_eq!(own.stamp, part.stamp);
+    assert_eq!((own.objects[0].0, part.objects[0].0), (a, b));
+    assert_eq!(part.objects[0].1.state, Val::List(vec![Val::from(3)]));
+    lanes.lanes[0].input(Input::Recorded { number: own.number }).expect("taken");
+    lanes.finish(|_| 0);
+    assert_eq!(lanes.value(0, id), Val::from(0));
+    lanes.close();
+}

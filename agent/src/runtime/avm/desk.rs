@@ -96,6 +96,10 @@ impl Desk {
                     }
                 }
                 Output::Ended(execution) => avm.machine_mut().note_end(execution),
+                // There is no journal yet: what is recorded is in memory.
+                Output::Record(record) => {
+                    let _ = avm.machine_mut().lane.input(LaneInput::Recorded { number: record.number });
+                }
                 // Taken by the reactor.
                 Output::Ready(_) | Output::Sleep { .. } => {}
             }

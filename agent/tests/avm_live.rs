@@ -210,6 +210,39 @@ fn objects_are_called_and_executions_are_steered_by_hand() {
     running.end();
 }
 
+const BANK: &str = "module bank\n\nbehaviour account {\n    state balance = 0\n    on deposit(n: int) -> int {\n        balance += n\n        \
+                    balance\n    }\n    on withdraw(n: int) -> bool {\n        if n > balance { return false }\n        balance -= n\n        \
+                    true\n    }\n    on balance() -> int { balance }\n}\n\nfn open(n: int) -> object {\n    let a = create account at %bank\n    \
+                    let _ = a.deposit(n)\n    a\n}\n\nfn move(a: object, b: object, times: int) -> int {\n    let mut done = 0\n    \
+                    while done < times {\n        if atomic %bank { if a.withdraw(1) { let _ = b.deposit(1) } } { done += 1 }\n    }\n    done\n}\n";
+
+// decisions:AVM-2: objects of three tori are reached from every thread; transfers between them keep the sum, while the executions
+// themselves move.
+#[test]
+fn transfers_between_objects_of_three_threads_keep_the_sum() {
+    let running = Running::start("avm-bank", "");
+    running.load_text(0, "bank", BANK).expect("it is a program");
+    let accounts = ["A", "B", "C"].map(|torus| running.result(&running.begin("bank", "open", &["1000"], Some(torus))));
+    let mut movers = Vec::new();
+    for torus in ["A", "B", "C"] {
+        for (from, to) in [(0, 1), (1, 2), (2, 0)] {
+            movers.push(running.begin("bank", "move", &[&accounts[from], &accounts[to], "30"], Some(torus)));
+        }
+    }
+    for mover in movers {
+        assert_eq!(running.result(&mover), "30");
+    }
+    let balance = |object: &String| {
+        let call = AvmRequest::Call { object: object.clone(), message: "[\"balance\"]".to_owned(), authority: None };
+        match running.ask(&call) {
+            AvmReply::Output(Some(text)) => text.parse::<u64>().expect("a number"),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(accounts.iter().map(balance).sum::<u64>(), 3000);
+    running.end();
+}
+
 // decisions:AVM-23: quotas and grants by user; what is refused says which key lifts it.
 #[test]
 fn quotas_and_grants_hold_for_each_user() {

@@ -19,8 +19,8 @@ pub struct Config {
     pub node: u16,
     /// Torus, in the ids this lane gives out.
     pub torus: u8,
-    /// Tori of the node that have lanes: 0 to below this. Objects of others do not exist.
-    pub tori: u16,
+    /// Tori of the node whose objects are reached (`decisions:AVM-2`), this one may be among them; objects of others do not exist.
+    pub homes: Vec<u8>,
     /// Machine on which executions start.
     pub machine: MachineId,
     /// Reachable machines; empty: all.
@@ -76,7 +76,7 @@ impl Default for Config {
         Self {
             node: 0,
             torus: 0,
-            tori: 1,
+            homes: Vec::new(),
             machine: "m0".into(),
             machines: Vec::new(),
             controllers: Vec::new(),

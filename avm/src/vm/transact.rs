@@ -79,7 +79,7 @@ impl World {
         }
         let version = match self.store.find(id, x.tx.snapshot) {
             Found::Here(version) => version,
-            Found::Elsewhere(torus) if u16::from(torus) < self.config.tori => return Err(self.want(x, id, torus)),
+            Found::Elsewhere(torus) if self.config.homes.contains(&torus) => return Err(self.want(x, id, torus)),
             Found::Elsewhere(_) => ABSENT,
             Found::Evicted => {
                 let tx = x.tx.begun.first().map_or(TxId(u64::MAX), |begun| begun.id);

@@ -1,6 +1,6 @@
-//! Executions between tori (`avm:R4`, `decisions:AVM-16`): one that is between transactions, runs on behalf of no object and holds
-//! no reference to one is taken out as plain data and goes on elsewhere as if nothing had happened. Objects stay where they are, so
-//! does whoever knows one.
+//! Executions between tori (`avm:R4`, `decisions:AVM-16`): one that is between transactions and runs on behalf of no object is
+//! taken out as plain data and goes on elsewhere as if nothing had happened. Objects stay where they are and are reached from
+//! there; where a lane reaches no other torus, so does whoever knows one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -76,15 +76,14 @@ impl Saved {
     }
 }
 
-/// Whether a value means the same on another torus, and is small enough.
-fn portable(heap: &Heap, value: Value) -> bool {
+/// Whether a value means the same on another torus, and is small enough; `reached`: objects are reached from other tori.
+fn portable(heap: &Heap, value: Value, reached: bool) -> bool {
     let mut left = MOST_NODES;
     let mut open = vec![value];
     while let Some(value) = open.pop() {
         if left == 0
             || value.flags() & (FUNCTION | TAINT) != 0
-            || value.tag() == T_OBJECT
-            || value.is_node(Node::Object)
+            || !reached && (value.tag() == T_OBJECT || value.is_node(Node::Object))
         {
             return false;
         }
@@ -117,7 +116,7 @@ impl Lane {
     }
 
     /// Takes an execution out, to go on elsewhere; `None` when it must stay for now: it is bound to its machine, in a transaction,
-    /// in a call, waits, is related to others, or knows an object.
+    /// in a call, waits, is related to others, or knows an object that would not be reached.
     pub fn save(&mut self, execution: ExecutionId) -> Option<Saved> {
         let x = self.execs.get(&execution)?;
         if !self.at_rest(x) {
@@ -129,7 +128,8 @@ impl Lane {
         let context = x.context();
         let may = {
             let mut all = x.regs[..upper].iter().chain([&context.input, &x.state, &x.args]).chain(&x.mailbox);
-            upper <= MOST_REGISTERS && all.all(|value| portable(heap, *value))
+            let reached = !self.world.config.homes.is_empty();
+            upper <= MOST_REGISTERS && all.all(|value| portable(heap, *value, reached))
         };
         if !may {
             return None;

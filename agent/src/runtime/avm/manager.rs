@@ -117,7 +117,7 @@ impl Manager {
             let own_limit = torus.capacities.events.saturating_sub(torus.capacities.admission);
             let places = torus.capacities.events.saturating_add(avm.remember);
             let parts = Parts {
-                config: parts::lane_config(avm, at, torus.id, places),
+                config: parts::lane_config(avm, at, &ids, places),
                 name: torus.name.clone(),
                 remember: avm.remember as usize,
                 parcels,

@@ -40,13 +40,15 @@ impl Parts {
     }
 }
 
-/// How the lane of a torus is made; `at` is its place among those that run programs.
+/// How the lane of a torus is made; `at` is its place among those that run programs, `ids` are all of those.
 #[must_use]
-pub fn lane_config(avm: &config::Avm, at: usize, id: u8, places: u32) -> Config {
+pub fn lane_config(avm: &config::Avm, at: usize, ids: &[u8], places: u32) -> Config {
+    let id = ids[at];
     let machines = avm.machines.iter().map(|name| name.as_str().into()).collect();
     Config {
         node: 0,
         torus: id,
+        homes: ids.to_vec(),
         machine: avm.machines.get(at).map_or("m0", String::as_str).into(),
         machines,
         controllers: avm.controllers.iter().map(|name| name.as_str().into()).collect(),

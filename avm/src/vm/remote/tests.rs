@@ -111,7 +111,7 @@ impl Lanes {
             let machine = ["m0", "m1", "m2"][usize::from(torus)].into();
             let config = Config {
                 torus,
-                tori: u16::from(count),
+                homes: (0..count).collect(),
                 machine,
                 quantum_ops,
                 heap_bytes: 1 << 20,

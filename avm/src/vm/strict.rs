@@ -43,7 +43,8 @@ impl Lane {
     /// Metadata of an object of this torus, as committed.
     ///
     /// # Errors
-    /// `ErrMetadataNotFound` when there is no such object or its metadata is lost, `ErrMetadataInconsistent` when it is another's.
+    /// `ErrMetadataNotFound` when there is no such object or its metadata is lost; `ErrMetadataInconsistent` when it is
+    /// another's.
     pub fn meta(&self, object: ObjectId) -> Result<ObjectSummary, AvmError> {
         let version = self.world.store.newest(object);
         if !version.exists || version.damaged {

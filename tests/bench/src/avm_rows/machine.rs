@@ -16,63 +16,32 @@ fn lane(trace: TraceLevel, code: &avm::code::Verified) -> Solo {
     solo(Config { trace, ..Config::default() }, Box::new(BuiltinSolver), code)
 }
 
-/// One operation in a loop: entry, arguments, operations a run, reference figure in millions a second, bar.
-struct Figure {
-    name: &'static str,
-    entry: &'static str,
-    args: &'static [i64],
-    operations: f64,
-    reference: f64,
-    bar: Bar,
-}
-
+/// What a reference figure is held to (`decisions:AVM-22`).
 const FIVE: Bar = Bar::AtLeast(5.0);
 
-const FIGURES: [Figure; 9] = [
-    Figure { name: "self", entry: "own", args: &[1_000_000], operations: 1e6, reference: 15.0, bar: Bar::None },
-    Figure {
-        name: "setState and getState",
-        entry: "state",
-        args: &[500_000],
-        operations: 1e6,
-        reference: 8.3,
-        bar: FIVE,
-    },
-    Figure { name: "call echo", entry: "echoes", args: &[300_000], operations: 3e5, reference: 3.6, bar: FIVE },
-    Figure { name: "call inc", entry: "increments", args: &[300_000], operations: 3e5, reference: 1.4, bar: FIVE },
-    Figure {
-        name: "ping-pong, 10 rounds",
-        entry: "ping_pong",
-        args: &[20_000, 10],
-        operations: 2e5,
-        reference: 0.383,
-        bar: FIVE,
-    },
-    Figure {
-        name: "ping-pong, 1000 rounds",
-        entry: "ping_pong",
-        args: &[200, 1000],
-        operations: 2e5,
-        reference: 0.0091,
-        bar: FIVE,
-    },
-    Figure { name: "createObj", entry: "creates", args: &[100_000], operations: 1e5, reference: 0.61, bar: Bar::None },
-    Figure { name: "callPure", entry: "pures", args: &[300_000], operations: 3e5, reference: 8.4, bar: Bar::None },
-    Figure {
-        name: "begin, setState, commit",
-        entry: "commits",
-        args: &[200_000],
-        operations: 2e5,
-        reference: 1.6,
-        bar: Bar::None,
-    },
-];
+/// Operations of the reference figures: entry and arguments, operations a run, the reference in millions a second.
+fn operations(code: &avm::code::Verified) -> Vec<Row> {
+    let row =
+        |name: &str, run: (&str, &[i64], f64), reference: f64, bar| against_reference(code, name, run, reference, bar);
+    let row = &row;
+    vec![
+        row("avm self", ("own", &[1_000_000], 1e6), 15.0, Bar::None),
+        row("avm setState and getState", ("state", &[500_000], 1e6), 8.3, FIVE),
+        row("avm call echo", ("echoes", &[300_000], 3e5), 3.6, FIVE),
+        row("avm call inc", ("increments", &[300_000], 3e5), 1.4, FIVE),
+        row("avm ping-pong, 10 rounds", ("ping_pong", &[20_000, 10], 2e5), 0.383, FIVE),
+        row("avm ping-pong, 1000 rounds", ("ping_pong", &[200, 1000], 2e5), 0.0091, FIVE),
+        row("avm createObj", ("creates", &[100_000], 1e5), 0.61, Bar::None),
+        row("avm callPure", ("pures", &[300_000], 3e5), 8.4, Bar::None),
+        row("avm begin, setState, commit", ("commits", &[200_000], 2e5), 1.6, Bar::None),
+    ]
+}
 
 /// Rows of the machine.
 pub fn rows() -> Vec<Row> {
     pin(0);
     let code = figures();
-    let mut rows: Vec<Row> = FIGURES.iter().map(|figure| against_reference(figure, &code)).collect();
+    let mut rows = operations(&code);
     rows.push(store_size(&code));
     rows.push(traced(&code));
     rows.push(nested(&code));
@@ -83,14 +52,20 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-fn against_reference(figure: &Figure, code: &avm::code::Verified) -> Row {
+fn against_reference(
+    code: &avm::code::Verified,
+    name: &str,
+    (entry, args, operations): (&str, &[i64], f64),
+    reference: f64,
+    bar: Bar,
+) -> Row {
     let ours = || {
         let mut solo = lane(TraceLevel::Off, code);
-        let (taken, _) = timed(&mut solo, "figures", figure.entry, figure.args);
-        figure.operations / taken / 1e6
+        let (taken, _) = timed(&mut solo, "figures", entry, args);
+        operations / taken / 1e6
     };
-    let pairs = interleave(ROUNDS, ours, || figure.reference * calibration());
-    Row::against(format!("avm {}", figure.name), "M/s", &pairs, "reference figure, scaled by the calibration loop", figure.bar)
+    let pairs = interleave(ROUNDS, ours, || reference * calibration());
+    Row::against(name, "M/s", &pairs, "reference figure, scaled by the calibration loop", bar)
         .note("trace off; the reference ran on another machine: its figure times how much faster a loop of known cost is here")
 }
 

@@ -135,10 +135,7 @@ impl World {
             match step? {
                 Step::Done => {}
                 Step::Wait => return Ok(Self::park(x, Why::Elsewhere)),
-                Step::Refused(refused) => {
-                    self.call_again(code, x, &refused)?;
-                    return Ok(Flow::Next);
-                }
+                Step::Refused(refused) => return self.call_again(code, x, &refused).map(|()| Flow::Next),
             }
         }
         let none = self.heap.len(outputs) == 0;

@@ -213,7 +213,7 @@ impl World {
 
     /// The outermost commit has choices to decide. None: the run is the observable one and may be applied.
     pub(super) fn explore_commit(&mut self, code: &Code, x: &mut Exec) -> Result<Option<Committed>, Fault> {
-        if Self::plainly_valid(x) {
+        if !code.weighted && Self::plainly_valid(x) {
             return Ok(None);
         }
         if let Some(flow) = self.explore(code, x, false)? {
@@ -253,7 +253,9 @@ impl World {
     fn explore(&mut self, code: &Code, x: &mut Exec, left_early: bool) -> Result<Option<Flow>, Fault> {
         let Some(mut exploring) = x.exploring.take() else {
             let first = Self::run_of(x, left_early);
-            let explorer = Explorer::new(first, Objective::LexFirst).with_max_runs(self.config.runs);
+            // A run beside this one may be the one that states a preference.
+            let objective = if code.weighted { Objective::MaxWeight } else { Objective::LexFirst };
+            let explorer = Explorer::new(first, objective).with_max_runs(self.config.runs);
             return Ok(self.explore_on(code, x, Box::new(Exploring { explorer, phase: Phase::Running })));
         };
         match std::mem::replace(&mut exploring.phase, Phase::Running) {

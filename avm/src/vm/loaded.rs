@@ -8,7 +8,7 @@ use super::config::LoadError;
 use super::convert::{Names, from_val};
 use super::heap::Heap;
 use super::word::Value;
-use crate::code::{ContentHash, MessageShape, Module, Op, Place, Verified};
+use crate::code::{ContentHash, Instr, MessageShape, Module, Op, Place, Verified};
 
 /// A function, by its number over all modules.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,8 @@ pub(super) struct Code {
     pub(super) modules: Vec<Loaded>,
     latest: BTreeMap<Arc<str>, u32>,
     by_name: BTreeMap<Arc<str>, u32>,
+    /// Some module weighs choices or states preferences.
+    pub(super) weighted: bool,
 }
 
 impl Code {
@@ -96,6 +98,8 @@ impl Code {
             behaviours.insert(behaviour.name.clone(), at);
             self.by_name.insert(full, at);
         }
+        let weighs = |op: &Op| matches!(op, Op::Instr { which: Instr::Prefer | Instr::ChooseWeighted, .. });
+        self.weighted |= module.functions.iter().any(|function| function.code.iter().any(weighs));
         self.latest.insert(module.name.clone(), number);
         self.modules.push(Loaded { module, hash: verified.hash(), functions, behaviours });
         Ok(number)

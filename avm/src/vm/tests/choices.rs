@@ -230,6 +230,21 @@ fn main() -> list {
     check(run(functions), "[2, 2, true]", &["TS t0", "TC t0"]);
 }
 
+// The run of first options states no preference; the one that does is preferred all the same.
+#[test]
+fn a_preference_that_only_another_run_states() {
+    let functions = r#"
+fn main() -> list {
+    let t = beginTx()
+    let x = choose [1, 2]
+    if x == 2 {
+        prefer(true, 5)
+    }
+    [x, commitTx(t)]
+}"#;
+    check(run(functions), "[2, true]", &["TS t0", "TC t0"]);
+}
+
 #[test]
 fn labels_and_choices_in_one_transaction() {
     let functions = r#"

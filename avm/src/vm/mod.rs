@@ -2,6 +2,7 @@
 //! (`avm:7`). A lane is a value: what it does depends on its configuration, its code and its inputs in their order, and on
 //! nothing else (`decisions:AVM-5`).
 
+mod again;
 mod builtin;
 mod calls;
 mod choose;

@@ -181,11 +181,8 @@ impl Lanes {
                     self.wires.entry((lane as u8, to)).or_default().push_back(envelope);
                 }
                 Output::Solve { execution, ir, limits } => {
-                    let outcome = crate::nondet::Solver::solve(
-                        &mut crate::nondet::builtin::BuiltinSolver::default(),
-                        &ir,
-                        &limits,
-                    );
+                    let outcome =
+                        crate::nondet::Solver::solve(&mut crate::nondet::builtin::BuiltinSolver, &ir, &limits);
                     self.lanes[lane].input(Input::Solved { execution, outcome }).expect("taken");
                 }
                 _ => {}

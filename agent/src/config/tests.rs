@@ -294,6 +294,7 @@ fn every_key_of_the_avm_acts() {
         "solver.memory_mib = 32",
         "identity = [{ user = \"12\", programs = 0 }]",
         "start = [{ program = \"p\", count = 3 }]",
+        "start = [{ program = \"p\", arguments = [\"5\"], seed = 4 }]",
     ];
     for key in keys {
         let after = parse(&with_avm(&format!("[avm]\n{key}"))).unwrap_or_else(|problems| panic!("{key}: {problems}"));

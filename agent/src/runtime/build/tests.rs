@@ -244,19 +244,19 @@ const READ_AT: &[(&str, &str)] = &[
     ("cluster.link.cipher", "suites(cluster.link.cipher"),
     ("cluster.link.rekey_s", "reliable.rekey = cluster.link.rekey"),
     ("cluster.link.handshakes_per_s", "reliable.handshakes_per_s = cluster.link.handshakes_per_s"),
-    ("cluster.votes.mode", "answer(votes.mode)"),
-    ("cluster.votes.power_limit", "answer(votes.power_limit)"),
-    ("cluster.votes.shutdown", "answer(votes.shutdown)"),
-    ("cluster.votes.reformation", "answer(votes.reformation)"),
-    ("cluster.votes.quarantine", "answer(votes.quarantine)"),
-    ("cluster.votes.custom", "answer(votes.custom)"),
+    ("cluster.votes.mode", "of(votes.mode)"),
+    ("cluster.votes.power_limit", "of(votes.power_limit)"),
+    ("cluster.votes.shutdown", "of(votes.shutdown)"),
+    ("cluster.votes.reformation", "of(votes.reformation)"),
+    ("cluster.votes.quarantine", "of(votes.quarantine)"),
+    ("cluster.votes.custom", "of(votes.custom)"),
     ("cluster.votes.open_s", "cluster.votes.open.as_nanos()"),
     ("cluster.rsepx.listen", "listen: rsepx.listen"),
     ("cluster.rsepx.peer", "peer: rsepx.peer"),
     ("cluster.rsepx.torus", "torus: rsepx.torus"),
-    ("peer.id", "Peer { id: peer.id"),
+    ("peer.id", "peer: Some(peer.id)"),
     ("peer.name", "peer.name.clone()"),
-    ("peer.address", "find(&peer.address"),
+    ("peer.address", "text: peer.address.clone()"),
     ("remote.torus", "name: remote.torus.clone()"),
     ("remote.id", "torus: remote.id"),
     ("remote.node", "node: remote.node?"),
@@ -268,6 +268,9 @@ const READ_AT: &[(&str, &str)] = &[
     ("torus.workload.pace_ticks_per_s", "own.workload.pace_ticks_per_s"),
     ("torus.workload.on_overflow", "match own.workload.on_overflow"),
 ];
+
+/// Where the keys of `[avm]` are tried.
+const PROGRAM_KEYS: &str = include_str!("../../config/tests.rs");
 
 /// Paths of all keys of the schema that hold a value.
 fn keys(schema: &Value, node: &Value, path: &str, out: &mut Vec<String>) {
@@ -390,6 +393,13 @@ fn every_key_of_the_configuration_acts() {
     let mut known = Vec::new();
     keys(&schema, &schema, "", &mut known);
     assert!(known.len() > 105, "{known:?}");
+    // Programs are made from a table of their own, whose keys are tried there.
+    let (programs, known): (Vec<String>, Vec<String>) = known.into_iter().partition(|key| key.starts_with("avm."));
+    assert!(programs.len() > 30, "{programs:?}");
+    for key in programs {
+        let name = key.rsplit('.').next().unwrap_or_default();
+        assert!(PROGRAM_KEYS.contains(&format!("{name} =")), "{key} is new: try it in every_key_of_the_avm_acts");
+    }
     for key in known {
         let found = CHANGES.iter().find(|(path, _)| path.rsplit(':').next() == Some(&key));
         let (path, value) = found.unwrap_or_else(|| panic!("{key} is new: give it another value in CHANGES"));

@@ -51,11 +51,15 @@ pub(super) struct Segments {
     controllers: Vec<u32>,
     /// Which segments have read and written an object, as bits.
     touched: BTreeMap<ObjectId, (u64, u64)>,
+    /// Whether what the running segment has touched overlaps with another, once it was looked at: its end is met again whenever the
+    /// commit had to wait, and by then its marks in the table are those of all segments.
+    overlap: Option<bool>,
 }
 
 impl Segments {
     pub(super) fn new(how: Composition, parts: Vec<(u32, Vec<Value>)>) -> Self {
-        Self { how, parts, at: 0, results: Vec::new(), controllers: Vec::new(), touched: BTreeMap::new() }
+        let (results, controllers) = (Vec::new(), Vec::new());
+        Self { how, parts, at: 0, results, controllers, touched: BTreeMap::new(), overlap: None }
     }
 
     /// Transactions of segments that are begun.
@@ -70,6 +74,7 @@ impl Segments {
     /// Back to where a run begins; results that are dropped come back.
     pub(super) fn go_back(&mut self, (at, results): (usize, usize)) -> Vec<Value> {
         self.at = at;
+        self.overlap = None;
         self.controllers.truncate(at);
         for (reads, writes) in self.touched.values_mut() {
             let kept = (1u64 << at.min(63)) - 1;
@@ -123,8 +128,20 @@ impl World {
         enter(self, code, x, func, 0, 0, Enter::Root);
     }
 
-    /// What a segment has touched; whether that overlaps with another. Its marks in the table are put aside.
+    /// Whether a segment that has ended overlaps with another; it is looked at once in a run.
     fn segment_overlaps(&mut self, x: &mut Exec) -> bool {
+        if let Some(known) = x.segments.as_ref().and_then(|segments| segments.overlap) {
+            return known;
+        }
+        let overlaps = self.segment_touched(x);
+        if let Some(segments) = &mut x.segments {
+            segments.overlap = Some(overlaps);
+        }
+        overlaps
+    }
+
+    /// What a segment has touched; whether that overlaps with another. Its marks in the table are put aside.
+    fn segment_touched(&mut self, x: &mut Exec) -> bool {
         const CHANGES: u16 = STATE | TRANSFERRED | MOVED;
         let mut overlaps = false;
         for at in 0..x.tx.table.len() as u32 {
@@ -156,7 +173,9 @@ impl World {
         if parallel && self.segment_overlaps(x) {
             self.heap.release(value);
             let tx = x.tx.begun.last().map_or(crate::id::TxId(0), |begun| begun.id);
-            return Err(TxError::TxConflict(tx).into());
+            let conflict: Fault = TxError::TxConflict(tx).into();
+            // Where no branch hangs on a choice every way overlaps: nobody has to be asked (`decisions:AVM-18`).
+            return if x.tx.path.is_empty() { Ok(self.failed(code, x, conflict)) } else { Err(conflict) };
         }
         let controller = x.tx.controller;
         if let Some(segments) = &mut x.segments {
@@ -169,6 +188,7 @@ impl World {
         if let Some(segments) = &mut x.segments {
             segments.results.push(value);
             segments.at += 1;
+            segments.overlap = None;
         }
         for at in 0..x.tx.table.len() as u32 {
             x.tx.change(&mut self.heap, at).flags &= !OWNED;

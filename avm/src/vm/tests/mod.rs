@@ -9,6 +9,7 @@ use crate::lang::{Source, build};
 use crate::nondet::{Answer, Ir, Limits, Objective, Outcome, Solver};
 
 mod choices;
+mod compositions;
 mod domains;
 mod examples;
 mod heap;

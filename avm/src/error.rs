@@ -170,6 +170,8 @@ pub enum ProgramError {
     SnapshotEvicted(TxId),
     #[error("capability {0} is not granted")]
     Capability(String),
+    #[error("the deadline has come, {0} ticks after the start")]
+    Deadline(u64),
     #[error("{0}")]
     Raised(String),
 }
@@ -300,6 +302,7 @@ impl AvmError {
                 ProgramError::SolverUnknown(_) => "ErrProgramSolverUnknown",
                 ProgramError::SnapshotEvicted(_) => "ErrProgramSnapshotEvicted",
                 ProgramError::Capability(_) => "ErrProgramCapability",
+                ProgramError::Deadline(_) => "ErrProgramDeadline",
                 ProgramError::Raised(_) => "ErrProgramRaised",
             },
         }

@@ -260,6 +260,7 @@ const TABLE: &[(&str, Trigger)] = &[
             fails_on(denied, &Start::new("m", "main"), now())
         }),
     ),
+    ("ErrProgramDeadline", Host(deadline)),
     ("ErrProgramRaised", P(|| fails(raise("enough")))),
 ];
 
@@ -327,6 +328,16 @@ fn refused(body: Code) -> String {
 }
 
 /// A transaction begins, others write an object more often than versions are kept, then the transaction reads it.
+fn deadline() -> AvmError {
+    let module = kit(Program::new("m")).entry("main", 0, |_| sleep(1000)).build().unwrap();
+    let mut solo = Solo::new(config(), Box::new(Unknowing));
+    solo.load(&module).unwrap();
+    let execution = solo.lane.start(&Start::new("m", "main")).unwrap();
+    solo.lane.quantum(execution);
+    assert!(solo.lane.expire(execution, 10));
+    solo.lane.result(execution).unwrap().unwrap_err().error
+}
+
 fn evicted() -> AvmError {
     let module = kit(Program::new("m").needs_unsafe())
         .entry("old", 1, |args| begin_tx(nothing()).then(note("begun")).then(call(&args[0], inc())))

@@ -65,7 +65,7 @@ codes! {
     UnknownBehaviour "E101" Error "No behaviour has this name.";
     UnknownModule "E102" Error "The module is not to be found, or not named by `use`.";
     Duplicate "E103" Error "The same name twice.";
-    Taken "E104" Error "The name belongs to an instruction, a library function or a form of the language.";
+    Taken "E104" Error "The name belongs to an instruction, a library function, a form of the language, or the node.";
     Immutable "E105" Error "Assignment to what is not declared `mut`.";
     Captured "E106" Error "Assignment, inside a closure, to what is outside of it.";
     Arity "E110" Error "The wrong number of arguments.";

@@ -22,6 +22,9 @@ pub use lex::RESERVED;
 pub use parse::MAX_DEPTH;
 pub use source::{MAX_SOURCE, Source, Span};
 
+/// Name of the module that every node has of its own; no program is called so.
+pub const NODE_MODULE: &str = "trefoil";
+
 /// Reads a source into its tree.
 ///
 /// # Errors

@@ -197,6 +197,8 @@ pub(super) struct Exec {
     pub(super) now_ns: u64,
     pub(super) authority: u32,
     pub(super) parent: Option<ExecutionId>,
+    /// It has started others.
+    pub(super) family: bool,
     pub(super) blocking: bool,
     pub(super) mailbox: VecDeque<Value>,
     pub(super) restart: Option<Restart>,
@@ -266,6 +268,7 @@ impl Exec {
             now_ns: 0,
             authority: 0,
             parent: None,
+            family: false,
             blocking: false,
             mailbox: VecDeque::new(),
             restart: None,

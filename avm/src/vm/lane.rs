@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::compose::{Composition, MOST_SEGMENTS, Segment, Segments};
 use super::config::{
-    Config, Decision, Envelope, ExecutionSummary, Failure, Input, LoadError, ObjectSummary, Output, Quantum, Start,
-    StartError, Status, Why,
+    Config, Decision, Envelope, ExecutionSummary, Failure, Input, ObjectSummary, Output, Quantum, Start, StartError,
+    Status, Why,
 };
 use super::convert::{from_val, to_val};
 use super::exec::{Enter, Exec};
@@ -14,9 +14,8 @@ use super::interp::{self, Exit};
 use super::loaded::Code;
 use super::store::Version;
 use super::tx::Mode;
-use super::word::{T_FUNCTION, Value};
-use super::world::{Flow, Pure, World};
-use crate::code::Verified;
+use super::word::Value;
+use super::world::{Flow, World};
 use crate::error::ProgramError;
 use crate::event::LogEntry;
 use crate::id::{ExecutionId, ObjectId};
@@ -38,9 +37,7 @@ pub struct Lane {
     pool: Vec<Box<Exec>>,
     next: u64,
     /// Executions that wait for a message.
-    receiving: usize,
-    /// Some execution has started others.
-    pub(super) families: bool,
+    pub(super) receiving: usize,
 }
 
 impl Lane {
@@ -54,7 +51,6 @@ impl Lane {
             pool: Vec::new(),
             next: 0,
             receiving: 0,
-            families: false,
         }
     }
 
@@ -62,38 +58,6 @@ impl Lane {
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.world.config
-    }
-
-    /// Loads a module; one of the same name is replaced for new objects and executions only (`decisions:AVM-17`).
-    ///
-    /// # Errors
-    /// When it needs what the node does not grant, or does not fit.
-    pub fn load(&mut self, verified: &Verified) -> Result<(), LoadError> {
-        let module = verified.module();
-        let world = &mut self.world;
-        if module.needs_unsafe && !world.config.grant_unsafe {
-            return Err(LoadError::UnsafeRefused(module.name.clone()));
-        }
-        let own = |code: &Code, function: Value| {
-            let number = if function.is_ref() { world.heap.child(function, 0).bits32() } else { function.bits32() };
-            code.modules[code.functions[number as usize].module as usize].module.name == module.name
-        };
-        for pure in &module.pures {
-            if world.pures.get(&pure.name).is_some_and(|other| !own(&self.code, other.function)) {
-                return Err(LoadError::FunctionTaken(module.name.clone(), pure.name.clone()));
-            }
-        }
-        world.heap.allow(usize::MAX);
-        let number = self.code.load(&mut world.heap, &mut world.names, verified)?;
-        let functions = self.code.modules[number as usize].functions;
-        world.recent = [(super::word::NOTHING, super::word::NOTHING); 16];
-        for pure in &module.pures {
-            let function = Value::word32(T_FUNCTION, functions + u32::from(pure.function));
-            if let Some(before) = world.pures.insert(pure.name.clone(), Pure { version: 0, function }) {
-                world.heap.release(before.function);
-            }
-        }
-        Ok(())
     }
 
     /// Names of loaded modules and of their entries, with the number of arguments each takes.
@@ -214,10 +178,9 @@ impl Lane {
         if self.execs.len() >= self.world.config.executions as usize {
             return Err(StartError::Full(self.world.config.executions));
         }
-        if let Some(parent) = start.parent
-            && self.execs.get(&parent).is_none_or(|parent| parent.status == Status::Terminated)
-        {
-            return Err(StartError::NoParent(parent));
+        if let Some(id) = start.parent {
+            let parent = self.execs.get_mut(&id).filter(|parent| parent.status != Status::Terminated);
+            parent.ok_or(StartError::NoParent(id))?.family = true;
         }
         let world = &mut self.world;
         world.heap.allow(usize::MAX);
@@ -239,7 +202,7 @@ impl Lane {
         x.now_ns = start.now_ns;
         x.authority = authority;
         x.parent = start.parent;
-        self.families |= start.parent.is_some();
+        x.family = false;
         x.blocking = start.blocking;
         x.result = None;
         x.words = 0;
@@ -350,11 +313,7 @@ impl Lane {
             self.world.alone = None;
         }
         self.world.outputs.push(Output::Ended(execution));
-        let children = self.execs.iter().filter(|(_, x)| x.parent == Some(execution) && x.status != Status::Terminated);
-        let children: Vec<ExecutionId> = children.map(|(id, _)| *id).collect();
-        children.into_iter().for_each(|child| {
-            self.terminate(child);
-        });
+        self.end_children(execution);
     }
 
     /// Lets those go on that wait for messages which have come.
@@ -487,29 +446,6 @@ impl Lane {
         }
     }
 
-    /// Ends an execution: its children first, then its open transactions are aborted (`avm:11`); whether it was not over yet.
-    pub fn terminate(&mut self, execution: ExecutionId) -> bool {
-        let children = self.execs.iter().filter(|(_, x)| x.parent == Some(execution) && x.status != Status::Terminated);
-        let children: Vec<ExecutionId> = children.map(|(id, _)| *id).collect();
-        children.into_iter().for_each(|child| {
-            self.terminate(child);
-        });
-        let Self { world, code, execs, receiving, .. } = self;
-        let Some(x) = execs.get_mut(&execution).filter(|x| x.status != Status::Terminated) else { return false };
-        if x.status == Status::Suspended(Why::Receiving) {
-            *receiving -= 1;
-        }
-        world.heap.allow(usize::MAX);
-        world.end_transactions(x);
-        let error = ProgramError::Raised("the execution was terminated".to_owned()).into();
-        world.over(code, x, Err(Box::new(Failure { error, stack: Vec::new() })));
-        if world.alone == Some(execution) {
-            world.alone = None;
-        }
-        world.outputs.push(Output::Ended(execution));
-        true
-    }
-
     /// Forgets an execution that is over; whether it was there and over.
     pub fn forget(&mut self, execution: ExecutionId) -> bool {
         if self.execs.get(&execution).is_none_or(|x| x.status != Status::Terminated) {
@@ -550,7 +486,7 @@ impl Lane {
         self.execs.get(&execution).map(|x| self.summarise(x))
     }
 
-    fn summarise(&self, x: &Exec) -> ExecutionSummary {
+    pub(super) fn summarise(&self, x: &Exec) -> ExecutionSummary {
         ExecutionSummary {
             id: x.id,
             program: format!("{}.{}", self.code.modules[x.module as usize].module.name, x.entry),

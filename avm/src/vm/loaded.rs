@@ -54,8 +54,8 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// Appends a module.
-    pub(super) fn load(&mut self, heap: &mut Heap, names: &mut Names, verified: &Verified) -> Result<u32, LoadError> {
+    /// Appends a module; nothing finds it by its name until it is published.
+    pub(super) fn append(&mut self, heap: &mut Heap, names: &mut Names, verified: &Verified) -> Result<u32, LoadError> {
         let module = verified.module().clone();
         let ops: usize = module.functions.iter().map(|function| function.code.len()).sum();
         let fits = |len: usize, more: usize| len.checked_add(more).is_some_and(|sum| sum < u32::MAX as usize);
@@ -91,18 +91,31 @@ impl Code {
             let full: Arc<str> = format!("{}.{}", module.name, behaviour.name).into();
             let at = self.behaviours.len() as u32;
             self.behaviours.push(Behaviour {
-                name: full.clone(),
+                name: full,
                 function: functions + u32::from(behaviour.function),
                 messages: behaviour.messages.clone(),
             });
             behaviours.insert(behaviour.name.clone(), at);
-            self.by_name.insert(full, at);
         }
         let weighs = |op: &Op| matches!(op, Op::Instr { which: Instr::Prefer | Instr::ChooseWeighted, .. });
         self.weighted |= module.functions.iter().any(|function| function.code.iter().any(weighs));
-        self.latest.insert(module.name.clone(), number);
         self.modules.push(Loaded { module, hash: verified.hash(), functions, behaviours });
         Ok(number)
+    }
+
+    /// From here on an appended module is what its name means.
+    pub(super) fn publish(&mut self, number: u32) {
+        let loaded = &self.modules[number as usize];
+        self.latest.insert(loaded.module.name.clone(), number);
+        for at in loaded.behaviours.values() {
+            self.by_name.insert(self.behaviours[*at as usize].name.clone(), *at);
+        }
+    }
+
+    /// Module of a behaviour.
+    pub(super) fn module_of(&self, behaviour: u32) -> Option<&Loaded> {
+        let function = self.functions.get(self.behaviours.get(behaviour as usize)?.function as usize)?;
+        self.modules.get(function.module as usize)
     }
 
     /// Newest module of a name.

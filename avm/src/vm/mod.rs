@@ -17,6 +17,7 @@ mod interp;
 mod label;
 mod lane;
 mod loaded;
+mod manage;
 mod pure;
 mod record;
 pub mod remote;
@@ -42,6 +43,7 @@ pub use config::{
     Quantum, Refused, StackEntry, Start, StartError, Status, Why,
 };
 pub use lane::{Arity, Lane};
+pub use manage::{Census, Prepared};
 pub use record::Record;
 pub use saved::SavedExecution;
 pub use store::Damage;

@@ -195,7 +195,7 @@ impl Lane {
             && x.replicas.is_empty()
             && x.segments.is_none()
             && x.parent.is_none()
-            && !self.families
+            && !x.family
             && self.world.alone != Some(x.id)
     }
 

@@ -116,6 +116,12 @@ impl Gathered {
                 }
                 Some(_) => {}
                 None => {
+                    if &*module.text == super::super::NODE_MODULE {
+                        let what = format!("a module `{}` is on every node: it makes the calls of people", module.text);
+                        let error =
+                            Diagnostic::new(Code::Taken, module.span, what).help("give the module another name");
+                        self.errors.push(error);
+                    }
                     unit.name = module.text.clone();
                     unit.file.module = Some(module.clone());
                 }

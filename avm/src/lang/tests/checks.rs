@@ -15,6 +15,7 @@ fn names() {
     assert_eq!(remarks("module m\nfn a() { 1 }\nfn a() { 2 }"), ["E103 3"]);
     assert_eq!(remarks("module m\nfn a() { 1 }\ntest \"a\" { assert true }"), ["E103 3"]);
     assert_eq!(remarks("module m\nfn len() { 1 }"), ["E104 2"]);
+    assert_eq!(remarks("module trefoil\nfn main() { 1 }"), ["E104 1"]);
     assert_eq!(remarks("module m\nuse other\nfn a() { 1 }"), ["E102 2"]);
     assert_eq!(remarks("fn a() { 1 }"), ["E018 1"]);
 }

@@ -1,8 +1,9 @@
 //! Saved executions go on elsewhere with the same result (`avm:R4`).
 
 use super::{close, config, main, short, solo_with};
-use crate::error::{AvmError, MachineError};
-use crate::vm::{Config, SavedExecution};
+use crate::error::{AvmError, MachineError, ProgramError};
+use crate::vm::solo::Solo;
+use crate::vm::{Config, SavedExecution, Status};
 
 const PROGRAM: &str = r#"
 fn total_of(xs: list, f) -> int {
@@ -85,5 +86,48 @@ fn children_end_with_their_parent() {
     let child = solo.lane.start(&child).unwrap_or_else(|error| panic!("{error}"));
     assert!(solo.lane.terminate(parent));
     assert!(matches!(solo.lane.result(child), Some(Err(_))));
+    close(solo.lane);
+}
+
+// avm:11: a whole line of descendants ends, whatever its length, and the state of a family keeps nobody else in its place.
+#[test]
+fn a_long_line_of_children_ends_with_the_first_and_holds_no_one_else() {
+    let mut solo = solo_with(Config { executions: 4096, ..elsewhere("m1") }, "fn main() { while true { self } }");
+    let start = |solo: &mut Solo, parent| {
+        solo.lane.start(&super::Start { parent, ..main() }).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let first = start(&mut solo, None);
+    let mut line = vec![first];
+    for _ in 0..3000 {
+        let last = line.last().copied();
+        line.push(start(&mut solo, last));
+    }
+    let stranger = start(&mut solo, None);
+    assert_eq!(solo.lane.children(first), [line[1]]);
+    assert_eq!(solo.lane.descendants(first), line[1..]);
+    assert!(solo.lane.save(line[3000]).is_none() && solo.lane.save(first).is_none(), "a family stays together");
+    assert!(solo.lane.save(stranger).is_some(), "others may go");
+    assert!(solo.lane.terminate(first));
+    assert!(line.iter().all(|id| solo.lane.status(*id) == Some(Status::Terminated)));
+    close(solo.lane);
+}
+
+// decisions:AVM-23: a deadline ends an execution with an error of its own, its open transactions aborted.
+#[test]
+fn a_deadline_is_a_failure_with_a_name_and_a_place() {
+    let mut solo = solo_with(elsewhere("m1"), "fn main() { atomic { while true { self } } }");
+    let execution = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+    let child = super::Start { parent: Some(execution), ..main() };
+    let child = solo.lane.start(&child).unwrap_or_else(|error| panic!("{error}"));
+    solo.step(execution);
+    assert!(solo.lane.expire(execution, 70));
+    assert!(!solo.lane.expire(execution, 70), "it is over");
+    let failure = solo.lane.result(execution).and_then(Result::err).expect("it failed");
+    assert_eq!(failure.error, ProgramError::Deadline(70).into());
+    assert_eq!(failure.error.name(), "ErrProgramDeadline");
+    assert!(!failure.stack.is_empty(), "where it was");
+    let trace = super::trace(&solo.lane.trace(execution));
+    assert!(trace.ends_with("ERR ErrProgramDeadline\nTA t0"), "{trace}");
+    assert_eq!(solo.lane.status(child), Some(Status::Terminated));
     close(solo.lane);
 }

@@ -103,6 +103,8 @@ fn start(program: &str, entry: &str, arguments: &[&str], torus: Option<&str>, co
         memory_bytes: None,
         authority: None,
         blocking: false,
+        parent: None,
+        deadline: None,
     }
 }
 

@@ -94,8 +94,8 @@ pub struct Start {
     pub count: u32,
     /// Torus, by name.
     pub torus: Option<String>,
-    /// Seed of the first.
-    pub seed: u64,
+    /// Seed of the first; `None` = drawn.
+    pub seed: Option<u64>,
 }
 
 impl Avm {

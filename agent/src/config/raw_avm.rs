@@ -202,12 +202,20 @@ pub struct RawAvmStart {
     /// Torus they start on, by name. Absent: the first that runs programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub torus: Option<String>,
-    /// Seed of the first; each following one has the next.
-    pub seed: u64,
+    /// Seed of the first; each following one has the next. Absent: drawn and recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }
 
 impl Default for RawAvmStart {
     fn default() -> Self {
-        Self { program: String::new(), entry: "main".to_owned(), arguments: Vec::new(), count: 1, torus: None, seed: 1 }
+        Self {
+            program: String::new(),
+            entry: "main".to_owned(),
+            arguments: Vec::new(),
+            count: 1,
+            torus: None,
+            seed: None,
+        }
     }
 }

@@ -135,6 +135,12 @@ pub enum AvmRequest {
         /// Wait in `receive` instead of getting `nothing`.
         #[serde(default)]
         blocking: bool,
+        /// Execution whose child it is: it starts on the same torus and ends no later; `None` = nobody's.
+        #[serde(default)]
+        parent: Option<String>,
+        /// It is ended after so many ticks of its torus (`decisions:AVM-23`); `None` = it has as long as it likes.
+        #[serde(default)]
+        deadline: Option<u64>,
     },
     /// `trefoil avm ps`: executions.
     Ps {
@@ -327,6 +333,8 @@ impl AvmRequest {
             memory_bytes,
             authority,
             blocking,
+            parent,
+            deadline,
         } = self
         else {
             return String::new();
@@ -342,6 +350,8 @@ impl AvmRequest {
             ("fuel", fuel.map(|fuel| fuel.to_string())),
             ("memory", memory_bytes.map(|bytes| bytes.to_string())),
             ("authority", authority.clone()),
+            ("parent", parent.clone()),
+            ("deadline", deadline.map(|ticks| ticks.to_string())),
         ];
         for (name, value) in options {
             if let Some(value) = value {

@@ -91,6 +91,8 @@ fn every_request_has_a_command_line_and_looking_changes_nothing() {
         memory_bytes: None,
         authority: None,
         blocking: true,
+        parent: Some("x4".into()),
+        deadline: Some(500),
     };
     let parts =
         ["A", "B"].map(|program| Segment { program: program.into(), entry: "f".into(), arguments: vec!["1".into()] });
@@ -100,7 +102,7 @@ fn every_request_has_a_command_line_and_looking_changes_nothing() {
             true,
             "load 'a b.avm'",
         ),
-        (start, true, "start bank#main 5 '[1, 2]' --count 3 --torus B --seed 9 --blocking"),
+        (start, true, "start bank#main 5 '[1, 2]' --count 3 --torus B --seed 9 --parent x4 --deadline 500 --blocking"),
         (AvmRequest::Ps { query }, false, "ps --filter 'it'\\''s x' --sort fuel --descending --from 50 --count 20"),
         (AvmRequest::Show { id: id() }, false, "show x7"),
         (AvmRequest::Suspend { id: id() }, true, "suspend x7"),

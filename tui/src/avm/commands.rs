@@ -63,6 +63,8 @@ pub fn parse(rest: &str) -> Result<AvmAsked, String> {
                 memory_bytes: None,
                 authority: None,
                 blocking: false,
+                parent: None,
+                deadline: None,
             }
         }
         other => return Err(usage(format!("{other}: no such word"))),

@@ -253,6 +253,12 @@ pub(super) struct Start {
     /// Wait in `receive` instead of getting `nothing`.
     #[arg(long)]
     pub(super) blocking: bool,
+    /// Start as a child of this execution (x7): on the same torus, and ended with it at the latest.
+    #[arg(long, value_name = "ID")]
+    pub(super) parent: Option<String>,
+    /// End it after so many ticks of its torus.
+    #[arg(long, value_name = "TICKS")]
+    pub(super) deadline: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -58,6 +58,8 @@ fn start(start: Start) -> Result<AvmRequest, Failure> {
         memory_bytes: None,
         authority: start.authority,
         blocking: start.blocking,
+        parent: start.parent,
+        deadline: start.deadline,
     })
 }
 

@@ -3,7 +3,14 @@
 //!
 //! A job is a closure of the control side that looks at the machine or changes it between two events; its answer goes back by a ring
 //! of its own. So nothing of the machine is shared, and no lock is taken.
+//!
+//! What finds no room waits in a line of its own: questions in one, envelopes in one for each torus. So a solver that is behind
+//! keeps no answer from the tori that wait for it, and a torus that is behind none from the others.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use avm::id::ExecutionId;
+use avm::nondet::{Ir, Limits};
 use avm::vm::{Envelope, Input as LaneInput, Output};
 use torus::{Input, Torus};
 
@@ -22,6 +29,9 @@ pub type AvmTorus<'m> = Torus<'m, Avm<LaneMachine>>;
 /// What the control side wants done.
 pub type Job = Box<dyn FnOnce(&mut Avm<LaneMachine>) + Send>;
 
+/// Wakes a torus, by its braid id, when it sleeps.
+pub type Bell = Box<dyn FnMut(u8) + Send>;
+
 /// Jobs of one turn.
 const JOBS: u32 = 8;
 /// Envelopes and answers of one turn.
@@ -37,13 +47,28 @@ pub struct Desk {
     clock: Clock,
     /// Tokens of its own the queue takes.
     own_limit: u64,
+    bell: Bell,
+    /// Tori that something was sent to in this turn: each is woken once.
+    sent: BTreeSet<u8>,
+    /// Questions for which the solver had no room, the oldest first.
+    questions: VecDeque<(ExecutionId, Box<Ir>, Limits)>,
+    /// Envelopes for which their way had no room, by torus, the oldest first.
+    letters: BTreeMap<u8, VecDeque<Envelope>>,
 }
 
 impl Desk {
     /// Puts it together.
     #[must_use]
-    pub fn new(jobs: Receiver<Job>, asker: Asker, envelopes: Ports<Envelope>, clock: Clock, own_limit: u64) -> Self {
-        Self { jobs, asker, envelopes, clock, own_limit }
+    pub fn new(
+        jobs: Receiver<Job>,
+        asker: Asker,
+        envelopes: Ports<Envelope>,
+        clock: Clock,
+        own_limit: u64,
+        bell: Bell,
+    ) -> Self {
+        let (sent, questions, letters) = (BTreeSet::new(), VecDeque::new(), BTreeMap::new());
+        Self { jobs, asker, envelopes, clock, own_limit, bell, sent, questions, letters }
     }
 
     fn take_jobs(&mut self, avm: &mut Avm<LaneMachine>) -> bool {
@@ -68,33 +93,66 @@ impl Desk {
         for _ in 0..LETTERS {
             let Some((from, envelope)) = self.envelopes.take() else { break };
             any = true;
-            // A message for a mailbox that is gone or full is dropped, as one of this torus would be.
-            let _ = avm.machine_mut().lane.input(LaneInput::Envelope { from, envelope });
+            // A message for a mailbox that is gone or full is dropped here, and counted: who sent it has gone on.
+            if avm.machine_mut().lane.input(LaneInput::Envelope { from, envelope }).is_err() {
+                avm.machine_mut().note_lost_message();
+            }
         }
         any
     }
 
-    /// Passes on what has come out; what finds no room waits, and so does what is behind it.
+    /// Asks the solver, after those that wait already.
+    fn ask(&mut self, question: (ExecutionId, Box<Ir>, Limits), now_ns: u64) {
+        self.questions.push_back(question);
+        while let Some((execution, ir, limits)) = self.questions.pop_front() {
+            if let Err((ir, limits)) = self.asker.ask(execution, ir, limits, now_ns) {
+                self.questions.push_front((execution, ir, limits));
+                return;
+            }
+        }
+    }
+
+    /// Sends to a torus, after what waits for it already; what no way leads to is gone.
+    fn post(&mut self, to: u8, envelope: Envelope) {
+        let line = self.letters.entry(to).or_default();
+        line.push_back(envelope);
+        while let Some(envelope) = line.pop_front() {
+            if let Err(envelope) = self.envelopes.send(to, envelope) {
+                if self.envelopes.reaches(to) {
+                    line.push_front(envelope);
+                }
+                return;
+            }
+            self.sent.insert(to);
+        }
+    }
+
+    /// What waited for room tries again.
+    fn pass_on_late(&mut self, now_ns: u64) {
+        if let Some(last) = self.questions.pop_back() {
+            self.ask(last, now_ns);
+        }
+        let behind: Vec<u8> = self.letters.iter().filter(|(_, line)| !line.is_empty()).map(|(to, _)| *to).collect();
+        for to in behind {
+            if let Some(last) = self.letters.get_mut(&to).and_then(VecDeque::pop_back) {
+                self.post(to, last);
+            }
+        }
+    }
+
+    /// Passes on what has come out, and wakes whom it was sent to. Whether there is more to do soon: what waits for room on its way
+    /// to a torus tries until there is some, what waits for the solver until an answer comes.
     fn pass_on(&mut self, avm: &mut Avm<LaneMachine>, now_ns: u64) -> bool {
+        self.pass_on_late(now_ns);
         let mut any = false;
         while let Some(output) = avm.next_output() {
             any = true;
             match output {
                 Output::Solve { execution, ir, limits } => {
                     avm.machine_mut().note_question(execution, &ir);
-                    if let Err((ir, limits)) = self.asker.ask(execution, ir, limits, now_ns) {
-                        avm.keep_output(Output::Solve { execution, ir, limits });
-                        return any;
-                    }
+                    self.ask((execution, ir, limits), now_ns);
                 }
-                Output::Send { to, envelope } => {
-                    if let Err(envelope) = self.envelopes.send(to, envelope)
-                        && self.envelopes.reaches(to)
-                    {
-                        avm.keep_output(Output::Send { to, envelope });
-                        return any;
-                    }
-                }
+                Output::Send { to, envelope } => self.post(to, envelope),
                 Output::Ended(execution) => avm.machine_mut().note_end(execution),
                 // There is no journal yet: what is recorded is in memory.
                 Output::Record(record) => {
@@ -104,7 +162,10 @@ impl Desk {
                 Output::Ready(_) | Output::Sleep { .. } => {}
             }
         }
-        any
+        while let Some(to) = self.sent.pop_first() {
+            (self.bell)(to);
+        }
+        any || self.letters.values().any(|line| !line.is_empty())
     }
 
     fn inject(&mut self, torus: &mut AvmTorus<'_>, inputs: &mut Inputs) -> bool {
@@ -147,3 +208,7 @@ impl Aside<Avm<LaneMachine>> for Desk {
         !self.jobs.is_empty() || self.asker.waiting() || self.envelopes.waiting()
     }
 }
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;

@@ -1,14 +1,15 @@
 //! The module every node has: what `trefoil avm call` starts.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use avm::code::{Entry, Function, Instr, Module, Op, Verified, verify};
 use control::api::Refusal;
 
-use super::manager::{Manager, refuse};
+use super::manager::{Manager, lock, refuse};
 
-/// Its name; no file can have it.
-pub const MODULE: &str = "trefoil";
+/// Its name; programs of users are refused under it.
+pub const MODULE: &str = avm::lang::NODE_MODULE;
 /// Its entry: (object, message) -> output of the call.
 pub const CALL: &str = "call";
 
@@ -35,18 +36,14 @@ pub fn module() -> Result<Verified, String> {
 }
 
 impl Manager {
-    /// Loads it where it is not loaded yet.
+    /// Loads it unless it is loaded.
     pub(super) fn helper(&self) -> Result<(), Refusal> {
-        let verified = module().map_err(refuse)?;
-        for at in 0..self.leads.len() {
-            let theirs = verified.clone();
-            let loaded = self.on(at, move |avm| {
-                let lane = &mut avm.machine_mut().lane;
-                let known = lane.programs().iter().any(|(name, _)| &**name == MODULE);
-                if known { Ok(()) } else { lane.load(&theirs) }
-            })?;
-            loaded.map_err(|error| refuse(error.to_string()))?;
+        let _one = lock(&self.loading);
+        if self.helped.load(Ordering::Acquire) {
+            return Ok(());
         }
+        self.spread(&[module().map_err(refuse)?])?;
+        self.helped.store(true, Ordering::Release);
         Ok(())
     }
 }

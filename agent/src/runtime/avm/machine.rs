@@ -7,6 +7,7 @@ use avm::id::ExecutionId;
 use avm::nondet::Ir;
 use avm::vm::{Composition, Failure, Input, Lane, Output, Quantum, Segment, Start, StartError};
 
+use super::quotas::Place;
 use super::reactor::Machine;
 
 /// What the node remembers of an execution; it travels with it.
@@ -28,6 +29,10 @@ pub struct Info {
     pub moved: VecDeque<String>,
     /// How many there were.
     pub moves: u32,
+    /// After so many ticks from its start it is ended; 0 = never.
+    pub deadline_ticks: u64,
+    /// Ticks left until then, while it is on its way to another torus.
+    pub left: Option<u64>,
     /// It was ended by hand.
     pub terminated: bool,
     /// It is over.
@@ -51,6 +56,8 @@ pub struct Tally {
     pub failed_unix_ns: u64,
     /// Starts refused because the lane was full.
     pub full: u64,
+    /// Messages from other tori for mailboxes that were gone or full.
+    pub lost_messages: u64,
     /// Operations of executions that are forgotten.
     pub operations: u64,
     /// Transactions of executions that are forgotten.
@@ -61,12 +68,22 @@ pub struct Tally {
     pub aborted: u64,
 }
 
+/// Who starts an execution.
+#[derive(Debug, Default)]
+pub struct Owner {
+    /// User; `None` = the configuration.
+    pub user: Option<u32>,
+    /// Place in the quota of the user.
+    pub place: Option<Place>,
+}
+
 /// An execution on its way to another torus.
 #[derive(Debug)]
 pub struct Parcel {
     execution: ExecutionId,
     saved: Box<avm::vm::Saved>,
     info: Info,
+    place: Option<Place>,
 }
 
 /// The machine.
@@ -78,6 +95,8 @@ pub struct LaneMachine {
     pub info: HashMap<ExecutionId, Info>,
     /// Counters.
     pub tally: Tally,
+    /// Places in the quota of whoever started them, while they have not ended.
+    places: HashMap<ExecutionId, Place>,
     /// The last questions to the solver, by who asked, oldest first.
     questions: VecDeque<(ExecutionId, Box<Ir>)>,
     /// Executions that are over, oldest first.
@@ -98,6 +117,7 @@ impl LaneMachine {
             lane,
             info: HashMap::with_capacity(2 * places),
             tally: Tally::default(),
+            places: HashMap::with_capacity(places),
             questions: VecDeque::with_capacity(QUESTIONS + 1),
             ended: VecDeque::with_capacity(remember + 1),
             remember,
@@ -115,10 +135,23 @@ impl LaneMachine {
     ///
     /// # Errors
     /// As the lane says; the tally counts a lane that is full.
-    pub fn start(&mut self, start: &Start, owner: Option<u32>) -> Result<ExecutionId, StartError> {
+    pub fn start(&mut self, start: &Start, owner: Owner) -> Result<ExecutionId, StartError> {
         let started = self.lane.start(start);
         let arguments = start.args.iter().map(Val::to_string).collect();
         self.note_start(started, arguments, start, owner)
+    }
+
+    /// Whether one more execution is started here: `most` may be that have not ended.
+    ///
+    /// # Errors
+    /// A sentence; the tally counts it.
+    pub fn room(&mut self, most: u32) -> Result<(), String> {
+        let alive = self.info.len() as u64;
+        if alive >= u64::from(most) + self.remembered() {
+            self.tally.full += 1;
+            return Err(format!("{most} executions are on this torus (avm.executions)"));
+        }
+        Ok(())
     }
 
     /// Starts several entries as one commit; the caller wakes it.
@@ -130,7 +163,7 @@ impl LaneMachine {
         segments: &[Segment],
         how: Composition,
         common: &Start,
-        owner: Option<u32>,
+        owner: Owner,
     ) -> Result<ExecutionId, StartError> {
         let started = self.lane.compose(segments, how, common);
         let arguments = segments.iter().map(|segment| format!("{}#{}", segment.module, segment.entry)).collect();
@@ -142,14 +175,17 @@ impl LaneMachine {
         started: Result<ExecutionId, StartError>,
         arguments: Vec<String>,
         start: &Start,
-        owner: Option<u32>,
+        owner: Owner,
     ) -> Result<ExecutionId, StartError> {
         let execution = started.inspect_err(|error| {
             self.tally.full += u64::from(matches!(error, StartError::Full(_)));
         })?;
         self.tally.started += 1;
+        if let Some(place) = owner.place {
+            self.places.insert(execution, place);
+        }
         let info = Info {
-            owner,
+            owner: owner.user,
             arguments,
             seed: start.seed,
             started_unix_ns: self.unix_ns,
@@ -159,6 +195,27 @@ impl LaneMachine {
         };
         self.info.insert(execution, info);
         Ok(execution)
+    }
+
+    /// Ends an execution by hand, and those it has started; whether it was not over yet.
+    pub fn terminate(&mut self, execution: ExecutionId) -> bool {
+        let family = self.lane.descendants(execution);
+        let done = self.lane.terminate(execution);
+        if done {
+            for ended in family.into_iter().chain([execution]) {
+                if let Some(info) = self.info.get_mut(&ended) {
+                    info.terminated = true;
+                }
+            }
+        }
+        done
+    }
+
+    /// Notes after how many ticks from its start an execution is ended.
+    pub fn set_deadline(&mut self, execution: ExecutionId, ticks: u64) {
+        if let Some(info) = self.info.get_mut(&execution) {
+            info.deadline_ticks = ticks;
+        }
     }
 
     /// An execution is over: it is remembered, and the oldest that was is forgotten.
@@ -173,6 +230,7 @@ impl LaneMachine {
             return;
         }
         info.since_unix_ns = self.unix_ns;
+        self.places.remove(&execution);
         self.ended.push_back(execution);
         while self.ended.len() > self.remember {
             let Some(oldest) = self.ended.pop_front() else { break };
@@ -185,6 +243,11 @@ impl LaneMachine {
             self.lane.forget(oldest);
             self.info.remove(&oldest);
         }
+    }
+
+    /// A message from another torus found no mailbox, or a full one.
+    pub const fn note_lost_message(&mut self) {
+        self.tally.lost_messages += 1;
     }
 
     /// Remembers what an execution asks the solver.
@@ -206,12 +269,6 @@ impl LaneMachine {
     #[must_use]
     pub fn remembered(&self) -> u64 {
         self.ended.len() as u64
-    }
-
-    /// Executions that have not ended, by owner.
-    #[must_use]
-    pub fn alive(&self, owner: Option<u32>) -> u64 {
-        self.info.values().filter(|info| !info.over && info.owner == owner).count() as u64
     }
 
     /// Result of an execution that is over.
@@ -243,6 +300,21 @@ impl Machine for LaneMachine {
         let _ = self.lane.input(Input::Woken { execution, now_ns });
     }
 
+    fn expire(&mut self, execution: ExecutionId) {
+        let ticks = self.info.get(&execution).map_or(0, |info| info.deadline_ticks);
+        self.lane.expire(execution, ticks);
+    }
+
+    fn set_left(&mut self, execution: ExecutionId, ticks: Option<u64>) {
+        if let Some(info) = self.info.get_mut(&execution) {
+            info.left = ticks;
+        }
+    }
+
+    fn left(&self, execution: ExecutionId) -> Option<u64> {
+        self.info.get(&execution)?.left
+    }
+
     fn movable(&self, execution: ExecutionId) -> bool {
         self.lane.movable(execution)
     }
@@ -250,13 +322,17 @@ impl Machine for LaneMachine {
     fn pack(&mut self, execution: ExecutionId) -> Option<Parcel> {
         let saved = self.lane.save(execution)?;
         let info = self.info.remove(&execution).unwrap_or_default();
-        Some(Parcel { execution, saved: Box::new(saved), info })
+        let place = self.places.remove(&execution);
+        Some(Parcel { execution, saved: Box::new(saved), info, place })
     }
 
     fn unpack(&mut self, parcel: Parcel) -> Result<ExecutionId, Parcel> {
-        let Parcel { execution, saved, mut info } = parcel;
+        let Parcel { execution, saved, mut info, place } = parcel;
         if let Err(saved) = self.lane.restore(saved) {
-            return Err(Parcel { execution, saved, info });
+            return Err(Parcel { execution, saved, info, place });
+        }
+        if let Some(place) = place {
+            self.places.insert(execution, place);
         }
         info.moves += 1;
         info.moved.push_back(format!("to {}", self.name));

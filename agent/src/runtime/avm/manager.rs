@@ -1,12 +1,11 @@
 //! The execution manager (`avm:11`): what the control side asks of the tori that run programs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use avm::Val;
-use avm::code::Verified;
 use avm::id::ExecutionId;
 use avm::lang::Source;
 use avm::vm::Start;
@@ -14,20 +13,19 @@ use control::api::Refusal;
 use shm_transport::region::Region;
 
 use super::desk::Job;
-use super::machine::LaneMachine;
+use super::errands::{self, Errand, Patience};
+use super::loading::Loaded;
+use super::machine::{LaneMachine, Owner};
 use super::parts::{self, Parts};
 use super::ports::Ports;
 use super::programs;
+use super::quotas::{Places, Quotas};
 use super::reactor::Avm;
 use super::solver::Pool;
 use crate::config::{self, Config, WorkloadKind};
 use crate::runtime::clock::Clock;
 use crate::runtime::ring::{Sender, ring};
 
-/// Longest wait for a torus to have done a job.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How often the wait looks.
-const LOOK: Duration = Duration::from_micros(100);
 /// Jobs that may wait for one torus.
 const JOBS: usize = 64;
 /// Executions started by one job: a batch stays bounded.
@@ -39,16 +37,7 @@ pub(super) struct Lead {
     pub(super) name: String,
     /// Braid id.
     pub(super) id: u8,
-    jobs: Mutex<Sender<Job>>,
-}
-
-/// A loaded program.
-pub(super) struct Loaded {
-    pub(super) verified: Verified,
-    pub(super) loaded_unix_ns: u64,
-    /// User that loaded it; `None` = the configuration.
-    pub(super) owner: Option<u32>,
-    source: Source,
+    pub(super) jobs: Mutex<Sender<Job>>,
 }
 
 /// The manager.
@@ -58,6 +47,13 @@ pub struct Manager {
     pub(super) programs: Mutex<BTreeMap<String, Loaded>>,
     pub(super) pool: Pool,
     pub(super) clock: Clock,
+    /// Held while programs are loaded.
+    pub(super) loading: Mutex<()>,
+    /// The module of the node is loaded.
+    pub(super) helped: AtomicBool,
+    /// User the node runs as: what the configuration loads and starts is his.
+    pub(super) own_uid: u32,
+    quotas: Quotas,
     region: Arc<Region>,
     seeds: AtomicU64,
 }
@@ -88,6 +84,15 @@ pub struct Order {
     pub torus: Option<String>,
     /// User that starts it; `None` = the configuration.
     pub owner: Option<u32>,
+    /// Ended after so many ticks of its torus.
+    pub deadline_ticks: Option<u64>,
+}
+
+/// Whether a user may hold, end or change what another owns: his own, and root everything. What the configuration owns (`None`)
+/// belongs to the user the node runs as.
+#[must_use]
+pub(super) fn may(user: u32, owner: Option<u32>, own_uid: u32) -> bool {
+    user == 0 || owner.unwrap_or(own_uid) == user
 }
 
 impl Manager {
@@ -126,6 +131,7 @@ impl Manager {
                 asker,
                 own_limit: u64::from(own_limit),
                 home,
+                bell: bell(Arc::clone(region)),
             };
             all.insert(*place, parts);
         }
@@ -135,6 +141,10 @@ impl Manager {
             programs: Mutex::new(BTreeMap::new()),
             pool,
             clock,
+            loading: Mutex::new(()),
+            helped: AtomicBool::new(false),
+            own_uid: nix::unistd::geteuid().as_raw(),
+            quotas: Quotas::default(),
             region: Arc::clone(region),
             seeds: AtomicU64::new(home),
         };
@@ -149,38 +159,31 @@ impl Manager {
     /// Has a torus do something between two events and waits, bounded, for what comes of it.
     ///
     /// # Errors
-    /// The torus does not answer in time, or has ended.
+    /// The torus does not answer in time, or has ended; the sentence says whether it may still be done.
     pub(super) fn on<T: Send + 'static>(
         &self,
         at: usize,
         job: impl FnOnce(&mut Avm<LaneMachine>) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
+        match self.errand(at, Patience::USUAL, job) {
+            Errand::Done(value) => Ok(value),
+            Errand::NotDone(why) | Errand::Unknown(why) => Err(why),
+        }
+    }
+
+    pub(super) fn errand<T: Send + 'static>(
+        &self,
+        at: usize,
+        patience: Patience,
+        job: impl FnOnce(&mut Avm<LaneMachine>) -> T + Send + 'static,
+    ) -> Errand<T> {
         let lead = &self.leads[at];
-        let (mut answer, mut taken) = ring(1);
-        let body: Job = Box::new(move |avm| {
-            // Whoever asked may have gone.
-            let _ = answer.try_send(job(avm));
-        });
-        let busy = || refuse(format!("torus {} has many jobs to do; try again in a moment", lead.name));
-        lock(&lead.jobs).try_send(body).map_err(|_| busy())?;
-        if let Some(waker) = self.region.waker(lead.id) {
-            waker.wake();
-        }
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match taken.try_recv() {
-                Ok(value) => return Ok(value),
-                Err(crossbeam_channel::TryRecvError::Disconnected) => {
-                    return Err(refuse(format!("torus {} has ended; start the node again", lead.name)));
-                }
-                Err(_) if Instant::now() > deadline => {
-                    let ms = PATIENCE.as_millis();
-                    let name = &lead.name;
-                    return Err(refuse(format!("torus {name} did not answer within {ms} ms: trefoil status")));
-                }
-                Err(_) => std::thread::sleep(LOOK),
+        let wake = || {
+            if let Some(waker) = self.region.waker(lead.id) {
+                waker.wake();
             }
-        }
+        };
+        errands::run(lead, wake, patience, job)
     }
 
     /// The torus an execution is on, tried again while it is on its way between two.
@@ -198,129 +201,58 @@ impl Manager {
         Err(refuse(format!("execution {execution} is not here, or is forgotten: trefoil avm ps")))
     }
 
-    /// Compiles, verifies and loads a program on every torus.
+    /// Starts executions; their ids, of many the first ones. A child starts where its parent is.
     ///
     /// # Errors
-    /// Remarks on the sources, a quota, or a torus that refuses.
-    pub fn load(&self, sources: &[Source], owner: Option<u32>) -> Result<Vec<String>, Refusal> {
-        let known = |name: &str| lock(&self.programs).get(name).map(|program| program.source.clone());
-        let program = programs::compile(sources, &known, false).map_err(refuse)?;
-        let rights = owner.map(|uid| self.config.rights(uid));
-        if let Some(rights) = rights {
-            self.may_load(&program, owner, rights)?;
-        }
-        let mut names = Vec::new();
-        for verified in program.all() {
-            let name = verified.module().name.to_string();
-            for at in 0..self.leads.len() {
-                let theirs = verified.clone();
-                self.on(at, move |avm| avm.machine_mut().lane.load(&theirs))?
-                    .map_err(|error| refuse(error.to_string()))?;
-            }
-            let source = sources.iter().find(|source| programs::stem(&source.name) == name).or(sources.first());
-            let loaded = Loaded {
-                verified: verified.clone(),
-                loaded_unix_ns: self.unix_ns(),
-                owner,
-                source: source.cloned().unwrap_or_else(|| Source::new(&name, "")),
-            };
-            lock(&self.programs).insert(name.clone(), loaded);
-            names.push(name);
-        }
-        Ok(names)
-    }
-
-    fn may_load(
-        &self,
-        program: &programs::Program,
-        owner: Option<u32>,
-        rights: config::avm::Rights,
-    ) -> Result<(), Refusal> {
-        if program.all().any(|module| module.module().needs_unsafe) && !rights.grant_unsafe {
-            let what = "this program says `unsafe` and you may not load such programs";
-            return Err(refuse(format!("{what}; remove it, or grant it: [[avm.identity]] grant_unsafe = true")));
-        }
-        let programs = lock(&self.programs);
-        let fresh = program.all().filter(|module| !programs.contains_key(&*module.module().name)).count();
-        let have = programs.values().filter(|loaded| loaded.owner == owner).count();
-        if have + fresh > rights.programs as usize {
-            let most = rights.programs;
-            return Err(refuse(format!("you have {have} programs loaded of {most}: avm.quota_programs")));
-        }
-        let foreign = program.all().find(|module| {
-            programs
-                .get(&*module.module().name)
-                .is_some_and(|known| known.owner != owner && known.verified.hash() != module.hash() && owner != Some(0))
-        });
-        match foreign {
-            Some(module) => {
-                let name = &module.module().name;
-                Err(refuse(format!("program {name} was loaded by somebody else; give yours another name")))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Starts executions; their ids, of many the first ones.
-    ///
-    /// # Errors
-    /// A quota, a lane that is full, or no such program, entry or torus. Those started before stay.
+    /// A quota, a lane that is full, or no such program, entry, torus or parent. Those started before stay.
     pub fn order(&self, order: &Order) -> Result<Vec<ExecutionId>, Refusal> {
-        let at = self.place(order.torus.as_deref())?;
-        self.may_start(order)?;
+        let at = match order.start.parent {
+            None => self.place(order.torus.as_deref())?,
+            Some(parent) => self.place_of_child(parent, order.torus.as_deref())?,
+        };
+        let mut places = self.places(order.owner, order.count.max(1))?;
         let mut started = Vec::new();
         let mut left = order.count.max(1);
-        let mut seed = order.start.seed;
+        let mut order = order.clone();
+        order.start.fuel = order.start.fuel.map(|fuel| fuel.min(self.config.fuel));
         while left > 0 {
             let batch = left.min(STARTS);
-            let (start, owner, most) = (order.start.clone(), order.owner, self.config.executions);
-            let ids = self.on(at, move |avm| {
-                let mut ids = Vec::new();
-                for number in 0..batch {
-                    let one = Start { seed: seed.wrapping_add(u64::from(number)), ..start.clone() };
-                    let alive = avm.machine().info.values().len() as u64;
-                    if alive >= u64::from(most) + avm.machine().remembered() {
-                        return Err((ids, format!("{most} executions are on this torus (avm.executions)")));
-                    }
-                    match avm.machine_mut().start(&one, owner) {
-                        Ok(id) => {
-                            avm.wake(id);
-                            ids.push(id);
-                        }
-                        Err(error) => return Err((ids, error.to_string())),
-                    }
-                }
-                Ok(ids)
-            })?;
+            let part = places.as_mut().map(|places| places.split(batch));
+            let (theirs, most, own_uid) = (order.clone(), self.config.executions, self.own_uid);
+            let ids = self.on(at, move |avm| start_some(avm, &theirs, batch, most, own_uid, part));
+            let ids = ids.map_err(|refusal| some_started(started.len(), order.count, &refusal.error))?;
             match ids {
-                Ok(ids) => started.extend(ids),
-                Err((ids, why)) => {
+                (ids, None) => started.extend(ids),
+                (ids, Some(why)) => {
                     started.extend(ids);
-                    return Err(refuse(match started.len() {
-                        0 => why,
-                        some => format!("{some} of {} were started, then: {why}", order.count),
-                    }));
+                    return Err(some_started(started.len(), order.count, &why));
                 }
             }
-            seed = seed.wrapping_add(u64::from(batch));
+            order.start.seed = order.start.seed.wrapping_add(u64::from(batch));
             left -= batch;
         }
         Ok(started)
     }
 
-    fn may_start(&self, order: &Order) -> Result<(), Refusal> {
-        let Some(uid) = order.owner else { return Ok(()) };
-        let most = u64::from(self.config.rights(uid).executions);
-        let mut alive = 0;
-        for at in 0..self.leads.len() {
-            alive += self.on(at, move |avm| avm.machine().alive(Some(uid)))?;
+    fn place_of_child(&self, parent: ExecutionId, torus: Option<&str>) -> Result<usize, Refusal> {
+        let at = self.find(parent)?;
+        let name = &self.leads[at].name;
+        if torus.is_some_and(|torus| torus != name) {
+            return Err(refuse(format!("{parent} is on torus {name}, and a child starts where its parent is")));
         }
-        if alive + u64::from(order.count) > most {
-            return Err(refuse(format!(
-                "you have {alive} executions that have not ended, of {most}: avm.quota_executions, or kill some"
-            )));
-        }
-        Ok(())
+        Ok(at)
+    }
+
+    /// Takes places in the quota of a user; the configuration has none.
+    pub(super) fn places(&self, owner: Option<u32>, count: u32) -> Result<Option<Places>, Refusal> {
+        let Some(uid) = owner else { return Ok(None) };
+        let most = self.config.rights(uid).executions;
+        let full = |have: u64| {
+            refuse(format!(
+                "you have {have} executions that have not ended, of {most}: avm.quota_executions, or kill some"
+            ))
+        };
+        self.quotas.take(uid, count, most).map(Some).map_err(full)
     }
 
     /// Place of a torus by name; without a name the least loaded.
@@ -364,10 +296,10 @@ impl Manager {
             for text in &start.arguments {
                 args.push(text.parse::<Val>().map_err(|error| fail(error.to_string()))?);
             }
-            let asked =
-                Start { args, seed: start.seed, now_ns: self.unix_ns(), ..Start::new(&start.program, &start.entry) };
+            let seed = start.seed.unwrap_or_else(|| self.draw());
+            let asked = Start { args, seed, now_ns: self.unix_ns(), ..Start::new(&start.program, &start.entry) };
             let torus = Some(start.torus.clone().unwrap_or_else(|| self.leads[0].name.clone()));
-            let order = Order { start: asked, count: start.count, torus, owner: None };
+            let order = Order { start: asked, count: start.count, torus, owner: None, deadline_ticks: None };
             let ids = self.order(&order).map_err(|refusal| fail(refusal.error))?;
             said.push(format!("started {} executions of {}#{}", ids.len(), start.program, start.entry));
         }
@@ -388,3 +320,60 @@ impl Manager {
         found.into_inner()
     }
 }
+
+/// Wakes tori of a region.
+fn bell(region: Arc<Region>) -> super::desk::Bell {
+    Box::new(move |to| {
+        if let Some(waker) = region.waker(to) {
+            waker.wake();
+        }
+    })
+}
+
+/// Starts some executions of an order on its torus; why not all of them.
+fn start_some(
+    avm: &mut Avm<LaneMachine>,
+    order: &Order,
+    count: u32,
+    most: u32,
+    own_uid: u32,
+    mut places: Option<Places>,
+) -> (Vec<ExecutionId>, Option<String>) {
+    let mut ids = Vec::new();
+    if let (Some(parent), Some(user)) = (order.start.parent, order.owner) {
+        let owner = avm.machine().info.get(&parent).map(|info| info.owner);
+        if owner.is_some_and(|owner| !may(user, owner, own_uid)) {
+            return (ids, Some(format!("{parent} is an execution of somebody else: it gets no children of yours")));
+        }
+    }
+    for number in 0..count {
+        let start = Start { seed: order.start.seed.wrapping_add(u64::from(number)), ..order.start.clone() };
+        if let Err(why) = avm.machine_mut().room(most) {
+            return (ids, Some(why));
+        }
+        let owner = Owner { user: order.owner, place: places.as_mut().and_then(Places::one) };
+        match avm.machine_mut().start(&start, owner) {
+            Ok(id) => {
+                if let Some(ticks) = order.deadline_ticks {
+                    avm.machine_mut().set_deadline(id, ticks);
+                    avm.set_deadline(id, ticks);
+                }
+                avm.wake(id);
+                ids.push(id);
+            }
+            Err(error) => return (ids, Some(error.to_string())),
+        }
+    }
+    (ids, None)
+}
+
+fn some_started(started: usize, count: u32, why: &str) -> Refusal {
+    refuse(match started {
+        0 => why.to_owned(),
+        some => format!("{some} of {count} were started, then: {why}"),
+    })
+}
+
+#[cfg(test)]
+#[path = "manager_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use avm::vm::{Config, Envelope, Lane};
 
-use super::desk::{Desk, Job};
+use super::desk::{Bell, Desk, Job};
 use super::machine::{LaneMachine, Parcel};
 use super::ports::Ports;
 use super::reactor::Avm;
@@ -22,6 +22,7 @@ pub struct Parts {
     pub(super) asker: Asker,
     pub(super) own_limit: u64,
     pub(super) home: u64,
+    pub(super) bell: Bell,
 }
 
 impl std::fmt::Debug for Parts {
@@ -36,7 +37,7 @@ impl Parts {
     pub fn build(self, clock: Clock) -> (Avm<LaneMachine>, Desk) {
         let machine = LaneMachine::new(Lane::new(self.config), &self.name, self.remember);
         let avm = Avm::new(machine, self.parcels, self.own_limit, self.home);
-        (avm, Desk::new(self.jobs, self.asker, self.envelopes, clock, self.own_limit))
+        (avm, Desk::new(self.jobs, self.asker, self.envelopes, clock, self.own_limit, self.bell))
     }
 }
 
@@ -51,6 +52,8 @@ pub fn lane_config(avm: &config::Avm, at: usize, ids: &[u8], places: u32) -> Con
         homes: ids.to_vec(),
         machine: avm.machines.get(at).map_or("m0", String::as_str).into(),
         machines,
+        // Who names the controllers that are there says that others may be lost: their objects are not available (`avm:3`).
+        multi_controller: !avm.controllers.is_empty(),
         controllers: avm.controllers.iter().map(|name| name.as_str().into()).collect(),
         heap_bytes: avm.heap_bytes,
         // Those that come from other tori must find a place: starts are held to `avm.executions` by the manager.

@@ -1,7 +1,10 @@
-//! What the status page shows of the AVM: gathered by a thread of its own a few times a second, never by a torus.
+//! What the status page shows of the AVM: gathered by a thread of its own a few times a second. A torus
+//! counts and makes the first rows in jobs that are bounded, whatever there is on it.
 
 use std::collections::BTreeMap;
 
+use avm::id::ExecutionId;
+use avm::vm::{Census, ExecutionSummary};
 use control::api::Refusal;
 use control::avm::{AvmSnapshot, Capacity, HEAD_ROWS, LaneSnapshot, Listing};
 
@@ -10,48 +13,59 @@ use super::manager::Manager;
 use super::reactor::Counts;
 use super::view;
 
+/// Name of the capacity that counts messages which found no place.
+pub const MAILBOXES: &str = "mailboxes";
+
 /// Said on every page and at every start.
 pub const IN_MEMORY: &str =
     "AVM state is in memory only: objects and executions are gone when the node ends (there is no journal yet)";
 
+/// Executions that one job counts: no row is made of them.
+const COUNTED: usize = 4096;
+
 /// What one torus tells.
 struct Told {
+    census: Census,
+    /// The first executions.
     rows: Vec<view::Row>,
+    /// Executions in a transaction, the newest first.
+    open: Vec<ExecutionSummary>,
     objects: Vec<avm::vm::ObjectSummary>,
-    decisions: Vec<(avm::id::ExecutionId, avm::vm::Decision)>,
+    decisions: Vec<(ExecutionId, avm::vm::Decision)>,
     object_count: u64,
     live_bytes: u64,
     tally: Tally,
     counts: Counts,
-    open_questions: u64,
 }
 
 impl Manager {
+    /// Executions of a torus, counted piece by piece: each job is bounded.
+    pub(super) fn census(&self, at: usize) -> Result<Census, Refusal> {
+        let (mut all, mut from) = (Census::default(), Some(ExecutionId(0)));
+        while let Some(first) = from {
+            let (part, next) = self.on(at, move |avm| avm.machine().lane.census(first, COUNTED))?;
+            all.add(&part);
+            from = next;
+        }
+        Ok(all)
+    }
+
     fn told(&self, at: usize) -> Result<Told, Refusal> {
         let first = avm::id::ObjectId::new(0, self.leads[at].id, 0);
+        let census = self.census(at)?;
         self.on(at, move |avm| {
             let machine = avm.machine();
             let lane = &machine.lane;
-            let rows = super::requests::rows(machine);
-            let mut decisions = Vec::new();
-            for row in rows.iter().rev().filter(|row| row.summary.committed + row.summary.refused > 0) {
-                decisions.extend(lane.decisions(row.summary.id).into_iter().map(|decided| (row.summary.id, decided)));
-                if decisions.len() >= HEAD_ROWS {
-                    break;
-                }
-            }
             Told {
-                decisions,
+                rows: super::paging::rows(machine, ExecutionId(0), HEAD_ROWS),
+                open: lane.open(HEAD_ROWS, COUNTED),
+                decisions: lane.decided(HEAD_ROWS, COUNTED),
                 objects: lane.objects(first, HEAD_ROWS),
                 object_count: lane.object_count(),
                 live_bytes: 8 * lane.live_words() as u64,
                 tally: machine.tally,
                 counts: avm.counts(),
-                open_questions: rows
-                    .iter()
-                    .filter(|row| row.summary.status == avm::vm::Status::Suspended(avm::vm::Why::Solving))
-                    .count() as u64,
-                rows,
+                census,
             }
         })
     }
@@ -70,15 +84,14 @@ impl Manager {
             let told = self.told(at)?;
             let machine = self.config.machines.get(at).map_or("", String::as_str);
             self.add_lane(&mut shown, at, &told);
-            asked += told.open_questions;
-            execution_count += told.rows.len() as u64;
-            for row in &told.rows {
-                let module = row.summary.program.rsplit_once('.').map_or("", |(module, _)| module);
-                *running.entry(module.to_owned()).or_default() += u64::from(!row.info.over);
+            asked += told.census.solving;
+            execution_count += told.census.executions;
+            for (module, alive) in &told.census.alive {
+                *running.entry(module.to_string()).or_default() += alive;
             }
-            executions.extend(told.rows.iter().take(HEAD_ROWS).map(|row| view::execution(row, &lead.name, machine)));
+            executions.extend(told.rows.iter().map(|row| view::execution(row, &lead.name, machine)));
             objects.extend(told.objects.iter().map(|object| view::object(object, &lead.name)));
-            transactions.extend(told.rows.iter().filter_map(|row| view::open(&row.summary, &lead.name)));
+            transactions.extend(told.open.iter().filter_map(|summary| view::open(summary, &lead.name)));
             let decided = told.decisions.iter().map(|(execution, one)| view::decision(*execution, one, &lead.name));
             transactions.extend(decided);
         }
@@ -112,24 +125,18 @@ impl Manager {
             heap_limit_bytes: self.config.heap_bytes as u64,
             ..LaneSnapshot::default()
         };
-        for row in &told.rows {
-            let summary = &row.summary;
-            lane.operations += summary.operations;
-            match summary.status {
-                avm::vm::Status::Running => lane.running += 1,
-                avm::vm::Status::Suspended(why) => {
-                    lane.suspended += 1;
-                    totals.suspended_by_hand += u64::from(why == avm::vm::Why::Asked);
-                }
-                avm::vm::Status::Terminated if summary.failed => totals.failed += 1,
-                avm::vm::Status::Terminated => totals.ended += 1,
-            }
-            totals.open += u64::from(!summary.transactions.is_empty());
-            totals.commits += summary.committed;
-            totals.aborts_conflict += summary.refused;
-            totals.aborts_program += summary.aborted;
-            totals.trace_entries += summary.events;
-        }
+        let census = &told.census;
+        lane.operations += census.operations;
+        lane.running = census.running;
+        lane.suspended = census.suspended;
+        totals.suspended_by_hand += census.by_hand;
+        totals.failed += census.failed;
+        totals.ended += census.ended;
+        totals.open += census.open;
+        totals.commits += census.committed;
+        totals.aborts_conflict += census.refused;
+        totals.aborts_program += census.aborted;
+        totals.trace_entries += census.events;
         totals.commits += told.tally.commits;
         totals.aborts_conflict += told.tally.refused;
         totals.aborts_program += told.tally.aborted;
@@ -159,10 +166,13 @@ impl Manager {
             last_hit: String::new(),
         };
         shown.capacities.push(capacity("heap", lane.heap_bytes, lane.heap_limit_bytes, "bytes", 0));
-        let executions = told.rows.len() as u64;
+        let executions = census.executions;
         let most = u64::from(self.config.executions);
         shown.capacities.push(capacity("executions", executions, most, "", told.tally.full));
         shown.capacities.push(capacity("objects", told.object_count, self.config.objects, "", 0));
+        // Of mailboxes only what they refused is known here: messages of other tori.
+        let mailbox = u64::from(self.config.mailbox);
+        shown.capacities.push(capacity(MAILBOXES, 0, mailbox, "messages", told.tally.lost_messages));
         shown.lanes.push(lane);
     }
 }

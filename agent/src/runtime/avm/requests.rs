@@ -15,17 +15,16 @@ use control::avm::{
     PAGE_ROWS, ProgramSnapshot, Query, TraceSnapshot, TransactionSnapshot, ask,
 };
 
-use super::machine::LaneMachine;
-use super::manager::{Manager, Order, lock, refuse};
-use super::parts;
+use super::machine::{LaneMachine, Owner};
+use super::manager::{Manager, Order, lock, may, refuse};
+use super::quotas::Places;
 use super::view::{self, Row, Stretch};
+use super::{paging, parts};
 
 /// How long a call or a composition is waited for; then its execution goes on by itself.
 const WAIT: Duration = Duration::from_secs(4);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_micros(500);
-/// Most objects of one torus that a list looks at.
-const OBJECTS: usize = 100_000;
 
 /// Everything about one execution, from its torus.
 #[derive(Debug)]
@@ -35,21 +34,6 @@ struct Whole {
     gap: u64,
     decisions: Vec<avm::vm::Decision>,
     children: Vec<ExecutionId>,
-}
-
-fn row(machine: &LaneMachine, execution: ExecutionId) -> Option<Row> {
-    let summary = machine.lane.summary(execution)?;
-    let info = machine.info.get(&execution).cloned().unwrap_or_default();
-    Some(Row { summary, info, result: machine.result(execution) })
-}
-
-pub(super) fn rows(machine: &LaneMachine) -> Vec<Row> {
-    let row = |summary: avm::vm::ExecutionSummary| {
-        let info = machine.info.get(&summary.id).cloned().unwrap_or_default();
-        let result = machine.result(summary.id);
-        Row { summary, info, result }
-    };
-    machine.lane.executions().into_iter().map(row).collect()
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Refusal> {
@@ -76,9 +60,9 @@ impl Manager {
             AvmRequest::Start { .. } => self.start_request(uid, request),
             AvmRequest::Ps { query } => Ok(AvmReply::Executions(self.executions(query)?)),
             AvmRequest::Show { id } => self.show(id),
-            AvmRequest::Suspend { id } => self.hold(id, true),
-            AvmRequest::Resume { id } => self.hold(id, false),
-            AvmRequest::Kill { id } => self.kill(id),
+            AvmRequest::Suspend { id } => self.hold(uid, id, true),
+            AvmRequest::Resume { id } => self.hold(uid, id, false),
+            AvmRequest::Kill { id } => self.kill(uid, id),
             AvmRequest::Call { object, message, authority } => self.call(uid, object, message, authority.as_deref()),
             AvmRequest::Send { object, message } => self.send(object, message),
             AvmRequest::Trace { id, from, count, object, event, since } => {
@@ -103,9 +87,8 @@ impl Manager {
     fn programs(&self) -> Result<AvmReply, Refusal> {
         let mut running: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
         for at in 0..self.leads.len() {
-            for row in self.on(at, |avm| rows(avm.machine()))? {
-                let module = row.summary.program.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
-                *running.entry(module).or_default() += u64::from(!row.info.over);
+            for (module, alive) in self.census(at)?.alive {
+                *running.entry(module.to_string()).or_default() += alive;
             }
         }
         Ok(AvmReply::Programs(self.program_rows(&running)))
@@ -113,7 +96,7 @@ impl Manager {
 
     pub(super) fn program_rows(&self, running: &std::collections::BTreeMap<String, u64>) -> Vec<ProgramSnapshot> {
         let programs = lock(&self.programs);
-        let row = |(name, loaded): (&String, &super::manager::Loaded)| {
+        let row = |(name, loaded): (&String, &super::loading::Loaded)| {
             let module = loaded.verified.module();
             ProgramSnapshot {
                 name: name.clone(),
@@ -141,6 +124,8 @@ impl Manager {
             memory_bytes,
             authority,
             blocking,
+            parent,
+            deadline,
         } = request
         else {
             return Err(refuse("not a start"));
@@ -163,69 +148,24 @@ impl Manager {
             fuel: *fuel,
             authority: authority.as_deref().map(Into::into),
             blocking: *blocking,
+            parent: parent.as_deref().map(parse).transpose()?,
             ..Start::new(program, entry)
         };
-        let ids = self.order(&Order { start, count: *count, torus: torus.clone(), owner: Some(uid) })?;
+        let (torus, deadline_ticks) = (torus.clone(), *deadline);
+        let ids = self.order(&Order { start, count: *count, torus, owner: Some(uid), deadline_ticks })?;
         Ok(AvmReply::Started(ids.iter().take(PAGE_ROWS as usize).map(ToString::to_string).collect()))
-    }
-
-    /// Rows of all tori as a list of what was asked for.
-    pub(super) fn executions(&self, query: &Query) -> Result<Listing<ExecutionSnapshot>, Refusal> {
-        let mut all = Vec::new();
-        for (at, lead) in self.leads.iter().enumerate() {
-            let machine = self.config.machines.get(at).map_or("", String::as_str);
-            let rows = self.on(at, |avm| rows(avm.machine()))?;
-            all.extend(rows.iter().map(|row| view::execution(row, &lead.name, machine)));
-        }
-        listing(all, query, &ask::EXECUTION_COLUMNS, execution_order, |row| {
-            format!("{} {} {:?} {} {} {}", row.id, row.program, row.state, row.why, row.torus, row.transaction)
-        })
-    }
-
-    pub(super) fn objects(&self, query: &Query) -> Result<Listing<ObjectSnapshot>, Refusal> {
-        let mut all = Vec::new();
-        for (at, lead) in self.leads.iter().enumerate() {
-            let first = ObjectId::new(0, lead.id, 0);
-            let objects = self.on(at, move |avm| avm.machine().lane.objects(first, OBJECTS))?;
-            all.extend(objects.iter().map(|summary| view::object(summary, &lead.name)));
-        }
-        listing(all, query, &ask::OBJECT_COLUMNS, object_order, |row| {
-            format!("{} {} {} {} {}", row.id, row.behaviour, row.controller, row.torus, row.machine)
-        })
-    }
-
-    pub(super) fn transactions(&self, query: &Query) -> Result<Listing<TransactionSnapshot>, Refusal> {
-        let (mut all, mut ended) = (Vec::new(), Vec::new());
-        for (at, lead) in self.leads.iter().enumerate() {
-            let rows = self.on(at, |avm| {
-                let lane = &avm.machine().lane;
-                let rows = lane.executions();
-                rows.into_iter().map(|row| (lane.decisions(row.id), row)).collect::<Vec<_>>()
-            })?;
-            for (decisions, summary) in &rows {
-                all.extend(view::open(summary, &lead.name));
-                ended.extend(decisions.iter().map(|decided| view::decision(summary.id, decided, &lead.name)));
-            }
-        }
-        ended.sort_by_key(|row| std::cmp::Reverse(row.id.parse::<TxId>().ok()));
-        all.extend(ended);
-        listing(all, query, &ask::TRANSACTION_COLUMNS, transaction_order, |row| {
-            format!("{} {} {:?} {} {} {}", row.id, row.execution, row.state, row.cause, row.why, row.controller)
-        })
     }
 
     fn whole(&self, execution: ExecutionId) -> Result<(usize, Whole), Refusal> {
         let at = self.find(execution)?;
         let whole = self.on(at, move |avm| {
             let machine = avm.machine();
-            let children = machine.lane.executions();
-            let children = children.into_iter().filter(|row| row.parent == Some(execution)).map(|row| row.id);
             Some(Whole {
-                row: row(machine, execution)?,
+                row: paging::row(machine, machine.lane.summary(execution)?),
                 trace: machine.lane.trace(execution),
                 gap: machine.lane.trace_gap(execution),
                 decisions: machine.lane.decisions(execution),
-                children: children.collect(),
+                children: machine.lane.children(execution),
             })
         })?;
         let gone = || refuse(format!("execution {execution} moves between tori; try again"));
@@ -278,16 +218,14 @@ impl Manager {
         let found = self.on(at, move |avm| {
             let lane = &avm.machine().lane;
             let summary = lane.objects(object, 1).into_iter().find(|summary| summary.id == object)?;
-            Some((summary, lane.state(object)))
+            Some((summary, lane.state(object), lane.behaviour_hash(object)))
         })?;
         let gone = || refuse(format!("object {object} is not here: trefoil avm objects"));
-        let (summary, state) = found.ok_or_else(gone)?;
-        let module = summary.behaviour.split('.').next().unwrap_or_default();
-        let hash = lock(&self.programs).get(module).map(|loaded| loaded.verified.hash().to_string());
+        let (summary, state, hash) = found.ok_or_else(gone)?;
         Ok(ObjectDetail {
             row: view::object(&summary, &self.leads[at].name),
             state: state.map(|state| view::short(&state.to_string())).unwrap_or_default(),
-            behaviour_hash: hash.unwrap_or_default(),
+            behaviour_hash: hash.map(|hash| hash.to_string()).unwrap_or_default(),
             ..ObjectDetail::default()
         })
     }
@@ -298,12 +236,30 @@ impl Manager {
         found.ok_or_else(|| refuse(format!("object {object} belongs to no torus of this node")))
     }
 
-    fn hold(&self, id: &str, hold: bool) -> Result<AvmReply, Refusal> {
-        let execution: ExecutionId = parse(id)?;
-        let at = self.find(execution)?;
+    /// Has the torus of an execution do something with it that its owner may.
+    fn as_owner(
+        &self,
+        uid: u32,
+        execution: ExecutionId,
+        what: impl Fn(&mut LaneMachine) -> bool + Send + 'static,
+    ) -> Result<bool, Refusal> {
+        let (at, own_uid) = (self.find(execution)?, self.own_uid);
         let done = self.on(at, move |avm| {
-            let lane = &mut avm.machine_mut().lane;
-            if hold { lane.suspend(execution) } else { lane.resume(execution) }
+            let machine = avm.machine_mut();
+            match machine.info.get(&execution) {
+                Some(info) if !may(uid, info.owner, own_uid) => Err(info.owner.unwrap_or(own_uid)),
+                _ => Ok(what(machine)),
+            }
+        })?;
+        done.map_err(|owner| {
+            refuse(format!("{execution} belongs to user {owner}: only that user and root suspend, resume or kill it"))
+        })
+    }
+
+    fn hold(&self, uid: u32, id: &str, hold: bool) -> Result<AvmReply, Refusal> {
+        let execution: ExecutionId = parse(id)?;
+        let done = self.as_owner(uid, execution, move |machine| {
+            if hold { machine.lane.suspend(execution) } else { machine.lane.resume(execution) }
         })?;
         match (done, hold) {
             (true, true) => Ok(AvmReply::Done(format!("{execution} is held at the end of its instruction"))),
@@ -313,18 +269,9 @@ impl Manager {
         }
     }
 
-    fn kill(&self, id: &str) -> Result<AvmReply, Refusal> {
+    fn kill(&self, uid: u32, id: &str) -> Result<AvmReply, Refusal> {
         let execution: ExecutionId = parse(id)?;
-        let at = self.find(execution)?;
-        let done = self.on(at, move |avm| {
-            let machine = avm.machine_mut();
-            let done = machine.lane.terminate(execution);
-            if done && let Some(info) = machine.info.get_mut(&execution) {
-                info.terminated = true;
-            }
-            done
-        })?;
-        if done {
+        if self.as_owner(uid, execution, move |machine| machine.terminate(execution))? {
             Ok(AvmReply::Done(format!("{execution} is ended; its open transactions are aborted")))
         } else {
             Err(refuse(format!("{execution} is over already: trefoil avm show {execution}")))
@@ -358,12 +305,13 @@ impl Manager {
         self.helper()?;
         let start = Start {
             args: vec![Val::Object(object), message],
+            seed: self.draw(),
             now_ns: self.unix_ns(),
             authority: authority.map(Into::into),
             ..Start::new(super::helper::MODULE, super::helper::CALL)
         };
         let torus = Some(self.leads[at].name.clone());
-        let ids = self.order(&Order { start, count: 1, torus, owner: Some(uid) })?;
+        let ids = self.order(&Order { start, count: 1, torus, owner: Some(uid), deadline_ticks: None })?;
         let Some(execution) = ids.first().copied() else { return Err(refuse("nothing was started")) };
         match self.wait(execution)? {
             None => Ok(AvmReply::Done(format!("{execution} goes on: trefoil avm show {execution}"))),
@@ -417,13 +365,16 @@ impl Manager {
         let how = if parallel { Composition::Parallel } else { Composition::Sequential };
         let common = Start { seed: self.draw(), now_ns: self.unix_ns(), ..Start::new("", "") };
         let at = self.place(None)?;
+        let (mut places, most) = (self.places(Some(uid), 1)?, self.config.executions);
         let started = self.on(at, move |avm| {
-            let machine = avm.machine_mut();
-            let execution = machine.compose(&segments, how, &common, Some(uid))?;
+            avm.machine_mut().room(most)?;
+            let owner = Owner { user: Some(uid), place: places.as_mut().and_then(Places::one) };
+            let started = avm.machine_mut().compose(&segments, how, &common, owner);
+            let execution = started.map_err(|error| error.to_string())?;
             avm.wake(execution);
-            Ok::<_, avm::vm::StartError>(execution)
+            Ok(execution)
         })?;
-        let execution = started.map_err(|error| refuse(error.to_string()))?;
+        let execution = started.map_err(|why: String| refuse(why))?;
         let Some(result) = self.wait(execution)? else {
             return Ok(AvmReply::Done(format!("{execution} goes on: trefoil avm show {execution}")));
         };
@@ -449,7 +400,7 @@ impl Manager {
 }
 
 /// Filters, sorts and cuts a list.
-fn listing<T: Clone>(
+pub(super) fn listing<T: Clone>(
     mut all: Vec<T>,
     query: &Query,
     columns: &[&str],
@@ -477,7 +428,7 @@ fn listing<T: Clone>(
     Ok(Listing { query: query.clone(), matching, total, from, rows })
 }
 
-fn execution_order(one: &ExecutionSnapshot, other: &ExecutionSnapshot, column: &str) -> Ordering {
+pub(super) fn execution_order(one: &ExecutionSnapshot, other: &ExecutionSnapshot, column: &str) -> Ordering {
     let state = |row: &ExecutionSnapshot| match row.state {
         ExecutionState::Running => 0,
         ExecutionState::Suspended => 1,
@@ -499,7 +450,7 @@ fn execution_order(one: &ExecutionSnapshot, other: &ExecutionSnapshot, column: &
     }
 }
 
-fn object_order(one: &ObjectSnapshot, other: &ObjectSnapshot, column: &str) -> Ordering {
+pub(super) fn object_order(one: &ObjectSnapshot, other: &ObjectSnapshot, column: &str) -> Ordering {
     match column {
         "behaviour" => one.behaviour.cmp(&other.behaviour),
         "controller" => one.controller.cmp(&other.controller),
@@ -512,7 +463,7 @@ fn object_order(one: &ObjectSnapshot, other: &ObjectSnapshot, column: &str) -> O
     }
 }
 
-fn transaction_order(one: &TransactionSnapshot, other: &TransactionSnapshot, column: &str) -> Ordering {
+pub(super) fn transaction_order(one: &TransactionSnapshot, other: &TransactionSnapshot, column: &str) -> Ordering {
     match column {
         "execution" => one.execution.parse::<ExecutionId>().ok().cmp(&other.execution.parse().ok()),
         "state" => (one.state as u8).cmp(&(other.state as u8)),

@@ -219,7 +219,7 @@ impl Pool {
             answers,
             bell,
             stop: AtomicBool::new(false),
-            desks: (0..settings.threads).map(|_| Desk::default()).collect(),
+            desks: (0..settings.threads.max(1)).map(|_| Desk::default()).collect(),
             stats: Mutex::new(Stats::default()),
             threads: Mutex::new(Vec::new()),
             region,
@@ -323,8 +323,11 @@ fn work(shared: &Arc<Shared>, at: usize) {
                 let desk = &shared.desks[at];
                 desk.over.store(false, Ordering::SeqCst);
                 let dog = std::thread::Builder::new().name(format!("watchdog-{at}"));
-                let _ = dog.spawn_scoped(scope, || watch(desk, shared.settings.timeout, || handle.interrupt()));
-                let damaged = serve(shared, at, solver);
+                let dog = dog.spawn_scoped(scope, || watch(desk, shared.settings.timeout, || handle.interrupt()));
+                let damaged = match dog {
+                    Ok(_) => serve(shared, at, solver),
+                    Err(error) => serve_unwatched(shared, at, &error),
+                };
                 desk.over.store(true, Ordering::SeqCst);
                 desk.changed.notify_all();
                 damaged
@@ -334,6 +337,38 @@ fn work(shared: &Arc<Shared>, at: usize) {
     };
     if damaged && !shared.stop.load(Ordering::SeqCst) && spawn(shared, at).is_err() {
         tracing::error!("solver-{at}: the system gives no thread to replace it; choices wait for the others");
+    }
+}
+
+/// A solver that nobody watches would have no limit of time, so it is asked nothing.
+struct Unwatched(String);
+
+impl Solver for Unwatched {
+    fn solve(&mut self, _ir: &Ir, _limits: &Limits) -> Outcome {
+        Outcome::Unknown(self.0.clone())
+    }
+}
+
+/// The system gives no thread to watch the solver: the next question is answered with that, and the thread is to be replaced, which
+/// tries again. True unless the pool ends.
+fn serve_unwatched(shared: &Arc<Shared>, at: usize, error: &std::io::Error) -> bool {
+    let why = format!("the system gives no thread to watch solver-{at}: {error}; check ulimit -u");
+    tracing::error!("{why}");
+    {
+        let mut stats = lock(&shared.stats);
+        stats.restarts += 1;
+        stats.restart_reason = why.clone();
+    }
+    loop {
+        if shared.stop.load(Ordering::SeqCst) {
+            return false;
+        }
+        let taken = lock(&shared.questions).try_recv();
+        if let Ok(question) = taken {
+            answer(shared, at, &mut Unwatched(why), question);
+            return true;
+        }
+        shared.bell.sleep(|| shared.stop.load(Ordering::SeqCst) || lock(&shared.questions).waiting());
     }
 }
 

@@ -104,6 +104,21 @@ fn a_panic_is_answered_and_the_thread_given_up() {
     assert_eq!(shown.restart_reason, "the solver failed: a bug in the solver");
 }
 
+// decisions:AVM-10: a question without a limit of time is not asked; why is told to whoever asked, and on the page.
+#[test]
+fn a_solver_that_nobody_watches_says_so() {
+    let (pool, mut askers) =
+        Pool::start(settings(SolverKind::BuiltIn, 0), 1, None, Clock::new()).expect("threads are to be had");
+    let execution = ExecutionId::new(0, 0, 1);
+    assert!(askers[0].ask(execution, question(1), Limits::default(), 0).is_ok());
+    let error = std::io::Error::other("none left");
+    assert!(serve_unwatched(&pool.shared, 0, &error), "the thread is to be replaced");
+    let why = "the system gives no thread to watch solver-0: none left; check ulimit -u";
+    assert_eq!(await_answer(&mut askers[0]).outcome, Outcome::Unknown(why.to_owned()));
+    let shown = pool.snapshot(0);
+    assert_eq!((shown.restarts, shown.unknown, shown.restart_reason.as_str()), (1, 1, why));
+}
+
 // decisions:AVM-10: one interrupt may be lost, so they are repeated until the question ends, and none comes after it.
 #[test]
 fn the_watchdog_repeats_until_the_question_ends() {

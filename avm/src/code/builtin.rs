@@ -74,4 +74,7 @@ builtins! {
     Names "names" 1 "(record) -> list of field names.";
     Machine "machine" 1 "(text) -> machine of that name.";
     Controller "controller" 1 "(text) -> controller of that name.";
+    Select "select" 3 "(truth, a, b) -> a when it holds, else b; it is no branch: choices and variables stay terms.";
+    Decided "decided" 2 "(truth, truth) -> whether the first is known to be the second; what is decided at commit is not.";
+    Distinct "distinct" 1 "(list) -> whether all its elements differ.";
 }

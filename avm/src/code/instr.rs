@@ -131,4 +131,6 @@ instructions! {
     Args "args" 0 Ours Safe "() -> list of the arguments of the execution.";
     Reject "reject" 0 Ours Safe "() -> never: the behaviour rejects its message.";
     Raise "raise" 1 Ours Safe "(text) -> never: fails with ErrProgramRaised.";
+    ValueOf "valueOf" 1 Ours Safe "(value) -> the same with variables as their values; an open one is decided at commit.";
+    RequireOrder "requireOrder" 5 Ours Safe "(object, message, object, message, name?) -> nothing: one call comes before another.";
 }

@@ -60,6 +60,9 @@ instructions! {
     solve(variables) Solve "Ours: values of variables, or nothing.";
     solve_all(variables, most) SolveAll "Ours: all lists of values of variables.";
     domain_of(variable) DomainOf "Ours: values that are left.";
+    value_of(value) ValueOf "Ours: the same with every variable in it as its value, decided at commit while it is open.";
+    require_order(object, message, other_object, other_message, name) RequireOrder
+        "Ours: nothing; the first such call has to come before the first such call of the other.";
     note(value) Note "Ours: writes a value into the trace.";
     random(below) Random "Ours: a number below, from the recorded seed.";
     now() Now "Ours: the time given to the execution, ns.";

@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// The domains without what constraints took out, as words.
-    fn given(&self) -> Vec<u64> {
+    pub(super) fn given(&self) -> Vec<u64> {
         let domains = &self.engine.domains;
         let mut now = domains.words.clone();
         let mut narrowed = vec![0; now.len()];

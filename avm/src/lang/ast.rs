@@ -269,6 +269,8 @@ pub enum ExprKind {
     /// `choose e`, `label e`, `solve e`, `solveAll e`, `note e`, `raise e`.
     Word(Instr, Box<Expr>),
     Require(Box<Expr>, Option<Box<Expr>>),
+    /// `require o.a(x) before p.b(y) as "name"`: two calls.
+    RequireOrder(Box<[Expr; 2]>, Option<Box<Expr>>),
     Prefer(Box<Expr>, Box<Expr>),
     Post(Box<Posted>),
     Assert(Box<Expr>),

@@ -31,6 +31,10 @@ pub fn children(kind: &ExprKind, see: &mut dyn FnMut(&Expr)) {
             args.iter().for_each(see);
         }
         ExprKind::Create { at, .. } => at.iter().for_each(|at| see(at)),
+        ExprKind::RequireOrder(calls, name) => {
+            calls.iter().for_each(&mut *see);
+            name.iter().for_each(|name| see(name));
+        }
         ExprKind::Require(condition, name) => {
             see(condition);
             name.iter().for_each(|name| see(name));

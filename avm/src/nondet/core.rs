@@ -1,5 +1,20 @@
 //! The canonical core of a question without answer (`decisions:AVM-10`): the same from every solver.
 
+/// The core of `requires` requirements and `constraints` constraints, which are numbered behind the requirements: first the
+/// requirements are made few beside all constraints, then the constraints beside those requirements. `excludes` as for [`canonical`].
+pub(crate) fn of_both(
+    requires: usize,
+    constraints: usize,
+    cap: u32,
+    mut excludes: impl FnMut(&[u32]) -> Option<bool>,
+) -> Vec<u32> {
+    let numbered = requires as u32..(requires + constraints) as u32;
+    let kept = canonical(requires, cap, |kept| excludes(&[kept, &numbered.clone().collect::<Vec<_>>()].concat()));
+    let behind = |all: &[u32]| all.iter().map(|at| at + requires as u32).collect::<Vec<_>>();
+    let few = canonical(constraints, cap, |few| excludes(&[&kept[..], &behind(few)].concat()));
+    [&kept[..], &behind(&few)].concat()
+}
+
 /// Reduces the requirements `0..count`, which together (with everything else) exclude all: with at most `cap` of them by deletion
 /// in program order; with more, first to the shortest beginning that excludes all, and then by deletion when that has at most
 /// `cap`. `excludes` says whether a subset still excludes everything; `None` (not decided) keeps what was tried to leave out.

@@ -115,6 +115,24 @@ impl Expr {
         Arc::new(Self::AllDiff(all.iter().map(|part| Self::clone(part)).collect()))
     }
 
+    /// Whether the first of some calls comes before the first of some others: for each call in order whether it is one of the former,
+    /// and whether it is one of the latter. Both have to be there.
+    #[must_use]
+    pub fn before(calls: &[(Arc<Self>, Arc<Self>)]) -> Arc<Self> {
+        let plainly = |expr: &Arc<Self>, truth: bool| **expr == Self::Const(Val::Bool(truth));
+        let or = |a: &Arc<Self>, b: &Arc<Self>| {
+            if plainly(a, false) || plainly(b, true) { Arc::clone(b) } else { Self::either(a, b) }
+        };
+        let (mut first, mut second) = (Self::constant(false), Self::constant(false));
+        for (one, two) in calls {
+            second = or(&second, two);
+            if !plainly(one, false) && !plainly(&second, true) {
+                first = or(&first, &Self::both(one, &Self::not(&second)));
+            }
+        }
+        Self::both(&first, &second)
+    }
+
     /// The opposite of "holds": the condition is false, undefined, or no truth value. Never undefined itself.
     #[must_use]
     pub fn excluded(a: &Arc<Self>) -> Arc<Self> {
@@ -194,6 +212,13 @@ impl Expr {
         let mut flat = Flat::default();
         flat.add(self);
         flat.nodes.iter().map(Node::size).sum()
+    }
+
+    /// Variables that stand in it, each once, in order of mention.
+    #[must_use]
+    pub fn vars(&self) -> Vec<VarId> {
+        let vars = self.table().into_iter().filter_map(|node| if let Node::Fd(var) = node { Some(var) } else { None });
+        vars.collect()
     }
 
     fn table(&self) -> Vec<Node> {

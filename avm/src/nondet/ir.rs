@@ -24,7 +24,8 @@ pub struct Ir {
     pub prefers: Vec<Soft>,
     /// Variables, constraints and refutations that stand in assertions.
     pub fd: FdPart,
-    /// Orders of calls that were required; the one who extracts has checked them against the trace of the run.
+    /// Orders of calls that were required, as the run has made them. Each is decided as one of `requires` ([`Expr::before`]): which
+    /// calls are meant may depend on what is chosen.
     pub msc: Vec<Ordering>,
     /// What is best.
     pub objective: Objective,
@@ -68,8 +69,10 @@ pub struct Soft {
 pub struct FdPart {
     /// Variables with what is left of their domains, ascending by id.
     pub vars: Vec<(VarId, Vec<Val>)>,
-    /// Posted constraints.
+    /// Posted constraints, in the order in which they were posted.
     pub constraints: Vec<Constraint>,
+    /// Where each constraint was posted: file and place. Shorter than the constraints where that is not known.
+    pub places: Vec<Option<(Arc<str>, Place)>>,
     /// Combinations that are refuted.
     pub refutations: Vec<Vec<(VarId, Val)>>,
 }
@@ -85,10 +88,10 @@ pub enum Objective {
     MaxWeight,
 }
 
-/// Order between two calls of the trace, by their position among the entries.
+/// Order between two calls of a transaction, as their entries in the trace are ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ordering {
-    /// The first call on the one object with the one message comes before that of the other.
+    /// Both are made, and the first call on the one object with the one message comes before that of the other.
     Before((ObjectId, Val), (ObjectId, Val)),
 }
 
@@ -151,8 +154,9 @@ impl Default for Limits {
 pub enum Outcome {
     /// The best resolution.
     Sat(Answer),
-    /// None; indices into [`Ir::requires`] of a canonical core: by deletion in program order (`decisions:AVM-10`). Empty when the
-    /// path alone excludes everything.
+    /// None; a canonical core: indices into [`Ir::requires`], by deletion in program order (`decisions:AVM-10`), and from the number
+    /// of requirements on into the constraints of [`Ir::fd`], by deletion in the order in which they were posted. Empty when the
+    /// path and the domains alone exclude everything.
     Unsat(Vec<u32>),
     /// Not decided, with the reason: an error of its own, never "no".
     Unknown(String),

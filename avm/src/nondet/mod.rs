@@ -22,4 +22,4 @@ pub use fuzz::{fuzz_json, fuzz_smtlib};
 pub use ir::{Answer, Asserted, Choice, Expr, FdPart, Ir, Limits, Objective, Ordering, Outcome, Soft, Solver};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

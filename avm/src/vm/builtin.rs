@@ -48,6 +48,9 @@ impl World {
                 self.heap.release(negated);
                 greater
             }
+            B::Select => self.select(x, a, b, c),
+            B::Decided => self.known_to_be(x, a, b),
+            B::Distinct => self.distinct(x, a),
             B::Contains if self.heap.now(a).is_list() => self.contains(x, a, b),
             B::With => self.with(x, a, b, c),
             B::Names => {
@@ -404,6 +407,17 @@ impl World {
     fn incomparable(&self, a: Value, b: Value) -> Fault {
         let (one, two) = (kind(&self.heap, a), kind(&self.heap, b));
         ProgramError::Type(format!("{} and {} are not comparable", one.word(), two.word())).into()
+    }
+
+    /// Whether no two of these are equal.
+    pub(super) fn all_differ(&self, all: &[Value]) -> bool {
+        let mut seen: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
+        all.iter().all(|value| {
+            let alike = seen.entry(hash(&self.heap, *value)).or_default();
+            let differs = !alike.iter().any(|other| equal(&self.heap, *other, *value));
+            alike.push(*value);
+            differs
+        })
     }
 
     fn unique(&mut self, list: Value) -> Result<Value, Fault> {

@@ -1,6 +1,7 @@
 //! Choices that are decided at commit (`avm:9`, `decisions:AVM-3`, `decisions:AVM-4`): the instructions, the runs of a transaction,
 //! the questions to the solver. Runs other than the observable one leave nothing: trace, counters and ids are those of its base.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::{Output, Refused, Why};
@@ -14,8 +15,8 @@ use super::word::{NOTHING, Node, Value};
 use super::world::{Did, Flow, World};
 use crate::code::Place;
 use crate::error::{NondetError, ProgramError, TxError};
-use crate::id::ChoiceId;
-use crate::nondet::{Asserted, Choice, Explorer, Expr, FdPart, Next, Objective, Outcome, Run, Soft, Verdict};
+use crate::id::{ChoiceId, VarId};
+use crate::nondet::{Asserted, Choice, Explorer, Expr, Next, Objective, Outcome, Run, Soft, Verdict};
 use crate::value::Val;
 
 /// Where runs of the transaction begin: its first `choose` or `label`; what comes before is the same in all of them.
@@ -51,9 +52,16 @@ enum Phase {
 pub(super) struct Exploring {
     explorer: Explorer,
     phase: Phase,
+    /// Values of the variables in the best resolution, once it is known.
+    vars: BTreeMap<VarId, Val>,
 }
 
 impl Exploring {
+    /// Values of the variables that were decided on.
+    pub(super) const fn vars(&self) -> &BTreeMap<VarId, Val> {
+        &self.vars
+    }
+
     /// Runs so far.
     pub(super) fn runs(&self) -> u32 {
         self.explorer.runs() as u32
@@ -62,6 +70,11 @@ impl Exploring {
     /// Whether the run on its way is the observable one.
     pub(super) const fn is_final(&self) -> bool {
         matches!(self.phase, Phase::Final(_))
+    }
+
+    /// Whether the run on its way has the best resolution.
+    pub(super) const fn is_resolved(&self) -> bool {
+        matches!(self.phase, Phase::Final(Verdict::First(_) | Verdict::Observable(_)))
     }
 
     /// The answer of the solver; whether it was waited for.
@@ -89,6 +102,11 @@ pub(super) fn asserted_name(asserted: &Asserted, at: usize) -> String {
     }
 }
 
+/// A place in the program: `file:line:column`; empty when it is not known.
+pub(super) fn shown_place(place: Option<&(Arc<str>, Place)>) -> String {
+    place.map(|(file, place)| format!("{file}:{}:{}", place.line, place.column)).unwrap_or_default()
+}
+
 impl World {
     /// Takes the base of the transaction where there is none yet; the instruction under way is done again from there.
     pub(super) fn need_base(&mut self, code: &Code, x: &mut Exec) {
@@ -114,7 +132,7 @@ impl World {
         }));
     }
 
-    fn place_of(code: &Code, x: &Exec) -> Option<(Arc<str>, Place)> {
+    pub(super) fn place_of(code: &Code, x: &Exec) -> Option<(Arc<str>, Place)> {
         let frame = x.frame();
         let (_, file, place) = code.place(frame.func, frame.pc.saturating_sub(1));
         file.zip(place)
@@ -168,10 +186,12 @@ impl World {
             return Err(TxError::NoActiveTx.into());
         }
         let expr = self.condition_of(x, cond)?;
+        Self::known_vars(x, &expr)?;
         let name = self.settle(x, name);
         let name = if name == NOTHING { None } else { Some(self.text_arg(x, name)?) };
         let place = Self::place_of(code, x);
-        x.tx.requires.push(Asserted { expr, name, place });
+        let certain = x.certain();
+        x.tx.require(Asserted { expr, name, place }, certain);
         Ok(Did::Value(NOTHING))
     }
 
@@ -185,6 +205,7 @@ impl World {
             return Err(arithmetic("prefer needs a weight from 1"));
         };
         let expr = self.condition_of(x, cond)?;
+        Self::known_vars(x, &expr)?;
         x.tx.prefers.push(Soft { expr, weight });
         Ok(Did::Value(NOTHING))
     }
@@ -194,10 +215,10 @@ impl World {
             choices: x.tx.choices.clone(),
             path: x.tx.path.clone(),
             requires: x.tx.requires.clone(),
-            required_at: Vec::new(),
+            required_at: x.tx.required_at.clone(),
             prefers: x.tx.prefers.clone(),
-            fd: FdPart::default(),
-            msc: Vec::new(),
+            fd: Self::fd_part(x),
+            msc: x.tx.orders.iter().filter_map(|order| order.shown.clone()).collect(),
             left_early,
         }
     }
@@ -207,6 +228,7 @@ impl World {
         let plain = |expr: &Expr| *expr == Expr::Const(Val::Bool(true));
         x.exploring.is_none()
             && x.tx.prefers.is_empty()
+            && x.tx.standing.now.is_empty()
             && x.tx.choices.iter().all(|choice| choice.weights.is_none())
             && x.tx.requires.iter().all(|asserted| plain(&asserted.expr))
     }
@@ -221,21 +243,25 @@ impl World {
         }
         match x.exploring.as_ref().map(|exploring| &exploring.phase) {
             Some(Phase::Final(Verdict::None { core })) => {
-                let requires = &x.tx.requires;
-                let name = |at: &u32| requires.get(*at as usize).map(|one| asserted_name(one, *at as usize));
-                let names = core.iter().filter_map(name).collect();
-                Ok(Some(Committed::No(Refused::Unsatisfiable { core: core.clone(), names })))
+                let (names, places) = core.iter().filter_map(|at| Self::core_member(x, *at)).unzip();
+                Ok(Some(Committed::No(Refused::Unsatisfiable { core: core.clone(), names, places })))
             }
             Some(Phase::Final(Verdict::Unknown(reason))) => Err(ProgramError::SolverUnknown(reason.clone()).into()),
             Some(Phase::Final(Verdict::Observable(_))) => {
                 Err(ProgramError::SolverUnknown("the observable run did not leave where it had left".to_owned()).into())
             }
-            _ => Ok(None),
+            _ => {
+                self.fix_vars(x)?;
+                Ok(None)
+            }
         }
     }
 
     /// The outermost transaction is left by error, abort or the end of the program. None: that is the observable run.
     pub(super) fn leave_early(&mut self, code: &Code, x: &mut Exec) -> Result<Option<Flow>, Fault> {
+        if !x.tx.orders.is_empty() {
+            self.state_orders(x);
+        }
         let all_true = x.tx.requires.iter().all(|asserted| asserted.expr == Expr::Const(Val::Bool(true)));
         if x.exploring.is_none() && all_true && Self::plainly_valid(x) {
             return Ok(None);
@@ -256,7 +282,11 @@ impl World {
             // A run beside this one may be the one that states a preference.
             let objective = if code.weighted { Objective::MaxWeight } else { Objective::LexFirst };
             let explorer = Explorer::new(first, objective).with_max_runs(self.config.runs);
-            return Ok(self.explore_on(code, x, Box::new(Exploring { explorer, phase: Phase::Running })));
+            return Ok(self.explore_on(
+                code,
+                x,
+                Box::new(Exploring { explorer, phase: Phase::Running, vars: BTreeMap::new() }),
+            ));
         };
         match std::mem::replace(&mut exploring.phase, Phase::Running) {
             Phase::Running => exploring.explorer.ran(Self::run_of(x, left_early)),
@@ -287,19 +317,26 @@ impl World {
             Next::Run(plan) => {
                 exploring.phase = Phase::Running;
                 x.exploring = Some(exploring);
-                Some(self.run_again(code, x, plan))
+                Some(self.run_again(code, x, plan, BTreeMap::new()))
             }
             Next::Done(verdict) => {
-                let rerun = exploring.explorer.rerun(&verdict);
+                let mut otherwise = false;
+                if let Verdict::First(answer) | Verdict::Observable(answer) = &verdict {
+                    exploring.vars.clone_from(&answer.vars);
+                    otherwise = Self::stands_otherwise(x, &answer.vars);
+                }
+                let same = || otherwise.then(|| exploring.explorer.current().to_vec());
+                let rerun = exploring.explorer.rerun(&verdict).or_else(same);
+                let vars = exploring.vars.clone();
                 exploring.phase = Phase::Final(verdict);
                 x.exploring = Some(exploring);
-                rerun.map(|plan| self.run_again(code, x, plan))
+                rerun.map(|plan| self.run_again(code, x, plan, vars))
             }
         }
     }
 
-    /// Back to the base, with these options.
-    fn run_again(&mut self, code: &Code, x: &mut Exec, plan: Vec<u32>) -> Flow {
+    /// Back to the base, with these options and values of variables.
+    fn run_again(&mut self, code: &Code, x: &mut Exec, plan: Vec<u32>, vars: BTreeMap<VarId, Val>) -> Flow {
         let Some(base) = x.base.take() else {
             // Without choices there is one run only.
             return Flow::Next;
@@ -313,6 +350,8 @@ impl World {
         x.tx.choices.clear();
         x.tx.path.clear();
         x.tx.plan = plan;
+        x.tx.standing.begin(vars);
+        x.tx.orders.iter_mut().for_each(|order| order.shown = None);
         self.drop_staged(x, base.staged);
         x.tx.ids_used = base.ids;
         x.trace.rewind(&mut self.heap, base.trace);

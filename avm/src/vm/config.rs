@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::code::Place;
 use crate::error::AvmError;
 use crate::event::TraceLevel;
-use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId, TxId};
+use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId, TxId, VarId};
 use crate::nondet::{Ir, Limits, Outcome};
 use crate::value::Val;
 
@@ -391,6 +391,8 @@ pub struct Decision {
     pub tx: TxId,
     /// Option index of each of its choices, in order of execution.
     pub choices: Vec<u32>,
+    /// Value of each variable that stood in a requirement, and of those tied to them, when it was committed.
+    pub vars: Vec<(VarId, Val)>,
     /// Runs that were needed.
     pub runs: u32,
     /// Why it was not committed, if so.
@@ -407,12 +409,15 @@ pub enum Refused {
         /// Who changed it, where still known.
         by: Option<ExecutionId>,
     },
-    /// No resolution makes all requirements true: positions of a canonical core in order of execution, and their names or places.
+    /// No resolution makes all requirements true: a canonical core in order of execution, with names and places. Behind the
+    /// requirements it has the constraints that take part.
     Unsatisfiable {
-        /// Positions.
+        /// Positions; from the number of requirements on those of constraints.
         core: Vec<u32>,
-        /// What they are called: name, or file:line:column, or the position.
+        /// What they are called: name, or file:line:column, or the position; `post v1 <= 3` of a constraint.
         names: Vec<String>,
+        /// Where each stands: file:line:column; empty where that is not known.
+        places: Vec<String>,
     },
 }
 
@@ -449,6 +454,8 @@ pub struct ExecutionSummary {
     pub refused: u64,
     /// See `committed`.
     pub aborted: u64,
+    /// Of those refused: nothing that was required could hold together; the others met a change.
+    pub unsatisfiable: u64,
 }
 
 /// An object at a glance.

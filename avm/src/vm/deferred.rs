@@ -88,7 +88,8 @@ pub(super) enum Order {
 /// What is known of an equality.
 enum Same {
     Known(bool),
-    Term(Arc<Expr>),
+    /// With whether it depends on variables.
+    Term(Arc<Expr>, bool),
 }
 
 impl World {
@@ -101,7 +102,7 @@ impl World {
         }
         let val = to_val(&self.heap, &self.names, value);
         let number = self.heap.as_number(value).unwrap_or_default();
-        Term { kind: Some(val.kind()), expr: Expr::constant(val), low: number, high: number }
+        Term { kind: Some(val.kind()), expr: Expr::constant(val), low: number, high: number, open: false }
     }
 
     /// A deferred value; takes over the reference of what it is now.
@@ -133,6 +134,10 @@ impl World {
     fn settle_cold(&mut self, x: &mut Exec, value: Value) -> Value {
         let now = self.heap.now(value);
         let term = self.term(x, value);
+        if term.open {
+            Self::goes_by(x, &term);
+            return now;
+        }
         let condition = Expr::equal(&term.expr, &Expr::constant(to_val(&self.heap, &self.names, now)));
         Self::condition(x, &condition);
         now
@@ -170,19 +175,22 @@ impl World {
             return Ok(self.heap.number(now?)?);
         }
         let (a, b) = (self.term(x, a), self.term(x, b));
+        let number = |term: &Term| term.kind.is_none_or(|kind| kind == Kind::Int);
+        let open = (a.open || b.open) && number(&a) && number(&b);
         let expr = op.expr(&a.expr, &b.expr);
         let bounds = op.bounds(&a, &b);
         if bounds.is_none() {
             let defined = Expr::defined(&expr);
-            Self::condition(x, &if now.is_ok() { defined } else { Expr::not(&defined) });
+            Self::guard(x, &if now.is_ok() || open { defined } else { Expr::not(&defined) }, open);
         }
-        let now = self.heap.number(now?)?;
+        let now = if now.is_err() && Self::guess(x, open) { 0 } else { now? };
+        let now = self.heap.number(now)?;
         let (low, high) = bounds.unwrap_or((INT_MIN, INT_MAX));
-        self.defer(x, now, Term { expr, kind: Some(Kind::Int), low, high })
+        self.defer(x, now, Term { expr, kind: Some(Kind::Int), low, high, open })
     }
 
-    fn defer_truth(&mut self, x: &mut Exec, now: bool, expr: Arc<Expr>) -> Result<Value, Fault> {
-        self.defer(x, Value::bool(now), Term { expr, kind: Some(Kind::Bool), low: 0, high: 0 })
+    fn defer_truth(&mut self, x: &mut Exec, now: bool, expr: Arc<Expr>, open: bool) -> Result<Value, Fault> {
+        self.defer(x, Value::bool(now), Term { expr, kind: Some(Kind::Bool), low: 0, high: 0, open })
     }
 
     /// a == b, or its opposite.
@@ -193,7 +201,15 @@ impl World {
         let now = equal(&self.heap, a, b) == equals;
         match self.same(x, a, b) {
             Same::Known(truth) => Ok(Value::bool(truth == equals)),
-            Same::Term(expr) => self.defer_truth(x, now, if equals { expr } else { Expr::not(&expr) }),
+            Same::Term(expr, open) => self.defer_truth(x, now, if equals { expr } else { Expr::not(&expr) }, open),
+        }
+    }
+
+    /// Whether two values are equal, as a term.
+    pub(super) fn same_term(&mut self, x: &mut Exec, a: Value, b: Value) -> Arc<Expr> {
+        match self.same(x, a, b) {
+            Same::Known(truth) => Expr::constant(truth),
+            Same::Term(expr, _) => expr,
         }
     }
 
@@ -213,21 +229,25 @@ impl World {
             {
                 return Same::Known(false);
             }
-            return Same::Term(Expr::equal(&one.expr, &two.expr));
+            return Same::Term(Expr::equal(&one.expr, &two.expr), one.open || two.open);
         }
         if !a.is_ref() || !b.is_ref() || a.node_kind() != b.node_kind() || self.heap.len(a) != self.heap.len(b) {
             return Same::Known(false);
         }
         let pairs: Vec<(Value, Value)> = self.heap.children(a).zip(self.heap.children(b)).collect();
         let mut all: Option<Arc<Expr>> = None;
+        let mut opens = false;
         for (a, b) in pairs {
             match self.same(x, a, b) {
                 Same::Known(true) => {}
                 Same::Known(false) => return Same::Known(false),
-                Same::Term(expr) => all = Some(all.map_or_else(|| expr.clone(), |all| Expr::both(&all, &expr))),
+                Same::Term(expr, open) => {
+                    opens |= open;
+                    all = Some(all.map_or_else(|| expr.clone(), |all| Expr::both(&all, &expr)));
+                }
             }
         }
-        all.map_or(Same::Known(true), Same::Term)
+        all.map_or(Same::Known(true), |all| Same::Term(all, opens))
     }
 
     /// a < b or a <= b; values that cannot be compared are a type error.
@@ -261,12 +281,15 @@ impl World {
             Order::Less => Expr::less(&one.expr, &two.expr),
             Order::AtMost => Expr::at_most(&one.expr, &two.expr),
         };
+        let kinds = one.kind.zip(two.kind);
+        let open = (one.open || two.open) && kinds.is_none_or(|(one, two)| one == two);
         if one.kind != Some(Kind::Int) || two.kind != Some(Kind::Int) {
             let defined = Expr::defined(&expr);
-            Self::condition(x, &if now.is_some() { defined } else { Expr::not(&defined) });
+            Self::guard(x, &if now.is_some() || open { defined } else { Expr::not(&defined) }, open);
         }
-        let now = now.ok_or_else(|| wrong(&self.heap))?;
-        self.defer_truth(x, now, expr)
+        let guessed = now.is_none() && Self::guess(x, open);
+        let now = now.or(guessed.then_some(false)).ok_or_else(|| wrong(&self.heap))?;
+        self.defer_truth(x, now, expr, open)
     }
 
     /// A truth value as it is now, and its term when it is deferred.
@@ -276,12 +299,15 @@ impl World {
             return now.map(|truth| (truth, None)).ok_or_else(|| type_error("a truth value", kind(&self.heap, value)));
         }
         let term = self.term(x, value);
-        let Some(truth) = now else {
-            self.settle_cold(x, value);
+        let guessed = now.is_none() && term.kind.is_none() && Self::guess(x, term.open);
+        let Some(truth) = now.or(guessed.then_some(false)) else {
+            if !term.open {
+                self.settle_cold(x, value);
+            }
             return Err(type_error("a truth value", kind(&self.heap, value)));
         };
         if term.kind != Some(Kind::Bool) {
-            Self::condition(x, &Expr::among(&term.expr, vec![Val::Bool(false), Val::Bool(true)]));
+            Self::guard(x, &Expr::among(&term.expr, vec![Val::Bool(false), Val::Bool(true)]), term.open);
         }
         Ok((truth, Some(term)))
     }
@@ -290,7 +316,7 @@ impl World {
     pub(super) fn not(&mut self, x: &mut Exec, a: Value) -> Result<Value, Fault> {
         match self.truth(x, a)? {
             (now, None) => Ok(Value::bool(!now)),
-            (now, Some(term)) => self.defer_truth(x, !now, Expr::not(&term.expr)),
+            (now, Some(term)) => self.defer_truth(x, !now, Expr::not(&term.expr), term.open),
         }
     }
 
@@ -301,18 +327,70 @@ impl World {
         match (one_term, two_term) {
             (None, None) => Ok(Value::bool(now)),
             (one_term, two_term) => {
+                let open = [&one_term, &two_term].into_iter().flatten().any(|term| term.open);
                 let expr = |term: Option<Term>, now: bool| term.map_or_else(|| Expr::constant(now), |term| term.expr);
                 let (one, two) = (expr(one_term, one), expr(two_term, two));
                 let expr = if and { Expr::both(&one, &two) } else { Expr::either(&one, &two) };
-                self.defer_truth(x, now, expr)
+                self.defer_truth(x, now, expr, open)
             }
         }
+    }
+
+    /// Whether a condition is known to be `wanted` now; one that is decided at commit is not. Of choices it becomes a condition of the
+    /// path.
+    pub(super) fn known_to_be(&mut self, x: &mut Exec, cond: Value, wanted: Value) -> Result<Value, Fault> {
+        let (now, term) = self.truth(x, cond)?;
+        let wanted = self.branch(x, wanted)?;
+        match term {
+            Some(term) if term.open => Ok(super::word::FALSE),
+            Some(_) => Ok(Value::bool(self.branch(x, cond)? == wanted)),
+            None => Ok(Value::bool(now == wanted)),
+        }
+    }
+
+    /// One of two values by a condition, as a term where that depends on choices or variables.
+    pub(super) fn select(&mut self, x: &mut Exec, cond: Value, a: Value, b: Value) -> Result<Value, Fault> {
+        let (now, term) = self.truth(x, cond)?;
+        let taken = if now { a } else { b };
+        let Some(condition) = term else { return Ok(self.heap.retain(taken)) };
+        if [a, b].into_iter().any(|value| value.tainted() && !value.is_deferred()) {
+            // Parts of them have terms, they have none: the way is gone by.
+            self.branch(x, cond)?;
+            return Ok(self.heap.retain(taken));
+        }
+        let (one, two) = (self.term(x, a), self.term(x, b));
+        let expr = Expr::ite(&condition.expr, &one.expr, &two.expr);
+        let now = self.heap.now(taken);
+        self.heap.retain(now);
+        let kind = if one.kind == two.kind { one.kind } else { None };
+        let open = condition.open || one.open || two.open;
+        self.defer(x, now, Term { expr, kind, low: one.low.min(two.low), high: one.high.max(two.high), open })
+    }
+
+    /// Whether all elements of a list differ.
+    pub(super) fn distinct(&mut self, x: &mut Exec, list: Value) -> Result<Value, Fault> {
+        let all = self.elements(x, list)?;
+        for element in all.iter().filter(|element| element.tainted() && !element.is_deferred()) {
+            self.settle_inside(x, *element);
+        }
+        let now: Vec<Value> = all.iter().map(|element| self.heap.now(*element)).collect();
+        let now = self.all_differ(&now);
+        if !all.iter().any(|element| element.is_deferred()) {
+            return Ok(Value::bool(now));
+        }
+        let terms: Vec<Term> = all.iter().map(|element| self.term(x, *element)).collect();
+        let exprs: Vec<Arc<Expr>> = terms.iter().map(|term| Arc::clone(&term.expr)).collect();
+        self.defer_truth(x, now, Expr::all_different(&exprs), terms.iter().any(|term| term.open))
     }
 
     /// The way a condition goes now; becomes a condition of the path when it is deferred.
     pub(super) fn branch(&mut self, x: &mut Exec, cond: Value) -> Result<bool, Fault> {
         let (now, term) = self.truth(x, cond)?;
         if let Some(term) = term {
+            if term.open {
+                Self::goes_by(x, &term);
+                Self::undecided_way(x)?;
+            }
             Self::condition(x, &if now { term.expr } else { Expr::not(&term.expr) });
         }
         Ok(now)
@@ -338,15 +416,9 @@ impl World {
         if !first.is_deferred() {
             return Ok(self.heap.retain(if first == super::word::TRUE { a } else { b }));
         }
-        let condition = self.term(x, first).expr;
-        let now = Heap::as_bool(self.heap.now(first)) == Some(true);
+        let selected = self.select(x, first, a, b);
         self.heap.release(first);
-        let (one, two) = (self.term(x, a), self.term(x, b));
-        let expr = Expr::ite(&condition, &one.expr, &two.expr);
-        let now = self.heap.now(if now { a } else { b });
-        self.heap.retain(now);
-        let kind = if one.kind == two.kind { one.kind } else { None };
-        self.defer(x, now, Term { expr, kind, low: one.low.min(two.low), high: one.high.max(two.high) })
+        selected
     }
 
     /// A choice as a deferred value.
@@ -357,7 +429,7 @@ impl World {
             options.iter().filter_map(|option| if let Val::Int(number) = option { Some(*number) } else { None });
         let (low, high) = (numbers.clone().min().unwrap_or_default(), numbers.max().unwrap_or_default());
         let number = x.terms.len() as u32;
-        x.terms.push(Term { expr: Expr::choice(id), kind, low, high });
+        x.terms.push(Term { expr: Expr::choice(id), kind, low, high, open: false });
         Ok(self.heap.deferred(now, number)?)
     }
 

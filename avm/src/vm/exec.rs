@@ -140,6 +140,9 @@ pub(super) struct Restart {
     pub(super) again: u32,
 }
 
+/// Where a constraint was posted, as far as it is known.
+pub(super) type Posted = Option<(Arc<str>, crate::code::Place)>;
+
 /// A deferred value: which term, and what is known of it.
 #[derive(Debug, Clone)]
 pub(super) struct Term {
@@ -147,6 +150,8 @@ pub(super) struct Term {
     pub(super) kind: Option<Kind>,
     pub(super) low: i128,
     pub(super) high: i128,
+    /// It depends on variables, too.
+    pub(super) open: bool,
 }
 
 /// Something of the machine's own that goes on over several steps.
@@ -208,6 +213,8 @@ pub(super) struct Exec {
     pub(super) context_floor: u32,
     pub(super) saved: Vec<Saved>,
     pub(super) fd: Option<Box<crate::fd::Store>>,
+    /// Where the constraints of the store were posted; those past its end are gone.
+    pub(super) posted: Vec<Posted>,
     pub(super) terms: Vec<Term>,
     pub(super) base: Option<Box<Base>>,
     pub(super) exploring: Option<Box<Exploring>>,
@@ -234,6 +241,8 @@ pub(super) struct Exec {
     pub(super) committed: u64,
     pub(super) refused: u64,
     pub(super) aborted: u64,
+    /// Of those refused: because nothing that was required could hold.
+    pub(super) unsatisfiable: u64,
 }
 
 impl std::fmt::Debug for Exec {
@@ -277,6 +286,7 @@ impl Exec {
             context_floor: 0,
             saved: Vec::new(),
             fd: None,
+            posted: Vec::new(),
             terms: Vec::new(),
             base: None,
             exploring: None,
@@ -296,7 +306,20 @@ impl Exec {
             committed: 0,
             refused: 0,
             aborted: 0,
+            unsatisfiable: 0,
         }
+    }
+
+    /// How its outermost transactions ended.
+    pub(super) const fn counts(&self) -> [u64; 4] {
+        [self.committed, self.refused, self.aborted, self.unsatisfiable]
+    }
+
+    pub(super) const fn set_counts(&mut self, [committed, refused, aborted, unsatisfiable]: [u64; 4]) {
+        self.committed = committed;
+        self.refused = refused;
+        self.aborted = aborted;
+        self.unsatisfiable = unsatisfiable;
     }
 
     /// The running frame.
@@ -516,9 +539,15 @@ impl Exec {
         self.contexts.len() > 1
     }
 
-    /// Whether the transaction has choices, so that what happens is not decided yet.
+    /// Whether the transaction has choices or variables that are decided at commit, so that what happens is not decided yet.
     pub(super) fn undecided(&self) -> bool {
-        self.tx.mode == Mode::Explicit && !self.tx.choices.is_empty()
+        self.tx.mode == Mode::Explicit && !(self.tx.choices.is_empty() && self.tx.standing.now.is_empty())
+    }
+
+    /// Whether what is required now stays: it is not inside an inner transaction, and no `label` goes back before it.
+    pub(super) fn certain(&self) -> bool {
+        let outer = self.segments.as_ref().map_or(1, |segments| segments.opened());
+        self.tx.begun.len() <= outer && self.points.is_empty()
     }
 
     /// Decisions of the innermost transaction.
@@ -555,6 +584,7 @@ impl Exec {
         self.terms.clear();
         self.finished.clear();
         self.fd = None;
+        self.posted.clear();
         if let Some(segments) = self.segments.take() {
             segments.release(heap);
         }

@@ -401,7 +401,7 @@ impl Heap {
 
     /// A value that depends on choices: what it is now, and which term.
     pub(super) fn deferred(&mut self, now: Value, term: u32) -> Result<Value, Full> {
-        self.node_of(Node::Deferred, &[now, Value::word32(super::word::T_VAR, term)])
+        self.node_of(Node::Deferred, &[now, Value::word32(super::word::T_MACHINE, term)])
     }
 
     /// What a deferred value is now; any other as it is.

@@ -56,7 +56,7 @@ impl World {
     }
 
     fn dispatch(&mut self, code: &Code, x: &mut Exec, which: Instr, (dst, start): (u8, u8)) -> Result<Did, Fault> {
-        let count = usize::from(which.arity());
+        let count = usize::from(which.arity()).min(3);
         let mut args = [NOTHING; 3];
         for (at, arg) in args.iter_mut().enumerate().take(count) {
             *arg = x.arg(start, at);
@@ -109,7 +109,7 @@ impl World {
             Instr::GetController => self.get_controller(x, a),
             Instr::TransferObject => self.transfer(x, a, b),
             Instr::Freeze => self.freeze(code, x, a, (dst, start)),
-            _ => self.dispatch_ours(code, x, which, (dst, [a, b])),
+            _ => self.dispatch_ours(code, x, which, (dst, start, [a, b])),
         }
     }
 
@@ -118,20 +118,22 @@ impl World {
         code: &Code,
         x: &mut Exec,
         which: Instr,
-        (dst, [a, b]): (u8, [Value; 2]),
+        (dst, start, [a, b]): (u8, u8, [Value; 2]),
     ) -> Result<Did, Fault> {
         match which {
             Instr::NewVar => self.new_var(x, a),
             Instr::Narrow => self.narrow(x, a, b),
-            Instr::Post => self.post(x, a),
+            Instr::Post => self.post(code, x, a),
             Instr::Label => self.label(code, x, a, dst),
             Instr::DomainOf => self.domain_of(x, a),
+            Instr::ValueOf => self.value_of(code, x, a),
             Instr::Solve => self.solve(x, a, NOTHING, true),
             Instr::SolveAll => self.solve(x, a, b, false),
             Instr::Choose => self.choose(code, x, a, false),
             Instr::ChooseWeighted => self.choose(code, x, a, true),
             Instr::Require => self.require(code, x, a, b),
             Instr::Prefer => self.prefer(x, a, b),
+            Instr::RequireOrder => self.require_order(code, x, start),
             Instr::Note => {
                 self.no_function(a)?;
                 self.log(x, What::Noted, 0, a, NOTHING);

@@ -43,7 +43,7 @@ fn refused(refusal: Refusal, var: VarId) -> Fault {
 
 impl World {
     /// The store of an execution; made when it is first asked for.
-    fn fd<'a>(&self, x: &'a mut Exec) -> Result<&'a mut Store, Fault> {
+    pub(super) fn fd<'a>(&self, x: &'a mut Exec) -> Result<&'a mut Store, Fault> {
         if !self.config.fd {
             return Err(FdError::NotImplemented("finite domains are switched off here".to_owned()).into());
         }
@@ -91,7 +91,7 @@ impl World {
         x.fd.as_ref().map(|fd| fd.domain(var).cloned().collect()).unwrap_or_default()
     }
 
-    fn log_narrowed(&mut self, x: &mut Exec, changed: &[VarId], but: Option<VarId>) {
+    pub(super) fn log_narrowed(&mut self, x: &mut Exec, changed: &[VarId], but: Option<VarId>) {
         if !Self::extended(x) {
             return;
         }
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// post (`avm:8.2`).
-    pub(super) fn post(&mut self, x: &mut Exec, constraint: Value) -> Result<Did, Fault> {
+    pub(super) fn post(&mut self, code: &Code, x: &mut Exec, constraint: Value) -> Result<Did, Fault> {
         let plain = self.settle_deep(x, constraint)?;
         let val = self.val(plain);
         self.heap.release(plain);
@@ -124,6 +124,10 @@ impl World {
         let first = constraint.vars().first().copied().unwrap_or(VarId(0));
         let done = self.fd(x)?.post(constraint.clone());
         self.narrowed(x, done, first, FailedOn::Constraint(constraint.clone()), |world, x| {
+            let place = Self::place_of(code, x);
+            let at = x.fd.as_ref().map_or(0, |fd| fd.constraints().len().saturating_sub(1));
+            x.posted.resize(at, None);
+            x.posted.push(place);
             if Self::extended(x) {
                 world.log_wide(x, || Event::ConstraintPosted(constraint));
             }

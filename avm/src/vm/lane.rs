@@ -207,7 +207,7 @@ impl Lane {
         x.result = None;
         x.words = 0;
         x.decisions.clear();
-        (x.committed, x.refused, x.aborted) = (0, 0, 0);
+        x.set_counts([0; 4]);
         x.contexts.push(Exec::root_context(input, world.machine));
         Ok(x)
     }
@@ -502,6 +502,7 @@ impl Lane {
             pinned: x.pinned,
             committed: x.committed,
             refused: x.refused,
+            unsatisfiable: x.unsatisfiable,
             aborted: x.aborted,
         }
     }

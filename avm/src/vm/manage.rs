@@ -46,6 +46,8 @@ pub struct Census {
     pub refused: u64,
     /// Aborted.
     pub aborted: u64,
+    /// Of those refused: nothing that was required could hold together.
+    pub unsatisfiable: u64,
     /// Of each module, those that are not over.
     pub alive: BTreeMap<Arc<str>, u64>,
 }
@@ -66,6 +68,7 @@ impl Census {
         self.committed += other.committed;
         self.refused += other.refused;
         self.aborted += other.aborted;
+        self.unsatisfiable += other.unsatisfiable;
         for (name, count) in &other.alive {
             *self.alive.entry(name.clone()).or_default() += count;
         }
@@ -182,6 +185,7 @@ impl Lane {
             census.committed += x.committed;
             census.refused += x.refused;
             census.aborted += x.aborted;
+            census.unsatisfiable += x.unsatisfiable;
         }
         (census, all.next().map(|(id, _)| *id))
     }

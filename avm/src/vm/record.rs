@@ -11,7 +11,8 @@ use super::exec::Exec;
 use super::loaded::Code;
 use super::remote::Shipped;
 use super::world::World;
-use crate::id::{ExecutionId, ObjectId};
+use crate::id::{ExecutionId, ObjectId, VarId};
+use crate::value::Val;
 
 /// One change of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,13 +25,15 @@ pub struct Record {
     pub execution: ExecutionId,
     /// The changed objects as they are now.
     pub objects: Vec<(ObjectId, Shipped)>,
-    /// Option of each choice of the transaction: with these a replay never solves.
+    /// Option of each choice of the transaction: with these and the values of the variables a replay never solves.
     pub choices: Vec<u32>,
+    /// Value of each variable that was decided at commit (`decisions:AVM-20`).
+    pub vars: Vec<(VarId, Val)>,
 }
 
 impl World {
     /// Writes down what was applied since the last record; whether its maker has to wait.
-    fn record(&mut self, code: &Code, execution: ExecutionId, choices: Vec<u32>) -> bool {
+    fn record(&mut self, code: &Code, execution: ExecutionId, choices: Vec<u32>, vars: Vec<(VarId, Val)>) -> bool {
         if self.unrecorded.is_empty() {
             return false;
         }
@@ -42,7 +45,7 @@ impl World {
         let objects: Vec<_> = objects.collect();
         self.records += 1;
         let stamp = objects.iter().map(|(_, shipped)| shipped.stamp).max().unwrap_or(0);
-        let record = Record { number: self.records, stamp, execution, objects, choices };
+        let record = Record { number: self.records, stamp, execution, objects, choices, vars };
         self.outputs.push(Output::Record(Box::new(record)));
         true
     }
@@ -53,7 +56,8 @@ impl World {
             return;
         }
         let picks = (0..x.tx.choices.len()).map(|at| x.tx.plan.get(at).copied().unwrap_or(0)).collect();
-        if self.record(code, x.id, picks) {
+        let vars = Self::witness(x);
+        if self.record(code, x.id, picks, vars) {
             x.recording = Some(self.records);
             x.spare += x.left;
             x.left = 0;
@@ -63,7 +67,7 @@ impl World {
     /// After a part of a commit that another torus has decided: its own lane waits for its own record only.
     pub(super) fn record_part(&mut self, code: &Code, execution: ExecutionId) {
         if self.config.records {
-            self.record(code, execution, Vec::new());
+            self.record(code, execution, Vec::new(), Vec::new());
         }
     }
 }

@@ -50,7 +50,7 @@ pub struct SavedExecution {
     lost: u64,
     finished: Vec<(u64, u64, bool)>,
     fd: Option<SavedDomains>,
-    counts: (u64, u64, u64),
+    counts: [u64; 4],
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -230,7 +230,7 @@ impl Lane {
             lost: x.trace.lost(),
             finished: x.finished_all(),
             fd: x.fd.as_ref().map(|fd| saved_domains(fd)),
-            counts: (x.committed, x.refused, x.aborted),
+            counts: x.counts(),
         })
     }
 
@@ -317,7 +317,7 @@ impl Lane {
             x.mailbox.push_back(message);
         }
         x.done = saved.done;
-        (x.committed, x.refused, x.aborted) = saved.counts;
+        x.set_counts(saved.counts);
         x.finished_set(&saved.finished);
         x.fd = saved.fd.as_ref().map(|saved| Box::new(domains(saved)));
         x.trace.take_up(saved.level, saved.trace.clone(), saved.events, saved.lost);

@@ -16,7 +16,8 @@ pub(super) const FRAMES: usize = 4;
 impl World {
     /// One operation; the frame's counter stands behind it.
     pub(super) fn step(&mut self, code: &Code, x: &mut Exec, op: Op) -> Flow {
-        match self.operation(code, x, op) {
+        let done = self.operation(code, x, op);
+        match done.and_then(|flow| Self::settle_standing(code, x).map(|()| flow)) {
             Ok(flow) => flow,
             Err(fault) => self.fail(code, x, fault),
         }

@@ -289,7 +289,11 @@ impl World {
             Self::remember_decision(x, id, None);
         }
         if let (Some(fd), Some(mark)) = (&mut x.fd, x.tx.begun.first().and_then(|begun| begun.mark.fd)) {
+            let before = if x.posted.is_empty() { Vec::new() } else { fd.constraints().to_vec() };
             fd.settle(&mark);
+            if fd.constraints().len() != before.len() {
+                super::standing::keep_places(&mut x.posted, &before, fd.constraints());
+            }
         }
         x.committed += 1;
         self.ended(x, false);
@@ -297,6 +301,7 @@ impl World {
 
     /// The outermost transaction is refused.
     pub(super) fn refused(&mut self, x: &mut Exec, refused: Refused) {
+        x.unsatisfiable += u64::from(matches!(refused, Refused::Unsatisfiable { .. }));
         if let Some(tx) = x.tx.begun.first().map(|begun| begun.id) {
             Self::remember_decision(x, tx, Some(refused));
         }
@@ -307,7 +312,8 @@ impl World {
 
     pub(super) fn remember_decision(x: &mut Exec, tx: TxId, refused: Option<Refused>) {
         let choices = x.tx.choices.len();
-        if choices == 0 && refused.is_none() {
+        let vars = if refused.is_none() { Self::witness(x) } else { Vec::new() };
+        if choices == 0 && vars.is_empty() && refused.is_none() {
             return;
         }
         if x.decisions.len() >= DECISIONS {
@@ -315,7 +321,7 @@ impl World {
         }
         let picks = (0..choices).map(|at| x.tx.plan.get(at).copied().unwrap_or(0)).collect();
         let runs = x.exploring.as_ref().map_or(1, |exploring| exploring.runs());
-        x.decisions.push_back(Decision { tx, choices: picks, runs, refused });
+        x.decisions.push_back(Decision { tx, choices: picks, vars, runs, refused });
     }
 
     /// Nothing of the transaction is left.
@@ -407,6 +413,9 @@ impl World {
         if let Some(parent) = x.tx.begun.last_mut() {
             parent.decisions.extend(inner.decisions);
         }
+        if x.certain() {
+            x.tx.certain_since(&inner.mark);
+        }
         let depth = x.tx.begun.len();
         x.points.iter_mut().for_each(|point| point.depth = point.depth.min(depth));
     }
@@ -435,6 +444,9 @@ impl World {
 
     /// Outermost commit: reads, requirements, authority, application (`avm:7.3`).
     pub(super) fn decide(&mut self, code: &Code, x: &mut Exec) -> Result<Committed, Fault> {
+        if !x.tx.orders.is_empty() {
+            self.state_orders(x);
+        }
         // Before the search, and again on the run that was chosen (`decisions:AVM-8`).
         if x.joint.is_some() {
             return self.decide_jointly(code, x);
@@ -443,16 +455,16 @@ impl World {
         if at_ends && let Some(refused) = self.conflict(x) {
             return Ok(Committed::No(refused));
         }
-        if (!x.tx.choices.is_empty() || x.tx.requires.iter().any(|r| !matches!(r.expr, Expr::Const(_))))
+        if (x.undecided() || x.tx.requires.iter().any(|r| !matches!(r.expr, Expr::Const(_))))
             && let Some(other) = self.explore_commit(code, x)?
         {
             return Ok(other);
         }
-        if x.tx.choices.is_empty()
+        if !x.undecided()
             && let Some(at) = x.tx.requires.iter().position(|asserted| asserted.expr == Expr::Const(Val::Bool(false)))
         {
-            let names = vec![super::choose::asserted_name(&x.tx.requires[at], at)];
-            return Ok(Committed::No(Refused::Unsatisfiable { core: vec![at as u32], names }));
+            let (names, places) = Self::core_member(x, at as u32).into_iter().unzip();
+            return Ok(Committed::No(Refused::Unsatisfiable { core: vec![at as u32], names, places }));
         }
         if self.jointly(x) {
             return self.decide_jointly(code, x);

@@ -61,7 +61,7 @@ pub struct Saved {
     fd: Option<Box<fd::Store>>,
     finished: Vec<Finished>,
     decisions: VecDeque<Decision>,
-    counted: (u64, u64, u64),
+    counted: [u64; 4],
     level: TraceLevel,
     trace: Vec<LogEntry>,
     trace_next: u64,
@@ -163,7 +163,7 @@ impl Lane {
             fd: None,
             finished: x.finished.clone(),
             decisions: x.decisions.clone(),
-            counted: (x.committed, x.refused, x.aborted),
+            counted: x.counts(),
             level: x.trace.level,
             trace: x.trace.entries(heap, names, code, (0, u64::MAX, usize::MAX)),
             trace_next: x.trace.next,
@@ -244,7 +244,7 @@ impl Lane {
         (x.fuel, x.done, x.random, x.now_ns) = (saved.fuel, saved.done, saved.random, saved.now_ns);
         (x.authority, x.blocking, x.words, x.fd) = (authority, saved.blocking, saved.words, saved.fd);
         (x.finished, x.decisions) = (saved.finished, saved.decisions);
-        (x.committed, x.refused, x.aborted) = saved.counted;
+        x.set_counts(saved.counted);
         x.trace.take_up(saved.level, saved.trace, saved.trace_next, saved.trace_lost);
         self.execs.insert(saved.id, x);
         Ok(saved.id)

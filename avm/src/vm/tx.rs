@@ -149,9 +149,15 @@ pub(super) struct Tx {
     /// Messages taken, to be put back.
     pub(super) pops: Vec<(ObjectId, Value)>,
     pub(super) requires: Vec<Asserted>,
+    /// For each of them the length of the path when it was certain to stay; the largest number: not known.
+    pub(super) required_at: Vec<u32>,
+    /// Orders of calls that are required.
+    pub(super) orders: Vec<super::order::Required>,
     pub(super) prefers: Vec<Soft>,
     pub(super) choices: Vec<Choice>,
     pub(super) path: Vec<(u32, Expr)>,
+    /// Variables that stand in what is required.
+    pub(super) standing: super::standing::Standing,
     /// Option of each choice in this run; further ones 0.
     pub(super) plan: Vec<u32>,
     pub(super) staged: Vec<Staged>,
@@ -180,9 +186,12 @@ impl Tx {
             sends: Vec::new(),
             pops: Vec::new(),
             requires: Vec::new(),
+            required_at: Vec::new(),
+            orders: Vec::new(),
             prefers: Vec::new(),
             choices: Vec::new(),
             path: Vec::new(),
+            standing: super::standing::Standing::new(),
             plan: Vec::new(),
             staged: Vec::new(),
             ids: Vec::new(),
@@ -327,7 +336,7 @@ impl Tx {
         self.rebuild();
         self.log.drain(mark.log as usize..).for_each(|(_, message)| heap.release(message));
         self.sends.drain(mark.sends as usize..).for_each(|(_, message)| heap.release(message));
-        self.requires.truncate(mark.requires as usize);
+        self.drop_requires(heap, mark.requires as usize);
         self.prefers.truncate(mark.prefers as usize);
         self.controller = mark.controller;
         self.epoch += 1;
@@ -337,6 +346,32 @@ impl Tx {
         let mut back: Vec<_> = self.pops.drain(mark.pops as usize..).collect();
         back.reverse();
         back
+    }
+
+    /// Requires something; `certain`: nothing but the end of the transaction takes it back.
+    pub(super) fn require(&mut self, asserted: Asserted, certain: bool) {
+        self.requires.push(asserted);
+        self.required_at.push(if certain { self.path.len() as u32 } else { u32::MAX });
+    }
+
+    /// What was required since a mark is certain to stay from here on.
+    pub(super) fn certain_since(&mut self, mark: &Mark) {
+        let at = self.path.len() as u32;
+        self.required_at.iter_mut().skip(mark.requires as usize).for_each(|from| *from = (*from).min(at));
+        // What an order of calls says is known at the end only.
+        for order in &self.orders {
+            self.required_at[order.at as usize] = u32::MAX;
+        }
+    }
+
+    fn drop_requires(&mut self, heap: &mut Heap, left: usize) {
+        self.requires.truncate(left);
+        self.required_at.truncate(left);
+        while self.orders.last().is_some_and(|order| order.at as usize >= left) {
+            if let Some(order) = self.orders.pop() {
+                order.release(heap);
+            }
+        }
     }
 
     /// What only transactions of the program have.
@@ -349,10 +384,11 @@ impl Tx {
             heap.release(*message);
         }
         self.log.clear();
-        self.requires.clear();
+        self.drop_requires(heap, 0);
         self.prefers.clear();
         self.choices.clear();
         self.path.clear();
+        self.standing.begin(std::collections::BTreeMap::new());
         self.plan.clear();
         self.begun.clear();
         self.controller = 0;

@@ -73,6 +73,8 @@ pub(super) const ROOT_REF: Value = Value(0x40);
 pub(super) const TAINT: u64 = 1 << 8;
 /// A function is in it.
 pub(super) const FUNCTION: u64 = 1 << 9;
+/// A variable is in it.
+pub(super) const VARIABLE: u64 = 1 << 10;
 
 impl Value {
     #[inline(always)]
@@ -91,12 +93,13 @@ impl Value {
         Self(T_REF | (kind as u64) << 4 | flags | (index as u64) << 32)
     }
 
-    /// [`TAINT`] and [`FUNCTION`], as they hold for a node around it.
+    /// [`TAINT`], [`FUNCTION`] and [`VARIABLE`], as they hold for a node around it.
     #[inline(always)]
     pub(super) const fn flags(self) -> u64 {
         match self.0 & 15 {
-            T_REF => self.0 & (TAINT | FUNCTION),
+            T_REF => self.0 & (TAINT | FUNCTION | VARIABLE),
             T_FUNCTION => FUNCTION,
+            T_VAR => VARIABLE,
             _ => 0,
         }
     }

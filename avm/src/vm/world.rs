@@ -194,6 +194,7 @@ impl World {
 
     pub(super) fn object_arg(&mut self, x: &mut Exec, value: Value) -> Result<ObjectId, Fault> {
         let value = self.settle(x, value);
+        Self::undecided_way(x)?;
         super::convert::object_of(&self.heap, value).ok_or_else(|| type_error("an object", kind(&self.heap, value)))
     }
 

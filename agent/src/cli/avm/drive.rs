@@ -143,19 +143,14 @@ impl Drive {
 
     /// Why a commit was false, in the program's own words; the requirements of a core with their places.
     pub(super) fn why_not(&self, decision: &Decision) -> Option<String> {
-        let Some(Refused::Unsatisfiable { core, names }) = &decision.refused else {
+        let Some(Refused::Unsatisfiable { names, places, .. }) = &decision.refused else {
             return crate::runtime::avm::view::why_not(decision);
         };
-        let requires = self.questions.last().map(|ir| ir.requires.as_slice()).unwrap_or_default();
-        let mut lines = Vec::new();
-        for (at, name) in core.iter().zip(names) {
-            let place = requires.get(*at as usize).and_then(|asserted| asserted.place.as_ref());
-            let place = place.map(|(file, place)| format!("{file}:{}:{}", place.line, place.column));
-            lines.push(match place {
-                Some(place) if place != *name => format!("\n  {name} ({place})"),
-                _ => format!("\n  {name}"),
-            });
-        }
+        let line = |(name, place): (&String, &String)| match place.is_empty() || place == name {
+            true => format!("\n  {name}"),
+            false => format!("\n  {name} ({place})"),
+        };
+        let lines: Vec<String> = names.iter().zip(places).map(line).collect();
         Some(match lines.len() {
             0 => "no choice leads to a commit".to_owned(),
             1 => format!("no choice satisfies:{}", lines[0]),

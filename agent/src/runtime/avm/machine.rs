@@ -64,6 +64,8 @@ pub struct Tally {
     pub commits: u64,
     /// See `commits`: refused at their commit.
     pub refused: u64,
+    /// Of those refused: nothing that was required could hold together.
+    pub unsatisfiable: u64,
     /// See `commits`: aborted by the program or an error.
     pub aborted: u64,
 }
@@ -238,6 +240,7 @@ impl LaneMachine {
                 self.tally.operations += summary.operations;
                 self.tally.commits += summary.committed;
                 self.tally.refused += summary.refused;
+                self.tally.unsatisfiable += summary.unsatisfiable;
                 self.tally.aborted += summary.aborted;
             }
             self.lane.forget(oldest);

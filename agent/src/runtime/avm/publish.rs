@@ -134,19 +134,14 @@ impl Manager {
         totals.ended += census.ended;
         totals.open += census.open;
         totals.commits += census.committed;
-        totals.aborts_conflict += census.refused;
+        totals.aborts_conflict += census.refused - census.unsatisfiable;
+        totals.aborts_unsatisfiable += census.unsatisfiable;
         totals.aborts_program += census.aborted;
         totals.trace_entries += census.events;
         totals.commits += told.tally.commits;
-        totals.aborts_conflict += told.tally.refused;
+        totals.aborts_conflict += told.tally.refused - told.tally.unsatisfiable;
+        totals.aborts_unsatisfiable += told.tally.unsatisfiable;
         totals.aborts_program += told.tally.aborted;
-        let unsatisfiable = told
-            .decisions
-            .iter()
-            .filter(|(_, decided)| matches!(decided.refused, Some(avm::vm::Refused::Unsatisfiable { .. })));
-        let unsatisfiable = unsatisfiable.count() as u64;
-        totals.aborts_unsatisfiable += unsatisfiable;
-        totals.aborts_conflict = totals.aborts_conflict.saturating_sub(unsatisfiable);
         totals.aborts = totals.aborts_conflict + totals.aborts_unsatisfiable + totals.aborts_program;
         totals.running += lane.running;
         totals.suspended += lane.suspended;

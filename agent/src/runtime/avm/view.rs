@@ -166,7 +166,9 @@ pub fn decision(execution: ExecutionId, decision: &Decision, torus: &str) -> Tra
         _ => Vec::new(),
     };
     let core = match &decision.refused {
-        Some(Refused::Unsatisfiable { names, .. }) => names.iter().map(|name| requirement(name)).collect(),
+        Some(Refused::Unsatisfiable { names, places, .. }) => {
+            names.iter().zip(places).map(|(name, place)| requirement(name, place)).collect()
+        }
         _ => Vec::new(),
     };
     TransactionSnapshot {
@@ -183,19 +185,17 @@ pub fn decision(execution: ExecutionId, decision: &Decision, torus: &str) -> Tra
             .iter()
             .enumerate()
             .map(|(at, option)| format!("choice {at}: option {option}"))
+            .chain(decision.vars.iter().map(|(var, value)| format!("variable v{}: {value}", var.0)))
             .collect(),
         runs: decision.runs,
         ..TransactionSnapshot::default()
     }
 }
 
-/// A name of a core: a name of the program, or `file:line:column`.
-fn requirement(name: &str) -> RequirementSnapshot {
-    if name.rsplit(':').next().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())) {
-        RequirementSnapshot { place: name.to_owned(), ..RequirementSnapshot::default() }
-    } else {
-        RequirementSnapshot { name: name.to_owned(), ..RequirementSnapshot::default() }
-    }
+/// A member of a core; one without a name is called by its place.
+fn requirement(name: &str, place: &str) -> RequirementSnapshot {
+    let name = if name == place { "" } else { name };
+    RequirementSnapshot { name: name.to_owned(), place: place.to_owned(), ..RequirementSnapshot::default() }
 }
 
 /// Why a commit answered false, in the program's own words: `object o17 changed by execution x9`, or the requirements that cannot

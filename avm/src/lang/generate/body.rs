@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::types::Ty;
+use super::values::Values;
 use super::{Generator, Unit};
 use crate::code::{Function, Op, Reg, limits};
 use crate::lang::ast::{Expr, Name, Param, Type};
@@ -106,6 +107,8 @@ pub struct Body<'g, 'w> {
     pub dead: bool,
     /// Inside a closure that was put in place of its call: `return` means nothing here.
     pub inlined: u32,
+    /// Inside a condition of `require` or `prefer`, or of what it calls.
+    pub values: Values,
     full: bool,
 }
 
@@ -128,6 +131,7 @@ impl<'g, 'w> Body<'g, 'w> {
             result: None,
             dead: false,
             inlined: 0,
+            values: Values::Plain,
             full: false,
         }
     }
@@ -374,8 +378,14 @@ impl<'g, 'w> Body<'g, 'w> {
             return;
         }
         let words: Vec<String> = wanted.iter().map(Ty::words).collect();
+        let is_variable = *found == Ty::Is(crate::value::Kind::Var);
         let (wanted, found) = (words.join(" or "), found.words());
         let label = format!("this is {found}");
-        self.error(Code::Kind, span, format!("expected {wanted}{place}, found {found}"), &label, "");
+        let help = if is_variable {
+            "`require` and `prefer` take variables as their values; elsewhere `label` it, or take `valueOf(..)`, which is decided at commit"
+        } else {
+            ""
+        };
+        self.error(Code::Kind, span, format!("expected {wanted}{place}, found {found}"), &label, help);
     }
 }

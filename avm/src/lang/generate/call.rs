@@ -24,7 +24,7 @@ impl<'w> Body<'_, 'w> {
         }
         let unit = self.unit;
         if let Some(function) = unit.functions.get(name) {
-            let index = self.g.function(unit, name);
+            let index = self.function(unit, function);
             return self.invoke(function, index, args, dest, span);
         }
         if let Some(which) = Instr::named(name) {
@@ -180,7 +180,7 @@ impl<'w> Body<'_, 'w> {
         let mark = self.mark();
         let start = self.window(args.len(), span);
         for (i, (arg, wanted)) in args.iter().zip(&params).enumerate() {
-            let found = self.expr(arg, Dest::To(start.wrapping_add(i as u8)));
+            let found = self.operand(which, i, arg, start.wrapping_add(i as u8));
             self.expect(&found, wanted, arg.span, &format!(" for `{}`", which.name()));
             match (which, i) {
                 (Instr::Choose, 0) => result = found.element(),
@@ -276,7 +276,7 @@ impl<'w> Body<'_, 'w> {
                     );
                     return Ty::Any;
                 };
-                let index = self.g.function(other, &tag.text);
+                let index = self.function(other, function);
                 return self.invoke(function, index, args, Dest::To(dst), span);
             }
             if self.g.knows(module) {

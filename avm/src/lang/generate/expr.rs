@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::body::{Body, Dest, Label, Role};
 use super::literal;
 use super::types::{BOOL, INT, NOTHING, Ty};
+use super::values::Values;
 use crate::code::{Builtin, Instr, Op, Reg};
 use crate::lang::ast::{BinaryOp, Element, Expr, ExprKind, Name, UnaryOp};
 use crate::lang::codes::Code;
@@ -20,6 +21,11 @@ pub const MAX_PARTS: usize = 200;
 impl Body<'_, '_> {
     /// Compiles an expression; its value goes where `dest` says. Gives what is known of it.
     pub fn expr(&mut self, expr: &Expr, dest: Dest) -> Ty {
+        self.value_read(expr, dest).unwrap_or_else(|| self.expr_as_it_is(expr, dest))
+    }
+
+    /// The same, where a variable stays a variable.
+    pub fn expr_as_it_is(&mut self, expr: &Expr, dest: Dest) -> Ty {
         match &expr.kind {
             ExprKind::If { condition, then, otherwise } => {
                 self.conditional(condition, then, otherwise.as_ref(), dest, expr.span)
@@ -40,6 +46,7 @@ impl Body<'_, '_> {
             ExprKind::Abort => self.abort(expr.span),
             ExprKind::Call(callee, args) => self.call(callee, args, dest, expr.span),
             ExprKind::Require(condition, name) => self.require(condition, name.as_deref(), dest, expr.span),
+            ExprKind::RequireOrder(calls, name) => self.require_order(calls, name.as_deref(), dest, expr.span),
             ExprKind::Prefer(condition, weight) => self.instr_on(Instr::Prefer, &[condition, weight], dest, expr.span),
             ExprKind::Message { send, target, message } => {
                 let which = if *send { Instr::Send } else { Instr::Call };
@@ -134,6 +141,7 @@ impl Body<'_, '_> {
     /// The value in some register: that of the name it is, or a new one.
     pub fn any(&mut self, expr: &Expr) -> (Reg, Ty) {
         if let ExprKind::Name(name) = &expr.kind
+            && !self.reads_variable(name)
             && let Some(local) = self.find(name)
         {
             local.used = true;
@@ -186,7 +194,7 @@ impl Body<'_, '_> {
             ExprKind::Binary(op, one, two) => self.binary(*op, one, two, dst, span),
             ExprKind::Method(target, tag, args) => self.method(target, tag, args, dst, span),
             ExprKind::Field(target, name) => {
-                let (a, ty) = self.any(target);
+                let (a, ty) = self.whole(target, |this| this.any(target));
                 self.expect(&ty, &[Ty::Is(Kind::Record)], target.span, " to take a field of");
                 let k = self.constant(&Val::Text(name.text.clone()), name.span);
                 self.emit(Op::Field { dst, a, k }, span);
@@ -194,8 +202,10 @@ impl Body<'_, '_> {
             }
             ExprKind::Index(target, index) => self.index(target, index, dst, span),
             ExprKind::Create { module, name, at } => self.create(module.as_ref(), name, at.as_deref(), dst, span),
-            ExprKind::Post(posted) => self.post(posted, dst, span),
-            ExprKind::Atomic(controller, body) => self.atomic(controller.as_deref(), body, dst, span),
+            ExprKind::Post(posted) => self.with_values(Values::Plain, |this| this.post(posted, dst, span)),
+            ExprKind::Atomic(controller, body) => {
+                self.with_values(Values::Plain, |this| this.atomic(controller.as_deref(), body, dst, span))
+            }
             ExprKind::Retry(times, atomic) => self.retry(times, atomic, dst, span),
             ExprKind::Lambda(params, body) => self.closure(params, body, dst, span),
             // Everything else is a literal, which is loaded above.
@@ -440,6 +450,11 @@ impl Body<'_, '_> {
             self.emit(if *op == BinaryOp::And { Op::And { dst, a, b } } else { Op::Or { dst, a, b } }, span);
             return BOOL;
         }
+        if self.keeps_terms() && self.harmless(two) {
+            self.logic_of_values(*op, [one, two], dst, span);
+            self.release(mark);
+            return BOOL;
+        }
         let reg = self.temp(span);
         let mut end = Label::default();
         let first = self.expr(one, Dest::To(reg));
@@ -490,7 +505,7 @@ impl Body<'_, '_> {
         let mark = self.mark();
         if let ExprKind::Range { from, to, inclusive } = &index.kind {
             let start = self.window(3, span);
-            let found = self.expr(target, Dest::To(start));
+            let found = self.whole(target, |this| this.expr(target, Dest::To(start)));
             self.expr(from, Dest::To(start.wrapping_add(1)));
             let end = start.wrapping_add(2);
             self.expr(to, Dest::To(end));
@@ -505,12 +520,12 @@ impl Body<'_, '_> {
         let found = if let ExprKind::Int(number) = index.kind
             && let Ok(number) = u16::try_from(number)
         {
-            let (a, found) = self.any(target);
+            let (a, found) = self.whole(target, |this| this.any(target));
             self.emit(Op::Item { dst, a, index: number }, span);
             found
         } else {
             let start = self.window(2, span);
-            let found = self.expr(target, Dest::To(start));
+            let found = self.whole(target, |this| this.expr(target, Dest::To(start)));
             let at = self.expr(index, Dest::To(start.wrapping_add(1)));
             self.expect(&at, &[INT], index.span, " as an index");
             self.emit(Op::Builtin { dst, start, which: Builtin::At }, span);

@@ -67,7 +67,7 @@ impl Body<'_, '_> {
             ExprKind::Name(name) if self.find(name).is_none() => {
                 if let Some(function) = unit.functions.get(name) {
                     self.takes_count(name, function.params.len(), count, f.span);
-                    return Each::Function(self.g.function(unit, name).unwrap_or(0));
+                    return Each::Function(self.function(unit, function).unwrap_or(0));
                 }
                 if let Some(builtin) = Builtin::named(name) {
                     self.takes_count(name, usize::from(builtin.arity()), count, f.span);
@@ -154,11 +154,18 @@ impl Body<'_, '_> {
 
     fn search(&mut self, any: bool, list: &Expr, each: &Each<'_>, f: &Expr, result: Reg, span: Span) -> Ty {
         let mut found = Label::default();
+        let terms = self.keeps_terms() && self.harmless_each(f);
         self.load(&Val::Bool(!any), result, span);
         let out = self.each(list, span, |this, item, element| {
             let value = this.temp(span);
             let ty = this.apply(each, &[(item, element.clone())], value, f.span);
             this.expect(&ty, &[BOOL], f.span, " from the closure");
+            if terms {
+                this.jump_decided(&mut found, value, any, span);
+                let (a, b) = (result, value);
+                this.emit(if any { Op::Or { dst: result, a, b } } else { Op::And { dst: result, a, b } }, span);
+                return;
+            }
             let mut next = Label::default();
             if any {
                 this.jump_if_not(&mut next, value, span);
@@ -170,7 +177,15 @@ impl Body<'_, '_> {
             this.land(next);
         });
         self.land(out);
-        self.land(found);
+        if terms {
+            let mut end = Label::default();
+            self.jump(&mut end, span);
+            self.land(found);
+            self.load(&Val::Bool(any), result, span);
+            self.land(end);
+        } else {
+            self.land(found);
+        }
         BOOL
     }
 }

@@ -15,6 +15,7 @@ mod signatures;
 mod statement;
 mod types;
 mod units;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,8 +44,10 @@ pub(super) struct Generator<'w> {
     values: usize,
     /// Functions that have an index, by module and name.
     known: BTreeMap<(Arc<str>, Arc<str>), u16>,
+    /// Pure functions that keep terms, in the same way.
+    in_terms: BTreeMap<(Arc<str>, Arc<str>), u16>,
     /// Those that are still to be compiled.
-    queue: Vec<(&'w Unit, &'w ast::Function, u16)>,
+    queue: Vec<(&'w Unit, &'w ast::Function, u16, values::Values)>,
     /// Places in the source of each operation of each function.
     spans: Vec<Vec<Span>>,
     /// Index of a source to index into the files of the module.
@@ -65,6 +68,7 @@ pub(super) fn generate(units: &Units, root: &Unit) -> (Module, Vec<Diagnostic>) 
         constants: FixedMap::default(),
         values: 0,
         known: BTreeMap::new(),
+        in_terms: BTreeMap::new(),
         queue: Vec::new(),
         spans: Vec::new(),
         files: BTreeMap::new(),
@@ -102,13 +106,13 @@ impl<'w> Generator<'w> {
             body.finish(index, 0, test.body.span);
             self.module.tests.push(Entry { name: test.name.text.clone(), function: index });
         }
-        while let Some((unit, function, index)) = self.queue.pop() {
-            self.compile(unit, function, index);
+        while let Some((unit, function, index, values)) = self.queue.pop() {
+            self.compile(unit, function, index, values);
         }
         self.finish();
     }
 
-    fn compile(&mut self, unit: &'w Unit, function: &'w ast::Function, index: u16) {
+    fn compile(&mut self, unit: &'w Unit, function: &'w ast::Function, index: u16, values: values::Values) {
         if function.params.len() > MAX_ARGS {
             let what = format!("more than {MAX_ARGS} parameters");
             let error = Diagnostic::new(Code::Arguments, function.name.span, what).help("pass a list or a record");
@@ -122,6 +126,7 @@ impl<'w> Generator<'w> {
             format!("{}.{}", unit.name, function.name.text).into()
         };
         let mut body = Body::new(self, unit, name, Role::Function);
+        body.values = values;
         let start = body.window(function.params.len(), function.name.span);
         body.bind_params(&function.params, start, false);
         if let Some(ty) = &function.result {
@@ -164,7 +169,9 @@ impl<'w> Generator<'w> {
         if foreign && !is_error {
             return;
         }
-        if !self.said_enough() {
+        if self.errors.contains(&error) {
+            // A function may be compiled in two ways.
+        } else if !self.said_enough() {
             self.errors.push(error);
         } else if is_error && self.errors.iter().all(|other| other.code.severity() == Severity::Warning) {
             // A program with an error is refused, however many warnings come before it.
@@ -216,7 +223,20 @@ impl<'w> Generator<'w> {
         let function = unit.functions.get(name)?;
         let index = self.reserve(function.name.span)?;
         self.known.insert(key, index);
-        self.queue.push((unit, function, index));
+        self.queue.push((unit, function, index, values::Values::Plain));
+        Some(index)
+    }
+
+    /// The same of a pure function that keeps terms ([`values::Values::Terms`]).
+    pub fn function_in_terms(&mut self, unit: &'w Unit, name: &Arc<str>) -> Option<u16> {
+        let key = (unit.name.clone(), name.clone());
+        if let Some(index) = self.in_terms.get(&key) {
+            return Some(*index);
+        }
+        let function = unit.functions.get(name)?;
+        let index = self.reserve(function.name.span)?;
+        self.in_terms.insert(key, index);
+        self.queue.push((unit, function, index, values::Values::Terms));
         Some(index)
     }
 

@@ -44,6 +44,7 @@ fn instr(which: Instr) -> &'static str {
         Instr::Choose | Instr::ChooseWeighted => "l:*",
         Instr::Require => "bT?:n",
         Instr::Prefer => "bi:n",
+        Instr::RequireOrder => "o*o*T?:n",
         Instr::Send => "o*:n",
         Instr::Solve => "l:L",
         Instr::SolveAll => "lI?:l",
@@ -53,6 +54,7 @@ fn instr(which: Instr) -> &'static str {
         Instr::Now => ":i",
         Instr::Sleep => "i:n",
         Instr::Reject => ":!",
+        Instr::ValueOf => "*:*",
         Instr::Raise => "t:!",
     }
 }
@@ -85,6 +87,9 @@ fn builtin(which: Builtin) -> &'static str {
         Builtin::Names => "r:l",
         Builtin::Machine => "t:m",
         Builtin::Controller => "t:c",
+        Builtin::Select => "b**:*",
+        Builtin::Decided => "bb:b",
+        Builtin::Distinct => "l:b",
     }
 }
 
@@ -181,8 +186,10 @@ pub fn may_change_state(which: Instr) -> bool {
             | Instr::ChooseWeighted
             | Instr::Require
             | Instr::Prefer
+            | Instr::RequireOrder
             | Instr::Send
             | Instr::NewVar
+            | Instr::ValueOf
             | Instr::Narrow
             | Instr::Post
             | Instr::DomainOf

@@ -100,9 +100,13 @@ impl Parser {
             }
             (None, "require") => {
                 self.advance();
-                let condition = Box::new(self.expr()?);
+                let condition = self.expr()?;
+                let second = if self.eat_word("before") { Some(self.expr()?) } else { None };
                 let name = if self.eat_word("as") { Some(Box::new(self.expr()?)) } else { None };
-                ExprKind::Require(condition, name)
+                match second {
+                    Some(second) => ExprKind::RequireOrder(Box::new([condition, second]), name),
+                    None => ExprKind::Require(Box::new(condition), name),
+                }
             }
             (None, "prefer") => {
                 self.advance();

@@ -6,6 +6,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("counter", include_str!("../../../examples/counter.avm")),
     ("dining_philosophers", include_str!("../../../examples/dining_philosophers.avm")),
     ("escrow", include_str!("../../../examples/escrow.avm")),
+    ("fair", include_str!("../../../examples/fair.avm")),
     ("hello", include_str!("../../../examples/hello.avm")),
     ("isolation", include_str!("../../../examples/isolation.avm")),
     ("n_queens", include_str!("../../../examples/n_queens.avm")),

@@ -20,7 +20,7 @@ impl Solver for BuiltinSolver {
         if let Err(error) = ir.check(limits) {
             return Outcome::Unknown(error.to_string());
         }
-        let all: Vec<u32> = (0..ir.requires.len() as u32).collect();
+        let all = problem::everything(ir);
         let weighted = ir.objective == Objective::MaxWeight;
         let problem = Problem::new(ir, &all, weighted);
         let mut search = Search::new(&problem, limits.steps);
@@ -29,7 +29,8 @@ impl Solver for BuiltinSolver {
             Found::Steps => Outcome::Unknown(format!("the search took more than {} steps", limits.steps)),
             Found::Nothing => {
                 let mut left = search.steps_left();
-                Outcome::Unsat(core::canonical(ir.requires.len(), limits.core, |kept| {
+                let (requires, constraints) = (ir.requires.len(), ir.fd.constraints.len());
+                Outcome::Unsat(core::of_both(requires, constraints, limits.core, |kept| {
                     let problem = Problem::new(ir, kept, false);
                     let mut search = Search::new(&problem, left);
                     let found = search.any();

@@ -43,7 +43,7 @@ pub(in crate::nondet) enum What {
 pub(in crate::nondet) struct Con {
     pub(in crate::nondet) what: What,
     pub(in crate::nondet) scope: Vec<Slot>,
-    /// The requirement it is a part of; `None`: it always holds.
+    /// The requirement it is a part of, or behind all of these the constraint; `None`: it always holds.
     #[cfg_attr(not(feature = "z3"), allow(dead_code, reason = "Z3 guards requirements one by one"))]
     pub(in crate::nondet) of: Option<u32>,
 }
@@ -75,9 +75,14 @@ pub(in crate::nondet) struct Problem {
     of: Option<u32>,
 }
 
+/// Numbers of all requirements, and behind them of all constraints.
+pub(in crate::nondet) fn everything(ir: &Ir) -> Vec<u32> {
+    (0..(ir.requires.len() + ir.fd.constraints.len()) as u32).collect()
+}
+
 impl Problem {
-    /// Builds it with the requirements at `requires` alone.
-    pub(in crate::nondet) fn new(ir: &Ir, requires: &[u32], weighted: bool) -> Self {
+    /// Builds it with the requirements and constraints at `kept` alone, numbered as [`everything`] does.
+    pub(in crate::nondet) fn new(ir: &Ir, kept: &[u32], weighted: bool) -> Self {
         let values: Vec<Vec<Val>> = ir.choices.iter().map(|choice| choice.options.clone()).collect();
         let values: Vec<Vec<Val>> = values.into_iter().chain(ir.fd.vars.iter().map(|(_, d)| d.clone())).collect();
         let choices = ir.choices.len();
@@ -100,14 +105,14 @@ impl Problem {
         for expr in &ir.path {
             problem.require(expr);
         }
-        for at in requires {
+        for at in kept {
             problem.of = Some(*at);
-            problem.require(&ir.requires[*at as usize].expr);
+            match ir.requires.get(*at as usize) {
+                Some(asserted) => problem.require(&asserted.expr),
+                None => problem.post(&ir.fd.constraints[*at as usize - ir.requires.len()]),
+            }
         }
         problem.of = None;
-        for constraint in &ir.fd.constraints {
-            problem.post(constraint);
-        }
         for refuted in &ir.fd.refutations {
             problem.refute(refuted);
         }

@@ -377,7 +377,7 @@ fn other(name: &str, parts: &[Value], shared: &[Arc<Expr>], at: At<'_>) -> Resul
 }
 
 fn fd(value: &Value, at: At<'_>) -> Result<FdPart, JsonError> {
-    only(value, &["vars", "constraints", "refutations"], at)?;
+    only(value, &["vars", "constraints", "refutations", "places"], at)?;
     let mut part = FdPart::default();
     for (i, var) in list(value, "vars", at)?.iter().enumerate() {
         let vars = at.field("vars");
@@ -388,6 +388,10 @@ fn fd(value: &Value, at: At<'_>) -> Result<FdPart, JsonError> {
     }
     for (i, item) in list(value, "constraints", at)?.iter().enumerate() {
         part.constraints.push(constraint(item, at.field("constraints").item(i))?);
+    }
+    for (i, item) in list(value, "places", at)?.iter().enumerate() {
+        let there = at.field("places");
+        part.places.push(if item.is_null() { None } else { Some(place(item, there.item(i))?) });
     }
     for (i, combination) in list(value, "refutations", at)?.iter().enumerate() {
         let refutations = at.field("refutations");

@@ -72,7 +72,12 @@ pub fn to_json(ir: &Ir) -> String {
     let constraints: Vec<Value> = ir.fd.constraints.iter().map(constraint).collect();
     let pair = |(id, value): &(VarId, Val)| json!([id.0, value_to_json(value)]);
     let refutations: Vec<Value> = ir.fd.refutations.iter().map(|all| all.iter().map(pair).collect()).collect();
-    object.insert("fd".to_owned(), json!({ "vars": vars, "constraints": constraints, "refutations": refutations }));
+    let mut fd = json!({ "vars": vars, "constraints": constraints, "refutations": refutations });
+    if !ir.fd.places.is_empty() {
+        let places = ir.fd.places.iter().map(|place| place.as_ref().map_or(Value::Null, json_place));
+        fd["places"] = places.collect();
+    }
+    object.insert("fd".to_owned(), fd);
     let orders = ir.msc.iter().map(|Ordering::Before(one, two)| {
         let call = |(object, message): &(crate::id::ObjectId, Val)| json!([object.to_string(), value_to_json(message)]);
         json!(["Before", call(one), call(two)])

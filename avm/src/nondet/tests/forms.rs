@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Random;
-use super::random::question;
+use super::random::any;
 use crate::id::ChoiceId;
 use crate::nondet::builtin::BuiltinSolver;
 use crate::nondet::json::{
@@ -52,7 +52,10 @@ fn the_example_solves_to_its_solution() {
 #[test]
 fn json_loses_nothing() {
     for seed in 0..3_000 {
-        let mut ir = question(&mut Random(seed));
+        let mut ir = any(&mut Random(seed));
+        if ir.fd.constraints.len() > 1 {
+            ir.fd.places = vec![None, Some(("match.avm".into(), crate::code::Place::default()))];
+        }
         if let Some(first) = ir.requires.first_mut() {
             first.name = Some("same \"kind\" | %".into());
             first.place = Some(("match.avm".into(), crate::code::Place::default()));
@@ -68,11 +71,15 @@ fn json_loses_nothing() {
 #[test]
 fn smtlib_answers_the_same() {
     for seed in 0..3_000 {
-        let ir = question(&mut Random(seed));
+        let ir = any(&mut Random(seed));
         let text = smtlib::write(&ir, &limits()).unwrap();
         let back =
             smtlib::read(&text, &limits()).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}\n{ir:?}"));
-        let (one, two) = (BuiltinSolver.solve(&ir, &limits()), BuiltinSolver.solve(&back, &limits()));
+        let (mut one, two) = (BuiltinSolver.solve(&ir, &limits()), BuiltinSolver.solve(&back, &limits()));
+        if let Outcome::Unsat(core) = &mut one {
+            // Constraints come back as conditions that always stand.
+            core.retain(|at| (*at as usize) < ir.requires.len());
+        }
         assert_eq!(one, two, "seed {seed}: {ir:?}\n{text}\n{back:?}");
     }
 }

@@ -20,10 +20,10 @@ pub(super) fn deep(cases: u64) -> u64 {
 }
 
 /// SplitMix64.
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,21 +32,21 @@ impl Random {
     }
 
     /// Below `n`.
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
-    pub(super) fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    pub(super) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len() as u64) as usize]
     }
 }
 
 /// Tries every resolution in order: the oracle.
-pub(super) struct Everything;
+pub(crate) struct Everything;
 
 impl Everything {
     pub(super) fn best(ir: &Ir) -> Option<Answer> {
@@ -82,14 +82,18 @@ impl Everything {
         }
     }
 
-    /// Indices of the requirements that deletion in program order leaves.
+    /// Indices of the requirements, and behind them of the constraints, that deletion in this order leaves.
     pub(super) fn core(ir: &Ir) -> Vec<u32> {
-        let mut kept: Vec<u32> = (0..ir.requires.len() as u32).collect();
+        let requires = ir.requires.len() as u32;
+        let mut kept: Vec<u32> = (0..requires + ir.fd.constraints.len() as u32).collect();
         for candidate in kept.clone() {
             let fewer: Vec<u32> = kept.iter().copied().filter(|at| *at != candidate).collect();
             let mut smaller = ir.clone();
             smaller.objective = Objective::LexFirst;
-            smaller.requires = fewer.iter().map(|at| ir.requires[*at as usize].clone()).collect();
+            let (asserted, posted): (Vec<u32>, Vec<u32>) = fewer.iter().partition(|at| **at < requires);
+            smaller.requires = asserted.iter().map(|at| ir.requires[*at as usize].clone()).collect();
+            let constraint = |at: &u32| ir.fd.constraints[(*at - requires) as usize].clone();
+            smaller.fd.constraints = posted.iter().map(constraint).collect();
             if Self::best(&smaller).is_none() {
                 kept = fewer;
             }

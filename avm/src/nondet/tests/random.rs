@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Random;
 use crate::fd::Constraint;
-use crate::id::{ChoiceId, VarId};
-use crate::nondet::{Asserted, Choice, Expr, Ir, Objective, Soft};
+use crate::id::{ChoiceId, ObjectId, VarId};
+use crate::nondet::{Asserted, Choice, Expr, Ir, Objective, Ordering, Soft};
 use crate::value::{INT_MAX, INT_MIN, Val};
 
 /// A value: mostly small numbers, some truth values and texts, and numbers at the ends of the range.
@@ -109,8 +109,64 @@ impl Shape {
     }
 }
 
+/// Calls of a run on one of two objects, with messages that depend on choices and variables; and two of which an order is required.
+pub(super) struct Calls {
+    pub(super) made: Vec<(u64, Arc<Expr>)>,
+    pub(super) first: (u64, Arc<Expr>),
+    pub(super) second: (u64, Arc<Expr>),
+}
+
+impl Calls {
+    fn random(random: &mut Random, shape: &Shape) -> Self {
+        let made: Vec<_> = (0..random.below(6)).map(|_| (random.below(2), shape.leaf(random))).collect();
+        // Mostly calls that are made.
+        let wanted = |random: &mut Random| {
+            if made.is_empty() || random.chance(15) {
+                (random.below(2), shape.leaf(random))
+            } else {
+                random.pick(&made).clone()
+            }
+        };
+        let (first, second) = (wanted(random), wanted(random));
+        Self { made, first, second }
+    }
+
+    /// As the machine states it.
+    pub(super) fn order(&self) -> Arc<Expr> {
+        let is = |call: &(u64, Arc<Expr>), wanted: &(u64, Arc<Expr>)| {
+            if call.0 == wanted.0 { Expr::equal(&call.1, &wanted.1) } else { Expr::constant(false) }
+        };
+        let calls: Vec<_> = self.made.iter().map(|call| (is(call, &self.first), is(call, &self.second))).collect();
+        Expr::before(&calls)
+    }
+
+    /// As the machine shows it under its present choices.
+    fn shown(&self) -> Ordering {
+        let shown = |(object, message): &(u64, Arc<Expr>)| match &**message {
+            Expr::Const(value) => (ObjectId(*object), value.clone()),
+            _ => (ObjectId(*object), Val::Nothing),
+        };
+        Ordering::Before(shown(&self.first), shown(&self.second))
+    }
+}
+
+/// A question, and an order of calls that is one of its requirements.
+pub(super) fn ordered(random: &mut Random) -> (Ir, Calls) {
+    let mut ir = question(random);
+    let shape = Shape { choices: ir.choices.len() as u64, vars: ir.fd.vars.len() as u64 };
+    let calls = Calls::random(random, &shape);
+    ir.requires.insert(random.below(ir.requires.len() as u64 + 1) as usize, asserted(&calls.order()));
+    ir.msc.push(calls.shown());
+    (ir, calls)
+}
+
 fn asserted(expr: &Arc<Expr>) -> Asserted {
     Asserted { expr: Expr::clone(expr), name: None, place: None }
+}
+
+/// One in three with an order of calls.
+pub(super) fn any(random: &mut Random) -> Ir {
+    if random.below(3) == 0 { ordered(random).0 } else { question(random) }
 }
 
 /// A question of up to four choices and three variables.

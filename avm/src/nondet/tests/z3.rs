@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Random;
-use super::random::question;
+use super::random::{any, question};
 use crate::fd::Constraint;
 use crate::id::VarId;
 use crate::nondet::builtin::BuiltinSolver;
@@ -11,14 +11,14 @@ use crate::nondet::z3::Z3Solver;
 use crate::nondet::{FdPart, Ir, Limits, Outcome, Solver};
 use crate::value::Val;
 
-/// 10^4 questions; 10^5 with `TREFOIL_DEEP`.
+/// 10^4 questions; 10^5 with `TREFOIL_DEEP`. Choices, variables with constraints and refutations, weights, orders of calls.
 #[test]
 fn equals_the_builtin_solver() {
     let count = super::deep(10_000);
     let mut solver = Z3Solver::new();
     let limits = Limits::default();
     for seed in 0..count {
-        let ir = question(&mut Random(seed));
+        let ir = any(&mut Random(seed));
         assert_eq!(solver.solve(&ir, &limits), BuiltinSolver.solve(&ir, &limits), "seed {seed}: {ir:#?}");
     }
 }
@@ -69,7 +69,7 @@ fn large_numbers_in_constraints() {
         vec![Constraint::SumLeq(vec![(i64::MAX, x), (i64::MAX, y), (i64::MIN, z)], -1)],
         vec![Constraint::LeqOff(y, x, -(3 << 57)), Constraint::EqOff(z, y, -(1 << 57))],
     ] {
-        let ir = Ir { fd: FdPart { vars: vars.clone(), constraints, refutations: vec![] }, ..Ir::default() };
+        let ir = Ir { fd: FdPart { vars: vars.clone(), constraints, ..FdPart::default() }, ..Ir::default() };
         let (one, two) = (solver.solve(&ir, &Limits::default()), BuiltinSolver.solve(&ir, &Limits::default()));
         assert_eq!(one, two, "{ir:?}");
         assert!(matches!(one, Outcome::Sat(_)), "{ir:?}");
@@ -80,7 +80,7 @@ fn large_numbers_in_constraints() {
 fn work_is_bounded_and_the_engine_goes_on_after_it() {
     let vars = (1..=14).map(|id| (VarId(id), (1..=13).map(Val::from).collect())).collect();
     let pairs = (1..=14).flat_map(|x| (1..x).map(move |y| Constraint::Neq(VarId(x), VarId(y))));
-    let ir = Ir { fd: FdPart { vars, constraints: pairs.collect(), refutations: vec![] }, ..Ir::default() };
+    let ir = Ir { fd: FdPart { vars, constraints: pairs.collect(), ..FdPart::default() }, ..Ir::default() };
     let mut solver = Z3Solver::new();
     let few = Limits { steps: 100_000, ..Limits::default() };
     let outcome = solver.solve(&ir, &few);
@@ -94,7 +94,7 @@ fn work_is_bounded_and_the_engine_goes_on_after_it() {
 fn another_thread_can_interrupt() {
     let vars = (1..=14).map(|id| (VarId(id), (1..=13).map(Val::from).collect())).collect();
     let pairs = (1..=14).flat_map(|x| (1..x).map(move |y| Constraint::Neq(VarId(x), VarId(y))));
-    let ir = Ir { fd: FdPart { vars, constraints: pairs.collect(), refutations: vec![] }, ..Ir::default() };
+    let ir = Ir { fd: FdPart { vars, constraints: pairs.collect(), ..FdPart::default() }, ..Ir::default() };
     let mut solver = Z3Solver::new();
     let limits = Limits { steps: u64::MAX, ..Limits::default() };
     for _ in 0..20 {

@@ -15,7 +15,7 @@ use z3::ast::{Bool, Int};
 use z3::{Context, ContextHandle, Params, SatResult, Solver as Engine};
 
 use super::builtin::answer;
-use super::builtin::problem::{Problem, Slot};
+use super::builtin::problem::{Problem, Slot, everything};
 use super::builtin::state::{State, Stop};
 use super::core;
 use super::ir::{Ir, Limits, Objective, Outcome, Solver};
@@ -126,8 +126,7 @@ impl Z3Solver {
 
     /// The best resolution, or none. What filtering takes away is not given to the engine.
     fn best(&mut self, ir: &Ir) -> Result<Option<Outcome>, Stopped> {
-        let requires: Vec<u32> = (0..ir.requires.len() as u32).collect();
-        let problem = Problem::new(ir, &requires, ir.objective == Objective::MaxWeight);
+        let problem = Problem::new(ir, &everything(ir), ir.objective == Objective::MaxWeight);
         let mut state = State::new(&problem, FILTERING);
         if let Err(Stop::Fails(_)) = state.propagate() {
             return Ok(None);
@@ -170,12 +169,12 @@ impl Z3Solver {
         Ok(Some(Outcome::Sat(answer(ir, &problem, &picks))))
     }
 
-    /// The canonical core of a question that has no resolution: each requirement behind a guard of its own.
+    /// The canonical core of a question that has no resolution: each requirement and each constraint behind a guard of its own.
     fn core(&mut self, ir: &Ir, limits: &Limits) -> Result<Outcome, Stopped> {
-        let requires: Vec<u32> = (0..ir.requires.len() as u32).collect();
-        let problem = Problem::new(ir, &requires, false);
+        let all = everything(ir);
+        let problem = Problem::new(ir, &all, false);
         let lits = self.literals(&problem, |_, _| true);
-        let guards = self.guards(requires.len());
+        let guards = self.guards(all.len());
         let mut encoding = Encoding::new(&problem, &lits);
         encoding.domains(&self.engine);
         for con in &problem.cons {
@@ -185,7 +184,7 @@ impl Z3Solver {
         if question.check(&guards)? {
             return Err(Stopped("filtering and Z3 do not agree".to_owned()));
         }
-        Ok(Outcome::Unsat(question.core(&guards, limits)))
+        Ok(Outcome::Unsat(question.core(ir.requires.len(), &guards, limits)))
     }
 
     /// Runs something between push and pop.
@@ -276,13 +275,13 @@ impl Question<'_> {
         picks.ok_or_else(|| Stopped("Z3 gave a model without a pick".to_owned()))
     }
 
-    fn core(&mut self, guards: &[Bool], limits: &Limits) -> Vec<u32> {
+    fn core(&mut self, requires: usize, guards: &[Bool], limits: &Limits) -> Vec<u32> {
         let found = |engine: &Engine| -> Vec<u32> {
             let core = engine.get_unsat_core();
             (0..guards.len() as u32).filter(|at| core.contains(&guards[*at as usize])).collect()
         };
         let mut known = vec![found(self.engine)];
-        core::canonical(guards.len(), limits.core, |kept| {
+        core::of_both(requires, guards.len() - requires, limits.core, |kept| {
             if known.iter().any(|core| core.iter().all(|at| kept.contains(at))) {
                 return Some(true);
             }

@@ -40,7 +40,7 @@ fn main() -> list {
     let execution = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
     while solo.step(execution) == Some(false) {}
     let decisions = solo.lane.decisions(execution);
-    let Some(Refused::Unsatisfiable { core, names }) = &decisions[0].refused else { panic!("{decisions:?}") };
+    let Some(Refused::Unsatisfiable { core, names, .. }) = &decisions[0].refused else { panic!("{decisions:?}") };
     assert_eq!((&core[..], &names[..]), (&[0][..], &["more than five".to_owned()][..]));
     close(solo.lane);
 }

@@ -14,7 +14,7 @@ macro_rules! examples {
     )*};
 }
 examples! {
-    bank_transfer battleship counter dining_philosophers escrow hello isolation n_queens n_queens_narrow ping_pong scheduling
+    bank_transfer battleship counter dining_philosophers escrow fair hello isolation n_queens n_queens_narrow ping_pong scheduling
     sudoku three_party_intent three_party_unsat tour
 }
 

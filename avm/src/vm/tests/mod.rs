@@ -6,17 +6,21 @@ use crate::Val;
 use crate::code::{Verified, verify};
 use crate::event::{Event, FailedOn, LogEntry};
 use crate::lang::{Source, build};
-use crate::nondet::{Answer, Ir, Limits, Objective, Outcome, Solver};
+use crate::nondet::tests::Everything;
 
 mod choices;
+mod composed;
 mod compositions;
 mod domains;
 mod examples;
 mod heap;
 mod machine;
+mod order;
 mod random_choices;
+mod random_standing;
 mod saved;
 mod settled;
+mod standing;
 mod transactions;
 mod vectors;
 mod vectors_errors;
@@ -199,50 +203,5 @@ fn line(entry: &LogEntry) -> String {
     match &entry.controller {
         Some(controller) => format!("{text} @{controller}"),
         None => text,
-    }
-}
-
-/// Tries every resolution in order.
-pub(super) struct Everything;
-
-impl Everything {
-    fn best(ir: &Ir) -> Option<Answer> {
-        assert!(ir.fd.vars.is_empty(), "variables in requirements");
-        let mut best: Option<((i128, i128), Answer)> = None;
-        let mut picks = vec![0u32; ir.choices.len()];
-        loop {
-            let answer = Answer { choices: picks.clone(), ..Answer::default() };
-            if ir.admits(&answer) {
-                if ir.objective == Objective::LexFirst {
-                    return Some(answer);
-                }
-                let score = ir.score(&answer);
-                if best.as_ref().is_none_or(|(have, _)| score > *have) {
-                    best = Some((score, answer));
-                }
-            }
-            let more = |at: &usize| (picks[*at] as usize) + 1 < ir.choices[*at].options.len();
-            let Some(at) = (0..picks.len()).rev().find(more) else { return best.map(|(_, answer)| answer) };
-            picks[at] += 1;
-            picks[at + 1..].fill(0);
-        }
-    }
-}
-
-impl Solver for Everything {
-    fn solve(&mut self, ir: &Ir, _: &Limits) -> Outcome {
-        if let Some(answer) = Self::best(ir) {
-            return Outcome::Sat(answer);
-        }
-        let mut kept: Vec<u32> = (0..ir.requires.len() as u32).collect();
-        for candidate in kept.clone() {
-            let fewer: Vec<u32> = kept.iter().copied().filter(|at| *at != candidate).collect();
-            let mut smaller = Ir { objective: Objective::LexFirst, ..ir.clone() };
-            smaller.requires = fewer.iter().map(|at| ir.requires[*at as usize].clone()).collect();
-            if Self::best(&smaller).is_none() {
-                kept = fewer;
-            }
-        }
-        Outcome::Unsat(kept)
     }
 }

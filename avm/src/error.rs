@@ -48,7 +48,7 @@ pub enum ReflectError {
     StoreCorruption(String),
     #[error("the predicate failed: {0}")]
     ScryPredicateFailed(String),
-    #[error("reflection on {0} is refused: the program needs 'unsafe' and the node must grant it")]
+    #[error("reflection on {0} is refused: the node denies reflect")]
     ReflectionDenied(ObjectId),
 }
 
@@ -60,7 +60,7 @@ pub enum ReifyError {
     ReifyContextFailed(String),
     #[error("no transaction to reify")]
     NoTransactionToReify,
-    #[error("the transaction's state is refused: the program needs 'unsafe' and the node must grant it")]
+    #[error("the transaction's state is refused: the node denies reflect")]
     TxStateAccessDenied,
     #[error("finite domains are switched off here")]
     ConstraintStoreUnavailable,
@@ -174,6 +174,10 @@ pub enum ProgramError {
     Deadline(u64),
     #[error("{0}")]
     Raised(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("the execution was terminated")]
+    Terminated,
 }
 
 /// Innermost layer.
@@ -304,6 +308,8 @@ impl AvmError {
                 ProgramError::Capability(_) => "ErrProgramCapability",
                 ProgramError::Deadline(_) => "ErrProgramDeadline",
                 ProgramError::Raised(_) => "ErrProgramRaised",
+                ProgramError::Conflict(_) => "ErrProgramConflict",
+                ProgramError::Terminated => "ErrProgramTerminated",
             },
         }
     }

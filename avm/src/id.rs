@@ -41,9 +41,11 @@ macro_rules! wide_id {
         }
 
         impl fmt::Display for $name {
-            /// `o7` on node 0 torus 0, `o2.1.7` elsewhere (node, torus, counter).
+            /// `o7` on node 0 torus 0, `o2.1.7` elsewhere (node, torus, counter), `root` for what stands for it.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                if self.node() == 0 && self.torus() == 0 {
+                if $letter == "o" && self.0 == u64::MAX {
+                    f.write_str("root")
+                } else if self.node() == 0 && self.torus() == 0 {
                     write!(f, "{}{}", $letter, self.counter())
                 } else {
                     write!(f, "{}{}.{}.{}", $letter, self.node(), self.torus(), self.counter())
@@ -61,6 +63,9 @@ macro_rules! wide_id {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
+                if $letter == "o" && text == "root" {
+                    return Ok(Self(u64::MAX));
+                }
                 let wrong = || IdError { text: text.to_owned(), letter: $letter };
                 let numbers: Vec<&str> = text.strip_prefix($letter).ok_or_else(wrong)?.split('.').collect();
                 let number = |part: &str, most: u64| part.parse::<u64>().ok().filter(|n| *n <= most).ok_or_else(wrong);

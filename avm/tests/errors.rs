@@ -26,15 +26,13 @@ impl Solver for Unknowing {
 enum Trigger {
     /// A program, on a node that grants what it asks for.
     Program(fn() -> AvmError),
-    /// What would raise it is refused before it runs; the message of the refusal.
-    Refused(fn() -> String),
     /// A host, with a question that insists on an answer.
     Host(fn() -> AvmError),
     /// A program, after damage that was done to the store; in a whole store it ends well.
     Damaged(fn(ObjectId) -> Damage, fn(&Code) -> Code),
 }
 
-use Trigger::{Damaged, Host, Program as P, Refused};
+use Trigger::{Damaged, Host, Program as P};
 
 fn config() -> Config {
     Config {
@@ -128,7 +126,7 @@ const TABLE: &[(&str, Trigger)] = &[
         "ErrScryPredicateFailed",
         P(|| fails(create("ctr", nothing()).then(scry_meta(closure("bad", Vec::<Code>::new()))))),
     ),
-    ("ErrReflectionDenied", Refused(|| refused(reflect(obj(0))))),
+    ("ErrReflectionDenied", P(|| fails_on(blind(), &Start::new("m", "main"), reflect(obj(0))))),
     (
         "ErrReifyContextFailed",
         Host(|| {
@@ -145,7 +143,7 @@ const TABLE: &[(&str, Trigger)] = &[
             solo.lane.tx_state(execution).unwrap_err()
         }),
     ),
-    ("ErrTxStateAccessDenied", Refused(|| refused(reify_tx_state()))),
+    ("ErrTxStateAccessDenied", P(|| fails_on(blind(), &Start::new("m", "main"), reify_tx_state()))),
     (
         "ErrConstraintStoreUnavailable",
         P(|| fails_on(Config { fd: false, ..config() }, &Start::new("m", "main"), reify_constraints())),
@@ -262,7 +260,51 @@ const TABLE: &[(&str, Trigger)] = &[
     ),
     ("ErrProgramDeadline", Host(deadline)),
     ("ErrProgramRaised", P(|| fails(raise("enough")))),
+    ("ErrProgramConflict", P(met)),
+    (
+        "ErrProgramTerminated",
+        Host(|| {
+            let (mut solo, execution) = at_note(note("here"));
+            assert!(solo.lane.terminate(execution));
+            solo.lane.result(execution).unwrap().unwrap_err().error
+        }),
+    ),
 ];
+
+/// A node that denies reflection.
+fn blind() -> Config {
+    Config { denied: vec![Capability::Reflect], ..config() }
+}
+
+/// The rest of a call, behind a transaction it has committed, reads what another execution changes before the call is over.
+fn met() -> AvmError {
+    let module = kit(Program::new("m"))
+        .behaviour("tail", |b| {
+            b.on("go", 1, |parts| {
+                let spin = for_each(builtin(avm::code::Builtin::Range, [0, 4_000]), |n| n + 1);
+                begin_tx(nothing()).bind(|t| commit_tx(t)).then(call(&parts[0], inc())).then(note("read")).then(spin)
+            })
+        })
+        .entry("start", 0, |_| create("tail", nothing()))
+        .entry("make", 0, |_| create("ctr", "c1"))
+        .entry("go", 2, |args| call(&args[0], list([value("go"), args[1].clone()])))
+        .entry("write", 1, |args| call(&args[0], inc()))
+        .build()
+        .unwrap();
+    let mut solo = Solo::new(Config { quantum_ops: 8, ..config() }, Box::new(Unknowing));
+    solo.load(&module).unwrap();
+    let mut made = |entry| solo.run(&Start::new("m", entry)).unwrap().result.unwrap();
+    let (tail, other) = (made("start"), made("make"));
+    let go = solo.lane.start(&Start { args: vec![tail, other.clone()], ..Start::new("m", "go") }).unwrap();
+    let write = solo.lane.start(&Start { args: vec![other], ..Start::new("m", "write") }).unwrap();
+    while !solo.lane.trace(go).iter().any(|entry| matches!(entry.event, avm::Event::Noted(_))) {
+        assert_eq!(solo.lane.quantum(go), Quantum::Yielded);
+    }
+    while solo.lane.quantum(write) != Quantum::Ended {
+        assert_eq!(solo.lane.quantum(go), Quantum::Yielded, "the other execution gets its turn");
+    }
+    solo.finish(go).result.unwrap_err().error
+}
 
 fn function(name: &str) -> Code {
     closure(name, Vec::<Code>::new())
@@ -317,11 +359,12 @@ fn damaged(damage: fn(ObjectId) -> Damage, body: fn(&Code) -> Code) -> AvmError 
     error
 }
 
-/// The verifier refuses an unsafe instruction in a safe program, and the lane an unsafe program that is not granted (`avm:1`).
+/// What the verifier says of an unsafe instruction in a safe program; the lane refuses an unsafe program that is not granted
+/// (`avm:1`).
 fn refused(body: Code) -> String {
-    let safe = Program::new("m").entry("main", 0, |_| body.clone()).module().unwrap();
+    let safe = kit(Program::new("m")).entry("main", 0, |_| body.clone()).module().unwrap();
     let errors = verify(safe).unwrap_err();
-    let granted = Program::new("m").needs_unsafe().entry("main", 0, |_| body).build().unwrap();
+    let granted = kit(Program::new("m").needs_unsafe()).entry("main", 0, |_| body).build().unwrap();
     let mut solo = Solo::new(Config { grant_unsafe: false, ..config() }, Box::new(Unknowing));
     assert!(matches!(solo.load(&granted), Err(LoadError::UnsafeRefused(_))));
     errors[0].to_string()
@@ -365,12 +408,25 @@ fn every_error_has_its_trigger() {
         match trigger {
             P(run) | Host(run) => assert_eq!(run().name(), *name),
             Damaged(damage, body) => assert_eq!(damaged(*damage, *body).name(), *name),
-            Refused(run) => {
-                let refusal = run();
-                assert!(refusal.contains("is an unsafe instruction"), "{name}: {refusal}");
-            }
         }
     }
+}
+
+// avm:1
+#[test]
+fn unsafe_instructions_are_refused_before_they_run() {
+    for body in [reflect(obj(0)), scry_meta(function("yes")), reify_tx_state(), register_pure("p", function("id"))] {
+        let refusal = refused(body);
+        assert!(refusal.contains("is an unsafe instruction"), "{refusal}");
+    }
+}
+
+// avm:4.10: one name for both families; this is the other.
+#[test]
+fn choices_that_are_switched_off_say_so() {
+    let off = || Config { choices: false, ..config() };
+    let error = fails_on(off(), &Start::new("m", "main"), begin_tx(nothing()).then(choose(list([1, 2]))));
+    assert_eq!((error.name(), matches!(error, AvmError::Nondet(_))), ("ErrNotImplemented", true));
 }
 
 // The table is complete: names are taken from where they are given.
@@ -426,7 +482,10 @@ fn a_denied_capability_stops_its_instructions_and_no_others() {
             solo.run(&Start::new("m", "main")).unwrap().result
         };
         let error = run(vec![capability]).unwrap_err().error;
-        assert_eq!(error.to_string(), format!("capability {} is not granted", capability.name()));
+        match capability {
+            Reflect => assert_eq!(error.name(), "ErrReflectionDenied"),
+            other => assert_eq!(error.to_string(), format!("capability {} is not granted", other.name())),
+        }
         run(Capability::ALL.into_iter().filter(|other| *other != capability).collect()).unwrap();
     }
 }

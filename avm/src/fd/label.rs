@@ -19,6 +19,12 @@ pub struct Label {
 }
 
 impl Label {
+    /// Values it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.values.len() + self.tried.len()
+    }
+
     /// The variable.
     #[must_use]
     pub fn var(&self) -> VarId {

@@ -37,7 +37,7 @@ impl Mark {
 /// Variables, constraints, refutations (`avm:8.1`).
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
     pub(super) engine: Engine,
     pub(super) constraints: Vec<Constraint>,
     pub(super) ids: Vec<VarId>,
@@ -317,6 +317,25 @@ impl Store {
         true
     }
 
+    /// Memory it takes, bytes: about.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        const VALUE: u64 = 2 * size_of::<Val>() as u64;
+        let domains = &self.engine.domains;
+        let (combinations, _) = self.refutations.lengths();
+        VALUE * self.values
+            + self.cells / 8
+            + 16 * (domains.trail.len() + domains.state.len()) as u64
+            + 128 * (self.ids.len() + self.constraints.len()) as u64
+            + 96 * u64::from(combinations)
+    }
+
+    /// Empties the store; marks taken before are void. Ids go on from where they were.
+    pub fn clear(&mut self) {
+        let (next_var, epoch) = (self.next_var, self.epoch.wrapping_add(1));
+        *self = Self { next_var, epoch, ..Self::new(self.limits) };
+    }
+
     /// The outermost transaction, begun at the mark, has committed: variables made since vanish with the constraints on them, and
     /// refutations recorded since (`avm:8.1`, `avm:8.4`). Narrowings of older variables and constraints among them stay. When a
     /// variable vanishes, marks taken before are void.
@@ -394,6 +413,13 @@ impl Store {
     pub fn forget_refutations(&mut self, begin: &Mark) {
         if begin.epoch == self.epoch && self.refutations.lengths().0 > begin.refutations.0 {
             self.refutations.forget(begin.refutations.0);
+        }
+    }
+
+    /// As [`Self::forget_refutations`], of a transaction that was begun before there was a store.
+    pub fn forget_all_refutations(&mut self) {
+        if self.refutations.lengths().0 > 0 {
+            self.refutations.forget(0);
         }
     }
 

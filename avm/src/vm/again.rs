@@ -1,14 +1,44 @@
 //! An implicit transaction that met another begins anew (`decisions:AVM-1`): nobody sees that it ran before.
 
-use super::exec::{Exec, Restart};
+use super::exec::{Exec, Fault, Restart};
 use super::loaded::Code;
 use super::tx::Mode;
 use super::world::World;
+use crate::error::ProgramError;
 
 /// Times an implicit transaction begins anew before it runs alone.
 const AGAIN: u32 = 3;
+/// Times it begins anew before its conflict is said.
+pub(super) const MOST_AGAIN: u32 = 10_000;
+/// Quanta in which an implicit transaction has the lane for itself: others go on then, and it may meet them.
+const ALONE: u32 = 256;
 
 impl World {
+    /// At the end of a quantum: whether the execution goes on alone. What came before the begin of an implicit transaction that stands
+    /// behind one of the program cannot be run again: nobody gets between, for a while.
+    pub(super) fn stay_alone(&mut self, x: &mut Exec) {
+        let alone = self.alone == Some(x.id);
+        if alone || x.tx.mode == Mode::Implicit && x.restart.is_none() {
+            x.alone += 1;
+            self.alone = (x.alone <= ALONE).then_some(x.id);
+        }
+    }
+
+    /// An implicit transaction has met another: it begins anew, or it fails because it cannot, or has too often.
+    pub(super) fn met(&mut self, code: &Code, x: &mut Exec, what: &str) -> Result<(), Fault> {
+        match x.restart {
+            Some(restart) if restart.again < MOST_AGAIN => {
+                self.begin_anew(code, x, restart);
+                Ok(())
+            }
+            Some(_) => Err(ProgramError::Conflict(format!("{what} again and again, the call is given up")).into()),
+            None => {
+                let text = format!("{what} while the call went on, and what the call has committed before stands");
+                Err(ProgramError::Conflict(text).into())
+            }
+        }
+    }
+
     /// The implicit transaction of an outermost call is run again; nobody sees that.
     pub(super) fn begin_anew(&mut self, code: &Code, x: &mut Exec, restart: Restart) {
         self.undo_replicas(x);

@@ -145,11 +145,11 @@ impl World {
             }
             B::Machine => {
                 let name = self.plain_text(a)?;
-                Ok(Value::word32(T_MACHINE, self.names.number(&name)?))
+                Ok(Value::word32(T_MACHINE, self.number_of_name(&name)?))
             }
             B::Controller => {
                 let name = self.plain_text(a)?;
-                Ok(Value::word32(T_CONTROLLER, self.names.number(&name)?))
+                Ok(Value::word32(T_CONTROLLER, self.number_of_name(&name)?))
             }
             _ => Err(ProgramError::Type(format!("{} is not a library function of these", which.name())).into()),
         }

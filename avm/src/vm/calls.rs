@@ -1,16 +1,16 @@
 //! Calls, mailboxes, and how a program fails or ends (`avm:4.1`, `avm:7.2`, `avm:7.5`).
 
 use super::config::{Capability, Failure, StackEntry, Status, Why};
-use super::convert::{fits, is_text, kind};
-use super::exec::{Context, Enter, Exec, Fault, Native, Restart, Saved, type_error};
+use super::convert::kind;
+use super::exec::{Context, Enter, Exec, Fault, Restart, Saved, type_error};
 use super::interp::enter;
 use super::loaded::{Behaviour, Code};
+use super::native::Native;
 use super::remote::Step;
 use super::trace::What;
 use super::tx::{Mode, NO_ENTRY};
 use super::word::{NOTHING, Value};
 use super::world::{Did, Flow, World, error_text};
-use crate::code::MessageShape;
 use crate::error::{AvmError, ControllerError, MachineError, ObjError, ProgramError, ReflectError, TxError};
 use crate::event::Event;
 use crate::id::{ObjectId, ROOT};
@@ -42,7 +42,7 @@ impl World {
             return Err(MachineError::MachineUnreachable(self.machine_name(machine)).into());
         }
         if let Some(messages) = &behaviour.messages
-            && !messages.iter().any(|shape| self.takes(shape, message))
+            && !self.understood(x, messages, message)
         {
             return Err(ObjError::InvalidInput(id, self.val(message)).into());
         }
@@ -53,7 +53,7 @@ impl World {
             self.note_restart(x, behaviour);
         }
         let caller = x.context();
-        let replica = !self.store.replicas.is_empty() && self.on_replica(x, id, machine, caller.machine);
+        let replica = !self.store.replicas.is_empty() && self.on_replica(x, id, machine, caller.machine)?;
         let base = x.frame().base as usize + start as usize;
         let input = std::mem::replace(&mut x.regs[base + 1], NOTHING);
         x.contexts.push(Context {
@@ -69,16 +69,6 @@ impl World {
         Ok(Did::Switched)
     }
 
-    fn takes(&self, shape: &MessageShape, message: Value) -> bool {
-        let message = self.heap.now(message);
-        if !message.is_list() || self.heap.len(message) != shape.parts.len() + 1 {
-            return false;
-        }
-        let mut parts = self.heap.children(message);
-        parts.next().is_some_and(|tag| is_text(&self.heap, self.heap.now(tag), &shape.tag))
-            && parts.zip(&shape.parts).all(|(part, shape)| fits(&self.heap, shape, part))
-    }
-
     fn note_restart(&self, x: &mut Exec, behaviour: &Behaviour) {
         x.restart = Some(Restart {
             trace: x.trace.mark(),
@@ -92,16 +82,20 @@ impl World {
     }
 
     /// Whether a call from a machine runs on a replica there; what undoes it is remembered.
-    fn on_replica(&mut self, x: &mut Exec, id: ObjectId, primary: u32, machine: u32) -> bool {
-        if x.tx.explicit() || primary == machine {
-            return false;
+    fn on_replica(&mut self, x: &mut Exec, id: ObjectId, primary: u32, machine: u32) -> Result<bool, Fault> {
+        // What this transaction has frozen has its newest state at home until the commit.
+        if x.tx.explicit() || primary == machine || x.tx.frozen(id) {
+            return Ok(false);
         }
-        let Some(replica) = self.store.replicas.get(&(id, machine)) else { return false };
+        let Some(replica) = self.store.replicas.get(&(id, machine)) else { return Ok(false) };
+        if replica.inputs.len() >= self.config.mailbox as usize {
+            return Err(ProgramError::Memory(u64::from(self.config.mailbox)).into());
+        }
         if !x.replicas.iter().any(|(other, at, ..)| (*other, *at) == (id, machine)) {
             let state = self.heap.retain(replica.state);
             x.replicas.push((id, machine, state, replica.inputs.len()));
         }
-        true
+        Ok(true)
     }
 
     /// Ends a behaviour with its list of outputs; takes over the reference.
@@ -110,12 +104,12 @@ impl World {
         if !jointly
             && x.contexts.len() == 2
             && x.tx.mode == Mode::Implicit
-            && let Some(restart) = x.restart
-            && self.changed(x).is_some()
+            && x.restart.is_some()
+            && self.stale(x)
+            && let Some(refused) = self.conflict(x)
         {
             self.heap.release(value);
-            self.begin_anew(code, x, restart);
-            return Ok(Flow::Next);
+            return self.call_again(code, x, &refused).map(|()| Flow::Next);
         }
         let outputs = self.settle(x, value);
         if !outputs.is_list() {
@@ -157,10 +151,12 @@ impl World {
         }
         let what = if none { What::CalledWithoutOutput } else { What::Called };
         self.log(x, what, context.id.0, context.input, output);
-        if context.replica
-            && let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine))
-        {
-            replica.inputs.push(self.heap.retain(context.input));
+        if context.replica {
+            let stamp = self.store.replica_stamp();
+            if let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine)) {
+                replica.inputs.push(self.heap.retain(context.input));
+                replica.stamp = stamp;
+            }
         }
         if x.tx.explicit() {
             x.tx.log.push((context.id, context.input));
@@ -219,7 +215,8 @@ impl World {
         let id = self.object_arg(x, target)?;
         self.no_function(message)?;
         self.open(x);
-        self.find(x, id)?;
+        let at = self.find(x, id)?;
+        self.observe(x, at);
         let waiting = self.store.mailboxes.get(&id).map_or(0, std::collections::VecDeque::len);
         let staged = x.tx.sends.iter().filter(|(to, _)| *to == id).count();
         if waiting + staged >= self.config.mailbox as usize {
@@ -278,10 +275,7 @@ impl World {
             self.leave_pure(code, x);
             return Flow::Next;
         }
-        if let Some(at) = x.frames.iter().rposition(|frame| frame.enter == Enter::Scry)
-            && matches!(*fault, AvmError::Program(_))
-            && x.frames[at..].iter().all(|frame| frame.enter != Enter::Call)
-        {
+        if x.frames.iter().any(|frame| frame.enter == Enter::Scry) && !Self::used_up(&fault) {
             fault = ReflectError::ScryPredicateFailed(error_text(&fault)).into();
         }
         if let Some(id) = Self::replayed(x, &fault) {
@@ -300,16 +294,29 @@ impl World {
     /// Object whose replicas are not to be reconciled, when a message it takes again fails on it (`avm:10.4`). What an execution has
     /// used up says nothing about the object.
     fn replayed(x: &Exec, fault: &AvmError) -> Option<ObjectId> {
-        use ProgramError as P;
-        let used_up =
-            matches!(fault, AvmError::Program(P::Fuel(_) | P::Memory(_) | P::SolverUnknown(_) | P::SnapshotEvicted(_)));
-        if used_up || x.frames.iter().all(|frame| frame.enter != Enter::Replay) {
+        if Self::used_up(fault) || x.frames.iter().all(|frame| frame.enter != Enter::Replay) {
             return None;
         }
         x.natives.iter().rev().find_map(|native| match native {
-            Native::Freeze { id, .. } => Some(*id),
+            Native::Freeze { replay, .. } => Some(replay.id),
             _ => None,
         })
+    }
+
+    /// Whether a failure says what an execution has used up, and nothing about what it was doing.
+    const fn used_up(fault: &AvmError) -> bool {
+        use ProgramError as P;
+        matches!(
+            fault,
+            AvmError::Program(
+                P::Fuel(_)
+                    | P::Memory(_)
+                    | P::SolverUnknown(_)
+                    | P::SnapshotEvicted(_)
+                    | P::Conflict(_)
+                    | P::Terminated
+            )
+        )
     }
 
     const fn caught_by_pure(fault: &AvmError) -> bool {
@@ -356,6 +363,7 @@ impl World {
                 Some(replica) => {
                     let before = std::mem::replace(&mut replica.state, state);
                     self.heap.release(before);
+                    replica.stamp = 0;
                     for input in replica.inputs.drain(inputs.min(replica.inputs.len())..) {
                         self.heap.release(input);
                     }

@@ -19,6 +19,9 @@ use crate::id::{ChoiceId, VarId};
 use crate::nondet::{Asserted, Choice, Explorer, Expr, Next, Objective, Outcome, Run, Soft, Verdict};
 use crate::value::Val;
 
+/// Bytes that a node of an alternative takes beside the heap.
+const OPTION: u64 = 2 * size_of::<Val>() as u64;
+
 /// Where runs of the transaction begin: its first `choose` or `label`; what comes before is the same in all of them.
 #[derive(Debug)]
 pub(super) struct Base {
@@ -30,7 +33,6 @@ pub(super) struct Base {
     ids: usize,
     staged: usize,
     random: u64,
-    natives: usize,
     segments: (usize, usize),
 }
 
@@ -127,7 +129,6 @@ impl World {
             ids: x.tx.ids_used,
             staged: x.tx.staged.len(),
             random: x.random,
-            natives: x.natives.len(),
             segments: x.segments.as_ref().map_or((0, 0), |segments| segments.position()),
         }));
     }
@@ -140,10 +141,10 @@ impl World {
 
     /// choose and chooseWeighted (`avm:9.1`).
     pub(super) fn choose(&mut self, code: &Code, x: &mut Exec, options: Value, weighted: bool) -> Result<Did, Fault> {
-        if self.heap.len(self.heap.now(options)) == 0 && self.heap.now(options).is_list() {
-            return Err(NondetError::NoAlternatives.into());
-        }
         if x.tx.explicit() {
+            if !self.config.choices {
+                return Err(NondetError::NotImplemented("choices are switched off here".to_owned()).into());
+            }
             // Before anything is settled: conditions of the path belong to the run.
             self.need_base(code, x);
         }
@@ -156,6 +157,9 @@ impl World {
     fn make_choice(&mut self, code: &Code, x: &mut Exec, list: Value, weighted: bool) -> Result<Value, Fault> {
         self.no_function(list)?;
         let mut options = self.elements(x, list)?;
+        if options.is_empty() {
+            return Err(NondetError::NoAlternatives.into());
+        }
         let mut weights = None;
         if weighted {
             let mut all = Vec::with_capacity(options.len());
@@ -172,6 +176,7 @@ impl World {
         }
         let id = x.tx.choices.len();
         let pick = x.tx.plan.get(id).map_or(0, |pick| *pick as usize).min(options.len() - 1);
+        self.charge(x, OPTION * u64::from(self.heap.size(list)))?;
         let vals: Vec<Val> = options.iter().map(|option| self.val(*option)).collect();
         let now = self.heap.retain(options[pick]);
         let value = self.choice(x, id as u32, &vals, now)?;
@@ -277,6 +282,13 @@ impl World {
 
     /// Goes on with the search at the end of a run. None: this run is the observable one.
     fn explore(&mut self, code: &Code, x: &mut Exec, left_early: bool) -> Result<Option<Flow>, Fault> {
+        let running = x.exploring.as_ref().is_none_or(|exploring| matches!(exploring.phase, Phase::Running));
+        if running {
+            // The search keeps what it is told.
+            let bytes = x.tx.run_bytes() + x.term_bytes();
+            self.heap.room(bytes)?;
+            x.tx.explored += bytes;
+        }
         let Some(mut exploring) = x.exploring.take() else {
             let first = Self::run_of(x, left_early);
             // A run beside this one may be the one that states a preference.
@@ -341,14 +353,13 @@ impl World {
             // Without choices there is one run only.
             return Flow::Next;
         };
-        for point in std::mem::take(&mut x.points) {
-            Exec::discard(&mut self.heap, point.checkpoint);
-        }
+        x.drop_points(&mut self.heap, 0);
         let back = x.tx.undo(&mut self.heap, &base.mark);
         self.put_back(x, back);
         x.tx.begun.clone_from(&base.begun);
         x.tx.choices.clear();
         x.tx.path.clear();
+        x.tx.weight = 0;
         x.tx.plan = plan;
         x.tx.standing.begin(vars);
         x.tx.orders.iter_mut().for_each(|order| order.shown = None);
@@ -357,7 +368,6 @@ impl World {
         x.trace.rewind(&mut self.heap, base.trace);
         x.finished_rewind(base.finished);
         x.random = base.random;
-        x.drop_natives(&mut self.heap, base.natives);
         x.pures = 0;
         x.restore(code, &mut self.heap, &base.checkpoint);
         match (&mut x.fd, &base.mark.fd) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::exec::{Enter, Exec, Fault};
+use super::heap::Full;
 use super::interp::enter;
 use super::loaded::Code;
 use super::trace::What;
@@ -100,9 +101,10 @@ pub(super) const MOST_SEGMENTS: usize = 63;
 
 impl World {
     /// Begins the transaction of the segment that is next, and enters its function.
-    pub(super) fn segment_begin(&mut self, code: &Code, x: &mut Exec) {
-        let Some(segments) = &x.segments else { return };
-        let Some((func, args)) = segments.parts.get(segments.at).cloned() else { return };
+    pub(super) fn segment_begin(&mut self, code: &Code, x: &mut Exec) -> Result<(), Full> {
+        let Some(segments) = &x.segments else { return Ok(()) };
+        let Some((func, args)) = segments.parts.get(segments.at).cloned() else { return Ok(()) };
+        let list = self.heap.list(&args)?;
         if x.tx.mode == Mode::None {
             x.tx.mode = Mode::Explicit;
             x.tx.snapshot = self.store.begin();
@@ -116,7 +118,6 @@ impl World {
         let mark = if x.tx.begun.is_empty() { x.tx.outermost_mark(fd) } else { x.tx.mark(fd) };
         let order = x.tx.tick();
         x.tx.begun.push(Begun { id, mark, order, decisions: Vec::new() });
-        let list = self.heap.list(&args).unwrap_or(super::word::EMPTY);
         let before = std::mem::replace(&mut x.args, list);
         self.heap.release(before);
         x.reserve(0);
@@ -126,6 +127,7 @@ impl World {
             self.heap.release(before);
         }
         enter(self, code, x, func, 0, 0, Enter::Root);
+        Ok(())
     }
 
     /// Whether a segment that has ended overlaps with another; it is looked at once in a run.
@@ -195,7 +197,7 @@ impl World {
         }
         x.tx.epoch += 1;
         self.leave(code, x);
-        self.segment_begin(code, x);
+        self.segment_begin(code, x)?;
         Ok(Flow::Next)
     }
 

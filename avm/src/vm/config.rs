@@ -41,7 +41,8 @@ pub struct Config {
     pub quantum_ops: u32,
     /// Operations of an execution that asks for no other number; `u64::MAX`: without end.
     pub fuel: u64,
-    /// Net growth of the heap, registers and trace one execution may cause, bytes.
+    /// Net growth of the heap one execution may cause, with its registers, trace, transaction, choices and finite domains, bytes; what
+    /// stands beside the heap is counted about.
     pub memory_bytes: u64,
     /// Trace of executions that ask for no other.
     pub trace: TraceLevel,
@@ -49,15 +50,18 @@ pub struct Config {
     pub trace_bytes: u64,
     /// Whether programs that say `unsafe` are loaded.
     pub grant_unsafe: bool,
-    /// What programs may not do here (`decisions:AVM-15`): who tries fails with `ErrProgramCapability`.
+    /// What programs may not do here (`decisions:AVM-15`): who tries fails with `ErrProgramCapability`; for [`Capability::Reflect`] with
+    /// `ErrReflectionDenied` or `ErrTxStateAccessDenied` (`avm:4.3`, `avm:4.4`).
     pub denied: Vec<Capability>,
     /// Machines that take no objects from others: `moveObject` there fails with `ErrInvalidMachineTransfer` (`avm:4.7`).
     pub sealed_machines: Vec<MachineId>,
     /// Whether there are finite domains.
     pub fd: bool,
+    /// Whether there are choices that are decided at commit; without, those of a transaction fail with `ErrNotImplemented`.
+    pub choices: bool,
     /// Most names of machines and controllers.
     pub names: u32,
-    /// Most messages in one mailbox.
+    /// Most messages in one mailbox, and most that a replica has taken and no `freeze` has brought home.
     pub mailbox: u32,
     /// Most older versions kept of one object.
     pub versions: u32,
@@ -94,6 +98,7 @@ impl Default for Config {
             denied: Vec::new(),
             sealed_machines: Vec::new(),
             fd: true,
+            choices: true,
             names: 65_536,
             mailbox: 4096,
             versions: 16,
@@ -114,7 +119,7 @@ pub enum Capability {
     Random,
     /// `send`.
     Send,
-    /// `reflect`, `scryMeta` and `scryDeep`.
+    /// `reflect`, `scryMeta`, `scryDeep` and `reifyTxState`.
     Reflect,
     /// `registerPure` and `updatePure`.
     Registry,
@@ -408,6 +413,11 @@ pub enum Refused {
         object: ObjectId,
         /// Who changed it, where still known.
         by: Option<ExecutionId>,
+    },
+    /// A pure function it had used was updated.
+    Updated {
+        /// Its name.
+        function: Arc<str>,
     },
     /// No resolution makes all requirements true: a canonical core in order of execution, with names and places. Behind the
     /// requirements it has the constraints that take part.

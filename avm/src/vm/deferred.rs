@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use super::convert::{equal, kind, to_val};
+use super::convert::{equal, fits, is_text, kind, to_val};
 use super::exec::{Exec, Fault, Term, arithmetic, type_error};
 use super::heap::Heap;
-use super::word::{Node, Value};
+use super::word::{NOTHING, Node, Value};
 use super::world::World;
-use crate::code::Op;
+use crate::code::{MessageShape, Op, Shape};
 use crate::nondet::Expr;
 use crate::value::{INT_MAX, INT_MIN, Kind, Val};
 
@@ -133,6 +133,7 @@ impl World {
     #[cold]
     fn settle_cold(&mut self, x: &mut Exec, value: Value) -> Value {
         let now = self.heap.now(value);
+        self.charge_later(x, size_of::<Val>() as u64 * u64::from(self.heap.size(now)));
         let term = self.term(x, value);
         if term.open {
             Self::goes_by(x, &term);
@@ -408,6 +409,49 @@ impl World {
             self.settle_cold(x, value);
         }
         kind(&self.heap, value) == of
+    }
+
+    /// Whether a behaviour takes a message. What the shapes read of one that depends on choices is settled: with others it may be
+    /// taken, or not.
+    pub(super) fn understood(&mut self, x: &mut Exec, shapes: &[MessageShape], message: Value) -> bool {
+        shapes.iter().any(|shape| {
+            let message = self.settle(x, message);
+            if !message.is_list() || self.heap.len(message) != shape.parts.len() + 1 {
+                return false;
+            }
+            let tag = self.settle(x, self.heap.child(message, 0));
+            is_text(&self.heap, tag, &shape.tag)
+                && shape.parts.iter().enumerate().all(|(at, shape)| {
+                    let part = self.heap.child(message, at + 1);
+                    self.fits(x, shape, part)
+                })
+        })
+    }
+
+    fn fits(&mut self, x: &mut Exec, shape: &Shape, value: Value) -> bool {
+        if !value.tainted() {
+            return fits(&self.heap, shape, value);
+        }
+        if let Shape::Is(of) = shape {
+            return self.kind_is(x, value, *of);
+        }
+        if *shape == Shape::Any {
+            return true;
+        }
+        let value = self.settle(x, value);
+        let part = |world: &Self, at: usize| world.heap.child(value, at);
+        match shape {
+            Shape::Any | Shape::Is(_) => true,
+            Shape::Option(inner) => value == NOTHING || value.is_node(Node::Just) && self.fits(x, inner, part(self, 0)),
+            Shape::List(inner) => {
+                value.is_list() && (0..self.heap.len(value)).all(|at| self.fits(x, inner, part(self, at)))
+            }
+            Shape::Pair(both) => {
+                value.is_node(Node::Pair)
+                    && self.fits(x, &both.0, part(self, 0))
+                    && self.fits(x, &both.1, part(self, 1))
+            }
+        }
     }
 
     /// The lesser or the greater.

@@ -7,6 +7,7 @@ use super::choose::{Base, Exploring};
 use super::config::{Decision, Failure, Status, Why};
 use super::heap::Heap;
 use super::label::Point;
+use super::native::Native;
 use super::trace::{Trace, TraceMark};
 use super::tx::{Mode, NO_ENTRY, Tx};
 use super::word::{NOTHING, Value};
@@ -123,6 +124,7 @@ pub(super) struct Checkpoint {
     contexts: u32,
     frame: Frame,
     registers: Vec<Value>,
+    natives: Vec<Native>,
     saved: u32,
 }
 
@@ -152,17 +154,6 @@ pub(super) struct Term {
     pub(super) high: i128,
     /// It depends on variables, too.
     pub(super) open: bool,
-}
-
-/// Something of the machine's own that goes on over several steps.
-#[derive(Debug)]
-pub(super) enum Native {
-    /// Rows, which is asked about, those taken (they count no reference of their own), where windows begin.
-    Scry { predicate: Value, rows: Vec<Value>, at: usize, taken: Vec<Value>, base: u8 },
-    /// Object and inputs to replay.
-    Freeze { id: ObjectId, inputs: Vec<Value>, at: usize, base: u8 },
-    /// Search over variables.
-    Search(Box<super::search::Searching>),
 }
 
 /// Transactions that are over, in runs of equal end.
@@ -207,7 +198,11 @@ pub(super) struct Exec {
     pub(super) blocking: bool,
     pub(super) mailbox: VecDeque<Value>,
     pub(super) restart: Option<Restart>,
+    /// Quanta that the implicit transaction has had for itself.
+    pub(super) alone: u32,
     pub(super) points: Vec<Point>,
+    /// Memory of these, bytes.
+    pub(super) point_bytes: u64,
     /// Frames below this are older than the newest choice point and not saved.
     pub(super) floor: u32,
     pub(super) context_floor: u32,
@@ -215,6 +210,8 @@ pub(super) struct Exec {
     pub(super) fd: Option<Box<crate::fd::Store>>,
     /// Where the constraints of the store were posted; those past its end are gone.
     pub(super) posted: Vec<Posted>,
+    /// The store could not remember all that was refuted.
+    pub(super) refutations_full: bool,
     pub(super) terms: Vec<Term>,
     pub(super) base: Option<Box<Base>>,
     pub(super) exploring: Option<Box<Exploring>>,
@@ -281,12 +278,15 @@ impl Exec {
             blocking: false,
             mailbox: VecDeque::new(),
             restart: None,
+            alone: 0,
             points: Vec::new(),
+            point_bytes: 0,
             floor: 0,
             context_floor: 0,
             saved: Vec::new(),
             fd: None,
             posted: Vec::new(),
+            refutations_full: false,
             terms: Vec::new(),
             base: None,
             exploring: None,
@@ -431,6 +431,7 @@ impl Exec {
             contexts: self.contexts.len() as u32,
             frame,
             registers,
+            natives: self.natives_now(heap),
             saved: self.saved.len() as u32,
         }
     }
@@ -447,6 +448,7 @@ impl Exec {
 
     /// Goes back to a checkpoint, which stays.
     pub(super) fn restore(&mut self, code: &super::loaded::Code, heap: &mut Heap, to: &Checkpoint) {
+        self.natives_back(heap, &to.natives);
         // Of several saves of one frame or context the oldest is what it was at the checkpoint.
         let (mut frames, mut contexts) = (BTreeMap::new(), BTreeMap::new());
         for saved in self.saved.drain(to.saved as usize..) {
@@ -515,6 +517,7 @@ impl Exec {
     /// Forgets a checkpoint.
     pub(super) fn discard(heap: &mut Heap, checkpoint: Checkpoint) {
         checkpoint.registers.into_iter().for_each(|value| heap.release(value));
+        checkpoint.natives.into_iter().for_each(|native| native.release(heap));
     }
 
     /// Forgets what was saved for checkpoints: none is left.
@@ -532,6 +535,24 @@ impl Exec {
     /// Waits, or goes on.
     pub(super) const fn wait(&mut self, why: Why) {
         self.status = Status::Suspended(why);
+    }
+
+    /// Memory beside the heap, bytes: about what the entries of all that grows with the program take.
+    pub(super) fn beside(&self) -> u64 {
+        let frames = 8 * (self.regs.len() + 4 * self.frames.len() + 6 * self.contexts.len()) + 128 * self.saved.len();
+        let natives: u64 = self.natives.iter().map(Native::bytes).sum();
+        let fd = self.fd.as_ref().map_or(0, |fd| fd.bytes());
+        frames as u64 + self.trace.bytes() + self.tx.bytes() + self.term_bytes() + self.point_bytes + natives + fd
+    }
+
+    /// Memory of deferred values: each a term, and some nodes of expressions.
+    pub(super) fn term_bytes(&self) -> u64 {
+        (self.terms.len() * (size_of::<Term>() + 2 * (size_of::<Expr>() + 16))) as u64
+    }
+
+    /// Memory of a checkpoint, bytes.
+    pub(super) fn checkpoint_bytes(at: &Checkpoint) -> u64 {
+        128 + 8 * at.registers.len() as u64 + at.natives.iter().map(Native::bytes).sum::<u64>()
     }
 
     /// Whether code runs on behalf of an object.
@@ -557,9 +578,7 @@ impl Exec {
 
     /// Gives back all it holds, but not its trace and result.
     pub(super) fn release_all(&mut self, heap: &mut Heap, code: &super::loaded::Code) {
-        for point in std::mem::take(&mut self.points) {
-            Self::discard(heap, point.checkpoint);
-        }
+        self.drop_points(heap, 0);
         if let Some(base) = self.base.take() {
             base.release(heap);
         }
@@ -585,6 +604,7 @@ impl Exec {
         self.finished.clear();
         self.fd = None;
         self.posted.clear();
+        self.refutations_full = false;
         if let Some(segments) = self.segments.take() {
             segments.release(heap);
         }
@@ -598,24 +618,6 @@ impl Exec {
         self.recording = None;
         self.attempt = 0;
         self.pures = 0;
-        self.trace.unmute();
-    }
-
-    /// Ends what the machine had going on, from a level on.
-    pub(super) fn drop_natives(&mut self, heap: &mut Heap, level: usize) {
-        for native in self.natives.drain(level..) {
-            match native {
-                Native::Scry { predicate, rows, .. } => {
-                    heap.release(predicate);
-                    rows.into_iter().for_each(|value| heap.release(value));
-                }
-                Native::Freeze { inputs, .. } => {
-                    inputs.into_iter().for_each(|value| heap.release(value));
-                    self.trace.unmute();
-                }
-                Native::Search(_) => {}
-            }
-        }
     }
 
     /// A context of the root.

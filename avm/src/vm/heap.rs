@@ -30,6 +30,8 @@ pub(super) struct Heap {
     live: usize,
     /// Most live words at present.
     limit: usize,
+    /// The same, as the quota of who runs has it: what stands beside the heap is taken off.
+    bound: usize,
     max_nodes: u32,
 }
 
@@ -66,6 +68,7 @@ impl Heap {
             pending: 0,
             live: 0,
             limit: words,
+            bound: words,
             max_nodes: max_nodes.max(16),
         }
     }
@@ -77,7 +80,27 @@ impl Heap {
 
     /// Lets at most `words` more be taken, as far as there are.
     pub(super) fn allow(&mut self, words: usize) {
-        self.limit = self.live.saturating_add(words).min(self.words.len());
+        self.bound = self.live.saturating_add(words);
+        self.limit = self.bound.min(self.words.len());
+    }
+
+    /// Whether the quota has room for so many bytes.
+    pub(super) fn room(&self, bytes: u64) -> Result<(), Full> {
+        let words = usize::try_from(bytes / 8).unwrap_or(usize::MAX);
+        if self.live.saturating_add(words) > self.bound { Err(Full(self.bound as u64 * 8)) } else { Ok(()) }
+    }
+
+    /// Bytes that the quota has left.
+    pub(super) const fn left(&self) -> u64 {
+        self.bound.saturating_sub(self.live) as u64 * 8
+    }
+
+    /// So many bytes were taken beside the heap.
+    pub(super) fn charge(&mut self, bytes: u64) -> Result<(), Full> {
+        let fits = self.room(bytes);
+        self.bound = self.bound.saturating_sub(usize::try_from(bytes / 8).unwrap_or(usize::MAX));
+        self.limit = self.limit.min(self.bound);
+        fits
     }
 
     /// Frees all that has no reference.
@@ -292,6 +315,19 @@ impl Heap {
     /// A list that takes over the references of its elements.
     pub(super) fn list_of(&mut self, elements: &[Value]) -> Result<Value, Full> {
         if elements.is_empty() { Ok(EMPTY) } else { self.node_of(Node::List, elements) }
+    }
+
+    /// A node of parts that were made just now; when one of them was not, the others are given back.
+    pub(super) fn gather(&mut self, kind: Node, parts: &[Result<Value, Full>]) -> Result<Value, Full> {
+        let values: Vec<Value> = parts.iter().copied().flatten().collect();
+        match parts.iter().copied().find_map(Result::err) {
+            None if kind == Node::List => self.list_of(&values),
+            None => self.node_of(kind, &values),
+            Some(full) => {
+                values.into_iter().for_each(|value| self.release(value));
+                Err(full)
+            }
+        }
     }
 
     /// Bytes or a long text.

@@ -2,28 +2,24 @@
 
 use super::config::{Capability, Output, Why};
 use super::convert::{kind, object};
-use super::exec::{Enter, Exec, Fault, Native, arithmetic, type_error};
+use super::exec::{Exec, Fault, arithmetic, type_error};
 use super::loaded::Code;
 use super::store::Version;
 use super::trace::What;
-use super::tx::{CANCELLED, CREATED, DAMAGED, DESTROYED, EXISTS, Entry, MOVED, Mode, OBSERVED, TRANSFERRED};
-use super::word::{FUNCTION, NOTHING, Node, T_CONTROLLER, T_MACHINE, T_TX, TRUE, Value};
-use super::world::{Did, Flow, World};
-use crate::code::{Instr, Safety};
-use crate::error::{
-    ControllerError, IntrospectError, MachineError, ObjError, ProgramError, ReflectError, ReifyError, TxError,
-};
+use super::tx::{CANCELLED, CREATED, DAMAGED, DESTROYED, EXISTS, Entry, MOVED, Mode, TRANSFERRED};
+use super::word::{NOTHING, T_CONTROLLER, T_MACHINE, TRUE, Value};
+use super::world::{Did, World};
+use crate::code::Instr;
+use crate::error::{ControllerError, MachineError, ObjError, ProgramError, TxError};
 use crate::event::TraceLevel;
 use crate::id::{ObjectId, ROOT};
 
 impl World {
-    /// One instruction; outside a transaction and outside every call it is a transaction of its own.
+    /// One instruction; outside a transaction and outside every call it is a transaction of its own. Unsafe ones stand in programs
+    /// that say so only, and those were granted when they were loaded (`avm:1`).
     pub(super) fn instr(&mut self, code: &Code, x: &mut Exec, which: Instr, dst: u8, start: u8) -> Result<Did, Fault> {
         if x.pures > 0 {
             return Err(ProgramError::Type(format!("a pure function holds no instruction: {}", which.name())).into());
-        }
-        if which.safety() == Safety::Unsafe {
-            self.granted(code, x, which, start)?;
         }
         let did = self.dispatch(code, x, which, (dst, start))?;
         match did {
@@ -36,23 +32,6 @@ impl World {
             }
             did => Ok(did),
         }
-    }
-
-    /// Unsafe instructions run in programs that say so only; those were granted when they were loaded (`avm:1`).
-    fn granted(&mut self, code: &Code, x: &mut Exec, which: Instr, start: u8) -> Result<(), Fault> {
-        let module = code.functions[x.frame().func as usize].module;
-        if code.modules[module as usize].module.needs_unsafe {
-            return Ok(());
-        }
-        Err(match which {
-            Instr::Reflect => {
-                let target = x.arg(start, 0);
-                ReflectError::ReflectionDenied(self.object_arg(x, target)?).into()
-            }
-            Instr::ScryMeta | Instr::ScryDeep => ReflectError::ReflectionDenied(x.context().id).into(),
-            Instr::ReifyTxState => ReifyError::TxStateAccessDenied.into(),
-            _ => IntrospectError::ContextUnavailable(format!("{} needs 'unsafe'", which.name())).into(),
-        })
     }
 
     fn dispatch(&mut self, code: &Code, x: &mut Exec, which: Instr, (dst, start): (u8, u8)) -> Result<Did, Fault> {
@@ -358,6 +337,7 @@ impl World {
         if self.machine_sealed(machine) && x.tx.table[at as usize].machine != machine {
             return Err(MachineError::InvalidMachineTransfer(id, self.machine_name(machine)).into());
         }
+        self.available(x, &x.tx.table[at as usize])?;
         self.observe(x, at);
         let entry = x.tx.change(&mut self.heap, at);
         let from = std::mem::replace(&mut entry.machine, machine);
@@ -380,6 +360,7 @@ impl World {
         if id == ROOT || !Self::visible(x, &entry) {
             return Ok(Did::Value(NOTHING));
         }
+        self.available(x, &entry)?;
         if x.tx.explicit() && x.tx.controller == 0 && entry.authority != 0 {
             self.resolve(x, entry.authority);
         }
@@ -407,6 +388,7 @@ impl World {
             if entry.current == 0 {
                 return Err(ControllerError::ObjectHasNoController(id).into());
             }
+            self.available(x, &entry)?;
             if x.authority != 0 && x.authority != entry.current {
                 return Err(ControllerError::UnauthorizedTransfer(id, self.names.name(to)).into());
             }
@@ -455,138 +437,5 @@ impl World {
         }
         self.outputs.push(Output::Sleep { execution: x.id, ticks });
         Ok(Did::Flow(Self::park(x, Why::Sleeping)))
-    }
-
-    /// reifyContext (`avm:4.4`).
-    fn reify_context(&mut self, x: &mut Exec) -> Result<Did, Fault> {
-        let context = x.context();
-        let me = object(&mut self.heap, context.id)?;
-        let sender = match context.sender {
-            Some(sender) => object(&mut self.heap, sender)?,
-            None => NOTHING,
-        };
-        let controller = match x.tx.controller {
-            0 => self.heap.text("ambient")?,
-            number => Value::word32(T_CONTROLLER, number),
-        };
-        let input = self.heap.retain(context.input);
-        let machine = Value::word32(T_MACHINE, context.machine);
-        Ok(Did::Value(self.heap.list_of(&[me, input, sender, machine, controller])?))
-    }
-
-    /// reifyTxState (`avm:4.4`).
-    fn reify_tx(&mut self, x: &mut Exec) -> Result<Did, Fault> {
-        let Some(tx) = x.tx.begun.last().map(|begun| begun.id) else {
-            return Ok(Did::Value(NOTHING));
-        };
-        let mut writes = Vec::new();
-        for (id, message) in x.tx.log.clone() {
-            let id = object(&mut self.heap, id)?;
-            self.heap.retain(message);
-            writes.push(self.heap.node_of(Node::Pair, &[id, message])?);
-        }
-        let writes = self.heap.list_of(&writes)?;
-        let mut parts = vec![self.heap.identity(T_TX, Node::Tx, tx.0)?, writes];
-        for flag in [CREATED, DESTROYED, OBSERVED] {
-            let ids: Vec<ObjectId> =
-                x.tx.table
-                    .iter()
-                    .filter(|entry| entry.has(flag) && !entry.has(CANCELLED))
-                    .map(|entry| entry.id)
-                    .collect();
-            let ids: Result<Vec<Value>, _> = ids.into_iter().map(|id| object(&mut self.heap, id)).collect();
-            parts.push(self.heap.list_of(&ids?)?);
-        }
-        Ok(Did::Value(self.heap.list_of(&parts)?))
-    }
-
-    /// Metadata as a record.
-    fn metadata(&mut self, id: ObjectId, version: &Version) -> Result<Value, Fault> {
-        let mut names = Vec::new();
-        for name in ["creatingController", "currentController", "machine", "objectId"] {
-            names.push(self.heap.text(name)?);
-        }
-        let names = self.heap.list_of(&names)?;
-        let id = object(&mut self.heap, id)?;
-        let creating = Self::controller_value(version.creating);
-        let current = Self::controller_value(version.current);
-        let machine = Value::word32(T_MACHINE, version.machine);
-        Ok(self.heap.node_of(Node::Record, &[names, creating, current, machine, id])?)
-    }
-
-    /// reflect (`avm:4.3`): committed data only.
-    fn reflect(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
-        self.capable(Capability::Reflect)?;
-        let id = self.object_arg(x, target)?;
-        let version = self.store.newest(id);
-        if !version.exists || version.damaged {
-            return Ok(Did::Value(NOTHING));
-        }
-        self.store.filed(id)?;
-        Ok(Did::Value(self.metadata(id, &version)?))
-    }
-
-    /// scryMeta and scryDeep (`avm:4.3`): all objects, ascending; the predicate runs as frames of the program.
-    fn scry(
-        &mut self,
-        code: &Code,
-        x: &mut Exec,
-        predicate: Value,
-        (dst, start): (u8, u8),
-        deep: bool,
-    ) -> Result<Did, Fault> {
-        self.capable(Capability::Reflect)?;
-        if predicate.flags() & FUNCTION == 0 {
-            return Err(type_error("a function", kind(&self.heap, predicate)));
-        }
-        self.store.check(code.behaviours.len())?;
-        let all: Vec<(ObjectId, Version)> = self.store.from(0).filter(|(_, version)| !version.damaged).collect();
-        let mut rows = Vec::with_capacity(all.len());
-        for (id, version) in all {
-            let metadata = self.metadata(id, &version)?;
-            let id = object(&mut self.heap, id)?;
-            rows.push(if deep {
-                let name = self.heap.text(&code.behaviours[version.behaviour as usize].name)?;
-                self.heap.list_of(&[id, name, metadata])?
-            } else {
-                self.heap.node_of(Node::Pair, &[id, metadata])?
-            });
-        }
-        self.heap.retain(predicate);
-        x.natives.push(Native::Scry { predicate, rows, at: 0, taken: Vec::new(), base: start });
-        self.scry_next(code, x, dst)?;
-        Ok(Did::Switched)
-    }
-
-    /// Asks the predicate for the next row, or ends.
-    fn scry_next(&mut self, code: &Code, x: &mut Exec, dst: u8) -> Result<(), Fault> {
-        let Some(Native::Scry { predicate, rows, at, base, .. }) = x.natives.last() else { return Ok(()) };
-        if let Some(row) = rows.get(*at).copied() {
-            let args: Vec<Value> = self.heap.children(row).skip(1).collect();
-            let base = x.frame().base as usize + *base as usize;
-            let predicate = *predicate;
-            return self.enter_value(code, x, predicate, &args, (base, dst, Enter::Scry));
-        }
-        let Some(Native::Scry { predicate, rows, taken, .. }) = x.natives.pop() else { return Ok(()) };
-        self.heap.release(predicate);
-        let list = self.heap.list(&taken);
-        rows.into_iter().for_each(|row| self.heap.release(row));
-        x.set(&mut self.heap, dst, list?);
-        Ok(())
-    }
-
-    /// The predicate has answered; takes over the reference.
-    pub(super) fn scry_returned(&mut self, code: &Code, x: &mut Exec, value: Value, dst: u8) -> Result<Flow, Fault> {
-        let holds = self.holds(x, value);
-        self.heap.release(value);
-        let holds = holds.map_err(|fault| ReflectError::ScryPredicateFailed(super::world::error_text(&fault)))?;
-        if let Some(Native::Scry { rows, at, taken, .. }) = x.natives.last_mut() {
-            if holds {
-                taken.push(rows[*at]);
-            }
-            *at += 1;
-        }
-        self.scry_next(code, x, dst)?;
-        Ok(Flow::Next)
     }
 }

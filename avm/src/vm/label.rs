@@ -2,6 +2,7 @@
 
 use super::convert::{from_val, kind};
 use super::exec::{Checkpoint, Exec, Fault, type_error};
+use super::heap::Heap;
 use super::loaded::Code;
 use super::trace::What;
 use super::tx::{Begun, Mark, Mode};
@@ -23,7 +24,29 @@ pub(super) struct Point {
     begun: Vec<Begun>,
     label: Label,
     dst: u8,
-    natives: usize,
+    bytes: u64,
+}
+
+impl Exec {
+    fn push_point(&mut self, point: Point) {
+        self.point_bytes += point.bytes;
+        self.points.push(point);
+    }
+
+    fn pop_point(&mut self) -> Option<Point> {
+        let point = self.points.pop()?;
+        self.point_bytes -= point.bytes;
+        Some(point)
+    }
+
+    /// Choice points of transactions deeper than `depth` are gone; none is at depth 0.
+    pub(super) fn drop_points(&mut self, heap: &mut Heap, depth: usize) {
+        while self.points.last().is_some_and(|point| point.depth > depth) {
+            if let Some(point) = self.pop_point() {
+                Self::discard(heap, point.checkpoint);
+            }
+        }
+    }
 }
 
 /// Values and constraints that an explanation names.
@@ -31,11 +54,17 @@ const EXPLAINED: usize = 8;
 /// Variables and constraints of one execution.
 const LIMITS: fn() -> fd::Limits = fd::Limits::default;
 
+/// Memory of a label, bytes.
+fn label_bytes(label: &Label) -> u64 {
+    size_of::<Label>() as u64 + size_of::<Val>() as u64 * label.held() as u64
+}
+
 fn refused(refusal: Refusal, var: VarId) -> Fault {
     match refusal {
         Refusal::UnknownVar(var) => FdError::UnknownVar(var).into(),
         Refusal::EmptyDomain | Refusal::Inconsistent(_) => FdError::EmptyDomain(var, String::new()).into(),
         Refusal::Limit(fd::Limit::Arithmetic) => ProgramError::Arithmetic(fd::Limit::Arithmetic.to_string()).into(),
+        Refusal::Limit(fd::Limit::Refutations) => ProgramError::Memory(u64::from(LIMITS().refutations)).into(),
         Refusal::Limit(_) => ProgramError::Memory(u64::from(LIMITS().values)).into(),
         Refusal::Malformed(text) => ProgramError::Type(text).into(),
     }
@@ -62,6 +91,7 @@ impl World {
     /// Values of a list, as owned ones.
     fn vals_arg(&mut self, x: &mut Exec, list: Value) -> Result<Vec<Val>, Fault> {
         let plain = self.settle_deep(x, list)?;
+        self.room_for(plain)?;
         let vals = if plain.is_list() {
             Ok(self.heap.children(plain).map(|value| self.val(value)).collect())
         } else {
@@ -69,6 +99,25 @@ impl World {
         };
         self.heap.release(plain);
         vals
+    }
+
+    /// Whether the quota has room for a value beside the heap; gives it back when it has not.
+    fn room_for(&mut self, plain: Value) -> Result<(), Fault> {
+        let room = self.heap.room(size_of::<Val>() as u64 * u64::from(self.heap.size(plain)));
+        if room.is_err() {
+            self.heap.release(plain);
+        }
+        Ok(room?)
+    }
+
+    /// Does something to the store and charges what that takes.
+    fn charged<T>(&mut self, x: &mut Exec, change: impl FnOnce(&mut Store) -> T) -> Result<T, Fault> {
+        let fd = self.fd(x)?;
+        let before = fd.bytes();
+        let done = change(fd);
+        let more = fd.bytes().saturating_sub(before);
+        self.heap.charge(more)?;
+        Ok(done)
     }
 
     fn extended(x: &Exec) -> bool {
@@ -79,7 +128,8 @@ impl World {
     pub(super) fn new_var(&mut self, x: &mut Exec, domain: Value) -> Result<Did, Fault> {
         let vals = self.vals_arg(x, domain)?;
         let next = self.fd(x)?.next_var();
-        let var = self.fd(x)?.new_var(&vals).map_err(|refusal| refused(refusal, next))?;
+        let made = self.charged(x, |fd| fd.new_var(&vals))?;
+        let var = made.map_err(|refusal| refused(refusal, next))?;
         if Self::extended(x) {
             let domain = Self::domain(x, var);
             self.log_wide(x, || Event::VarCreated(var, domain));
@@ -111,18 +161,20 @@ impl World {
     pub(super) fn narrow(&mut self, x: &mut Exec, var: Value, domain: Value) -> Result<Did, Fault> {
         let var = self.var_arg(x, var)?;
         let vals = self.vals_arg(x, domain)?;
-        let done = self.fd(x)?.narrow(var, &vals);
+        let done = self.charged(x, |fd| fd.narrow(var, &vals))?;
         self.narrowed(x, done, var, FailedOn::Var(var), |_, _| {})
     }
 
     /// post (`avm:8.2`).
     pub(super) fn post(&mut self, code: &Code, x: &mut Exec, constraint: Value) -> Result<Did, Fault> {
         let plain = self.settle_deep(x, constraint)?;
+        self.room_for(plain)?;
         let val = self.val(plain);
         self.heap.release(plain);
         let constraint = Constraint::from_val(&val).map_err(ProgramError::Type)?;
         let first = constraint.vars().first().copied().unwrap_or(VarId(0));
-        let done = self.fd(x)?.post(constraint.clone());
+        let posted = constraint.clone();
+        let done = self.charged(x, |fd| fd.post(posted))?;
         self.narrowed(x, done, first, FailedOn::Constraint(constraint.clone()), |world, x| {
             let place = Self::place_of(code, x);
             let at = x.fd.as_ref().map_or(0, |fd| fd.constraints().len().saturating_sub(1));
@@ -169,6 +221,7 @@ impl World {
         if x.tx.mode == Mode::Explicit {
             self.need_base(code, x);
         }
+        Self::remembers_refutations(x)?;
         let fd = self.fd(x)?;
         let before = fd.mark();
         let mut label = fd.label(var).map_err(|refusal| refused(refusal, var))?;
@@ -184,8 +237,11 @@ impl World {
             let begun = x.tx.begun.clone();
             let mark = x.tx.mark(Some(before));
             let checkpoint = x.checkpoint(code, &mut self.heap, pc);
-            let (depth, natives) = (begun.len(), x.natives.len());
-            x.points.push(Point { checkpoint, depth, mark, begun, label: label.clone(), dst, natives });
+            let depth = begun.len();
+            let decided: u64 = begun.iter().flat_map(|begun| &begun.decisions).map(label_bytes).sum();
+            let bytes = Exec::checkpoint_bytes(&checkpoint) + decided + label_bytes(&label);
+            x.push_point(Point { checkpoint, depth, mark, begun, label: label.clone(), dst, bytes });
+            self.heap.charge(bytes)?;
         }
         Ok(Did::Value(self.labeled(x, label, &changed)?))
     }
@@ -199,8 +255,11 @@ impl World {
             self.log_wide(x, || Event::Labeled(var, logged));
             self.log_narrowed(x, changed, Some(var));
         }
+        let bytes = label_bytes(&label);
         if let Some(decisions) = x.innermost_decisions() {
             decisions.push(label);
+            x.tx.labels += bytes;
+            self.heap.charge(bytes)?;
         }
         Ok(from_val(&mut self.heap, &mut self.names, &val)?)
     }
@@ -209,7 +268,7 @@ impl World {
     fn dead_end(&mut self, code: &Code, x: &mut Exec, var: VarId) -> Result<Did, Fault> {
         let mut last = var;
         loop {
-            let Some(mut point) = x.points.pop() else {
+            let Some(mut point) = x.pop_point() else {
                 return Err(FdError::EmptyDomain(last, Self::why_empty(x, last)).into());
             };
             if !point.label.has_more() {
@@ -226,7 +285,7 @@ impl World {
             };
             let (label, dst) = (point.label.clone(), point.dst);
             if point.label.has_more() {
-                x.points.push(point);
+                x.push_point(point);
             } else {
                 Exec::discard(&mut self.heap, point.checkpoint);
             }
@@ -265,7 +324,6 @@ impl World {
         let back = x.tx.undo(&mut self.heap, &point.mark);
         self.put_back(x, back);
         x.tx.begun.clone_from(&point.begun);
-        x.drop_natives(&mut self.heap, point.natives);
         x.restore(code, &mut self.heap, &point.checkpoint);
         if let (Some(fd), Some(mark)) = (&mut x.fd, &point.mark.fd) {
             let next = fd.next_var();
@@ -274,23 +332,18 @@ impl World {
         }
     }
 
-    /// Choice points of transactions deeper than `depth` are gone.
-    pub(super) fn drop_points(&mut self, x: &mut Exec, depth: usize) {
-        while x.points.last().is_some_and(|point| point.depth > depth) {
-            if let Some(point) = x.points.pop() {
-                Exec::discard(&mut self.heap, point.checkpoint);
-            }
-        }
-    }
-
     /// What an aborted transaction refutes in the scope around it (`avm:8.4`).
     pub(super) fn refute(x: &mut Exec, decisions: &[Label]) {
         if let Some(fd) = &mut x.fd
             && !decisions.is_empty()
         {
-            // A store that is full of refutations only forgets which ways were tried.
-            let _full = fd.refute_frame(decisions);
+            x.refutations_full |= fd.refute_frame(decisions).is_err();
         }
+    }
+
+    /// Fails when the store could not remember which ways were tried: who goes on might walk the same ones for ever.
+    pub(super) fn remembers_refutations(x: &Exec) -> Result<(), Fault> {
+        if x.refutations_full { Err(refused(Refusal::Limit(fd::Limit::Refutations), VarId(0))) } else { Ok(()) }
     }
 
     /// reifyConstraints (`avm:4.4`).
@@ -310,15 +363,16 @@ impl World {
 
     /// solve and solveAll: a search of bounded steps, taken up again in every quantum.
     pub(super) fn solve(&mut self, x: &mut Exec, vars: Value, most: Value, first: bool) -> Result<Did, Fault> {
-        use super::exec::Native;
+        use super::native::Native;
         if !matches!(x.natives.last(), Some(Native::Search(searching)) if searching.depth == x.frames.len()) {
             let searching = self.new_search(x, vars, most, first)?;
             x.natives.push(Native::Search(Box::new(searching)));
         }
         let Some(Native::Search(mut searching)) = x.natives.pop() else { return Ok(Did::Value(NOTHING)) };
         let steps = u64::from(x.left / 4).max(16);
+        let room = self.heap.left();
         let fd = self.fd(x)?;
-        let done = searching.go_on(fd, steps)?;
+        let done = searching.go_on(fd, steps, room)?;
         x.left /= 2;
         match done {
             None => {

@@ -110,7 +110,13 @@ impl Lane {
         for (at, arg) in args.iter().enumerate() {
             x.regs[at] = self.world.heap.retain(*arg);
         }
-        x.args = self.world.heap.list_of(&args).unwrap_or(super::word::EMPTY);
+        match self.world.heap.list_of(&args) {
+            Ok(list) => x.args = list,
+            Err(_) => {
+                self.recycle(x);
+                return Err(StartError::Memory);
+            }
+        }
         interp::enter(&mut self.world, &self.code, &mut x, func, 0, 0, Enter::Root);
         let id = x.id;
         self.execs.insert(id, x);
@@ -151,7 +157,11 @@ impl Lane {
         x.pinned = functions.iter().any(|(_, _, pinned)| *pinned);
         x.entry = segments.iter().map(|segment| &*segment.entry).collect::<Vec<_>>().join("+").into();
         x.segments = Some(Box::new(Segments::new(how, parts)));
-        self.world.segment_begin(&self.code, &mut x);
+        if self.world.segment_begin(&self.code, &mut x).is_err() {
+            self.world.end_transactions(&mut x);
+            self.recycle(x);
+            return Err(StartError::Memory);
+        }
         let id = x.id;
         self.execs.insert(id, x);
         Ok(id)
@@ -243,9 +253,12 @@ impl Lane {
         let budget = u64::from(world.config.quantum_ops.max(1)).min(x.fuel) as u32;
         let live = world.heap.live();
         let quota = world.quota(x);
-        world.heap.allow(quota);
+        world.heap.allow(usize::try_from(quota).unwrap_or(0));
         let exit = if budget == 0 {
             world.failed(code, x, ProgramError::Fuel(x.done).into());
+            Exit::Over
+        } else if quota < 0 && x.joint.is_none() {
+            world.failed(code, x, ProgramError::Memory(world.config.memory_bytes).into());
             Exit::Over
         } else {
             x.left = budget;
@@ -276,10 +289,7 @@ impl Lane {
             }
             Exit::Yield => {
                 world.keep_snapshot(x);
-                if x.tx.mode == Mode::Implicit && x.restart.is_none() {
-                    // What came before its begin cannot be run again: nobody gets between.
-                    world.alone = Some(execution);
-                }
+                world.stay_alone(x);
                 Quantum::Yielded
             }
             Exit::Park(why) => {
@@ -497,7 +507,7 @@ impl Lane {
             depth: (x.contexts.len() as u32).saturating_sub(1),
             transactions: x.tx.begun.iter().map(|begun| begun.id).collect(),
             touched: x.tx.table.len() as u32,
-            memory_bytes: 8 * (x.words.max(0) as u64 + x.regs.len() as u64) + x.trace.bytes(),
+            memory_bytes: 8 * x.words.max(0) as u64 + x.beside(),
             parent: x.parent,
             pinned: x.pinned,
             committed: x.committed,

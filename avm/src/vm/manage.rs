@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::config::{Decision, ExecutionSummary, Failure, LoadError, Output, Status, Why};
 use super::lane::Lane;
 use super::loaded::Code;
-use super::word::{NOTHING, T_FUNCTION, Value};
-use super::world::Pure;
+use super::word::{T_FUNCTION, Value};
 use crate::code::{ContentHash, Verified};
 use crate::error::ProgramError;
 use crate::id::{ExecutionId, ObjectId};
@@ -118,12 +117,9 @@ impl Lane {
         let (module, functions) = (loaded.module.clone(), loaded.functions);
         code.publish(prepared.0);
         world.heap.allow(usize::MAX);
-        world.recent = [(NOTHING, NOTHING); 16];
         for pure in &module.pures {
             let function = Value::word32(T_FUNCTION, functions + u32::from(pure.function));
-            if let Some(before) = world.pures.insert(pure.name.clone(), Pure { version: 0, function }) {
-                world.heap.release(before.function);
-            }
+            world.put_pure(pure.name.clone(), function, 0);
         }
     }
 
@@ -278,7 +274,7 @@ impl Lane {
             }
             None => {
                 world.end_transactions(x);
-                let error = ProgramError::Raised("the execution was terminated".to_owned()).into();
+                let error = ProgramError::Terminated.into();
                 world.over(code, x, Err(Box::new(Failure { error, stack: Vec::new() })));
             }
         }

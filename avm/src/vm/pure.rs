@@ -1,30 +1,100 @@
-//! Pure functions and replicas (`avm:4.6`, `avm:10.4`): what no abort takes back, staged until the run is decided
-//! (`decisions:AVM-9`).
+//! Pure functions (`avm:4.6`): what no abort takes back, staged until the run is decided (`decisions:AVM-9`); a transaction keeps
+//! the versions it saw, and ends as it would had nobody changed them, or not at all (`decisions:AVM-8`).
 
 use std::sync::Arc;
 
 use super::config::Capability;
 use super::convert::kind;
-use super::exec::{Enter, Exec, Fault, Native, type_error};
+use super::exec::{Enter, Exec, Fault, type_error};
 use super::interp::enter;
 use super::loaded::Code;
-use super::store::Replica;
-use super::trace::What;
-use super::tx::{ELSEWHERE, Staged};
-use super::word::{FALSE, FUNCTION, NOTHING, Node, T_CONTROLLER, T_FUNCTION, T_MACHINE, TRUE, Value};
-use super::world::{Did, Flow, World};
-use crate::error::{ControllerError, PureError};
+use super::tx::{Mode, Seen, Staged};
+use super::word::{FUNCTION, NOTHING, Node, T_FUNCTION, TRUE, Value};
+use super::world::{Did, Pure, World};
+use crate::error::PureError;
 use crate::event::{Event, TraceLevel};
-use crate::id::ObjectId;
 
 impl World {
-    /// Version and function under a name, staged ones first.
-    fn pure_named(&self, x: &Exec, name: &str) -> Option<(u64, Value)> {
+    /// Version and function under a name: staged ones first, then what the open transaction has seen, then the newest.
+    fn pure_named(&mut self, x: &mut Exec, name: &str, key: Value) -> Option<(u64, Value)> {
         let staged = x.tx.staged.iter().rev().find_map(|staged| match staged {
-            Staged::Pure { name: own, function, version } if &**own == name => Some((*version, *function)),
+            Staged::Pure { name: own, function, version, .. } if &**own == name => Some((*version, *function)),
             _ => None,
         });
-        staged.or_else(|| self.pures.get(name).map(|pure| (pure.version, pure.function)))
+        if staged.is_some() {
+            return staged;
+        }
+        let at = match x.tx.seen.binary_search_by(|seen| (*seen.name).cmp(name)) {
+            Ok(at) => at,
+            Err(_) if x.tx.mode == Mode::None => {
+                return self.pures.get(name).map(|pure| (pure.version, pure.function));
+            }
+            Err(at) => {
+                let key = if key.is_ref() { NOTHING } else { key };
+                let seen = match self.pures.get_key_value(name) {
+                    Some((name, pure)) => {
+                        let function = self.heap.retain(pure.function);
+                        Seen { name: name.clone(), key, stamp: pure.stamp, version: pure.version, function }
+                    }
+                    None => Seen { name: name.into(), key, stamp: 0, version: 0, function: NOTHING },
+                };
+                x.tx.seen.insert(at, seen);
+                at
+            }
+        };
+        let seen = &x.tx.seen[at];
+        (seen.stamp != 0).then_some((seen.version, seen.function))
+    }
+
+    /// A pure function that the transaction has used and others have changed since (`decisions:AVM-8`).
+    pub(super) fn updated(&self, x: &Exec) -> Option<Arc<str>> {
+        let stamp = |seen: &Seen| self.pures.get(&*seen.name).map_or(0, |pure| pure.stamp);
+        x.tx.seen.iter().find(|seen| stamp(seen) != seen.stamp).map(|seen| seen.name.clone())
+    }
+
+    /// Puts a function into the registry; takes over the reference.
+    pub(super) fn put_pure(&mut self, name: Arc<str>, function: Value, version: u64) {
+        self.recent = [(NOTHING, NOTHING); 16];
+        self.registry += 1;
+        let pure = Pure { version, stamp: self.registry, function };
+        if let Some(before) = self.pures.insert(name, pure) {
+            self.heap.release(before.function);
+        }
+    }
+
+    /// Effects that no abort takes back. After an abort others may have been quicker: then an update comes after theirs, and one that
+    /// asked for a version does not come about.
+    pub(super) fn apply_staged(&mut self, x: &mut Exec) {
+        for staged in std::mem::take(&mut x.tx.staged) {
+            match staged {
+                Staged::Pure { name, function, version, asked } => {
+                    let next = self.pures.get(&name).map_or(0, |pure| pure.version + 1);
+                    if asked && version != next {
+                        self.heap.release(function);
+                    } else {
+                        self.put_pure(name, function, next);
+                    }
+                }
+                Staged::Fetch { id, machine } => self.replicate(id, machine),
+            }
+        }
+    }
+
+    /// A function under a short name as it was found the last time.
+    #[inline]
+    fn found_lately(&self, x: &Exec, name: Value) -> Option<Value> {
+        if name.is_ref() || !x.tx.staged.is_empty() {
+            return None;
+        }
+        if x.tx.mode == Mode::None {
+            let (known, function) = self.recent[Self::place_of_name(name)];
+            return (known == name).then_some(function);
+        }
+        x.tx.seen.iter().take(4).find(|seen| seen.key == name && seen.stamp != 0).map(|seen| seen.function)
+    }
+
+    const fn place_of_name(name: Value) -> usize {
+        (name.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize
     }
 
     /// callPure (`avm:4.6`).
@@ -39,21 +109,19 @@ impl World {
         if !name.is_text() {
             return Err(type_error("a text", kind(&self.heap, name)));
         }
-        let recent = (name.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize;
-        let found = if self.recent[recent].0 == name && x.tx.staged.is_empty() {
-            Some(self.recent[recent].1)
-        } else {
+        let found = self.found_lately(x, name).or_else(|| {
             let mut short = [0; 8];
-            let text = std::str::from_utf8(self.heap.text_bytes(name, &mut short)).unwrap_or_default();
-            let found = self.pure_named(x, text).map(|(_, function)| function);
+            let bytes = self.heap.text_bytes(name, &mut short).to_vec();
+            let text = std::str::from_utf8(&bytes).unwrap_or_default();
+            let found = self.pure_named(x, text, name).map(|(_, function)| function);
             if let Some(function) = found
                 && !name.is_ref()
-                && x.tx.staged.is_empty()
+                && x.tx.mode == Mode::None
             {
-                self.recent[recent] = (name, function);
+                self.recent[Self::place_of_name(name)] = (name, function);
             }
             found
-        };
+        });
         let args = self.settle(x, args);
         if !args.is_list() {
             return Err(type_error("a list", kind(&self.heap, args)));
@@ -98,22 +166,18 @@ impl World {
         Err(type_error("a function", found))
     }
 
-    fn stage_pure(&mut self, x: &mut Exec, name: Arc<str>, function: Value, version: u64) {
-        self.open(x);
-        x.tx.staged.push(Staged::Pure { name, function, version });
-    }
-
     /// registerPure (`avm:4.6`).
     pub(super) fn register_pure(&mut self, x: &mut Exec, name: Value, function: Value) -> Result<Did, Fault> {
         self.capable(Capability::Registry)?;
-        let name = self.text_arg(x, name)?;
-        if self.pure_named(x, &name).is_some() {
-            return Err(PureError::FunctionAlreadyRegistered(name.to_string()).into());
+        let text = self.text_arg(x, name)?;
+        self.open(x);
+        if self.pure_named(x, &text, NOTHING).is_some() {
+            return Err(PureError::FunctionAlreadyRegistered(text.to_string()).into());
         }
         let function = self.function_arg(x, function)?;
-        self.stage_pure(x, name.clone(), function, 0);
+        x.tx.staged.push(Staged::Pure { name: text.clone(), function, version: 0, asked: true });
         if x.trace.level == TraceLevel::Extended {
-            self.log_wide(x, || Event::FunctionRegistered(name));
+            self.log_wide(x, || Event::FunctionRegistered(text));
         }
         Ok(Did::Value(TRUE))
     }
@@ -128,14 +192,16 @@ impl World {
     ) -> Result<Did, Fault> {
         self.capable(Capability::Registry)?;
         let name = self.text_arg(x, name)?;
-        let Some((version, _)) = self.pure_named(x, &name) else {
+        self.open(x);
+        let Some((version, _)) = self.pure_named(x, &name, NOTHING) else {
             return Err(PureError::FunctionNotFound(name.to_string()).into());
         };
         let mut expected = self.settle(x, expected);
         if expected.is_node(Node::Just) {
             expected = self.heap.child(expected, 0);
         }
-        if expected != NOTHING {
+        let asked = expected != NOTHING;
+        if asked {
             let expected = self.number_arg(x, expected)?;
             if expected != i128::from(version) {
                 let expected = u64::try_from(expected).unwrap_or(u64::MAX);
@@ -143,129 +209,8 @@ impl World {
             }
         }
         let function = self.function_arg(x, function)?;
-        self.stage_pure(x, name.clone(), function, version + 1);
+        x.tx.staged.push(Staged::Pure { name: name.clone(), function, version: version + 1, asked });
         self.log_wide(x, || Event::FunctionUpdated(name));
         Ok(Did::Value(TRUE))
-    }
-
-    /// fetch (`avm:4.7`).
-    pub(super) fn fetch(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
-        self.capable(Capability::Machines)?;
-        let id = self.object_arg(x, target)?;
-        self.open(x);
-        let at = self.touch(x, id)?;
-        self.observe(x, at);
-        let entry = x.tx.table[at as usize];
-        if id == crate::id::ROOT || !Self::visible(x, &entry) {
-            return Ok(Did::Value(FALSE));
-        }
-        // Replicas stand beside their primary.
-        if entry.has(ELSEWHERE) {
-            return Err(ControllerError::ObjectNotAvailable(id).into());
-        }
-        let machine = x.context().machine;
-        x.tx.staged.push(Staged::Fetch { id, machine });
-        self.log(x, What::Fetched, id.0, Value::word32(T_MACHINE, machine), NOTHING);
-        Ok(Did::Value(TRUE))
-    }
-
-    /// Makes or refreshes a replica.
-    pub(super) fn replicate(&mut self, id: ObjectId, machine: u32) {
-        let version = self.store.newest(id);
-        if !version.exists || version.machine == machine {
-            return;
-        }
-        let state = self.heap.retain(version.state);
-        let before = self.store.replicas.insert((id, machine), Replica { state, inputs: Vec::new() });
-        if let Some(before) = before {
-            self.heap.release(before.state);
-            before.inputs.into_iter().for_each(|input| self.heap.release(input));
-        }
-    }
-
-    /// freeze (`avm:4.8`, `avm:10.4`).
-    pub(super) fn freeze(
-        &mut self,
-        code: &Code,
-        x: &mut Exec,
-        target: Value,
-        (dst, start): (u8, u8),
-    ) -> Result<Did, Fault> {
-        let id = self.object_arg(x, target)?;
-        self.open(x);
-        let at = self.find(x, id)?;
-        let entry = x.tx.table[at as usize];
-        if entry.current == 0 {
-            return Ok(Did::Value(NOTHING));
-        }
-        if entry.has(ELSEWHERE) {
-            return Err(ControllerError::ObjectNotAvailable(id).into());
-        }
-        if x.tx.explicit() {
-            self.own(x, at)?;
-            self.observe(x, at);
-        }
-        if !self.controller_reachable(entry.current) {
-            return Err(ControllerError::ControllerUnreachable(self.names.name(entry.current)).into());
-        }
-        let range = (id, 0)..=(id, u32::MAX);
-        if self.store.replicas.range(range.clone()).any(|((_, machine), _)| !self.machine_reachable(*machine)) {
-            return Ok(Did::Value(self.heap.just_of(FALSE)?));
-        }
-        let inputs: Vec<Value> =
-            self.store.replicas.range(range).flat_map(|(_, replica)| replica.inputs.clone()).collect();
-        if inputs.is_empty() {
-            return Ok(Did::Value(self.frozen(x, id)?));
-        }
-        inputs.iter().for_each(|input| {
-            self.heap.retain(*input);
-        });
-        x.natives.push(Native::Freeze { id, inputs, at: 0, base: start });
-        // The inputs were logged where they were taken: replaying them is no event, until the native is dropped.
-        x.trace.mute();
-        self.replay_next(code, x, dst)?;
-        Ok(Did::Switched)
-    }
-
-    fn frozen(&mut self, x: &mut Exec, id: ObjectId) -> Result<Value, Fault> {
-        let controller = x.tx.lookup(id).map_or(0, |at| x.tx.table[at as usize].current);
-        self.log(x, What::Frozen, id.0, Value::word32(T_CONTROLLER, controller), NOTHING);
-        Ok(self.heap.just_of(TRUE)?)
-    }
-
-    /// The next input on the primary's state, or the end: replicas get the result.
-    pub(super) fn replay_next(&mut self, code: &Code, x: &mut Exec, dst: u8) -> Result<Flow, Fault> {
-        let Some(Native::Freeze { id, inputs, at, base, .. }) = x.natives.last_mut() else { return Ok(Flow::Next) };
-        let (id, base) = (*id, *base);
-        if let Some(input) = inputs.get(*at).copied() {
-            *at += 1;
-            let entry = self.find(x, id)?;
-            let entry_of = x.tx.table[entry as usize];
-            let base = x.frame().base as usize + base as usize;
-            self.heap.retain(input);
-            let caller = x.context();
-            x.contexts.push(super::exec::Context {
-                id,
-                input,
-                sender: Some(caller.id),
-                machine: entry_of.machine,
-                entry,
-                epoch: x.tx.epoch,
-                replica: false,
-            });
-            enter(self, code, x, code.behaviours[entry_of.behaviour as usize].function, base, dst, Enter::Replay);
-            return Ok(Flow::Next);
-        }
-        let level = x.natives.len() - 1;
-        x.drop_natives(&mut self.heap, level);
-        let machines: Vec<u32> =
-            self.store.replicas.range((id, 0)..=(id, u32::MAX)).map(|((_, machine), _)| *machine).collect();
-        x.tx.staged.extend(machines.into_iter().map(|machine| Staged::Fetch { id, machine }));
-        let value = self.frozen(x, id)?;
-        x.set(&mut self.heap, dst, value);
-        if x.contexts.len() == 1 && x.tx.mode == super::tx::Mode::Implicit {
-            self.publish(code, x)?;
-        }
-        Ok(Flow::Next)
     }
 }

@@ -82,6 +82,8 @@ pub(super) struct Replica {
     pub(super) state: Value,
     /// Messages it has taken, in order.
     pub(super) inputs: Vec<Value>,
+    /// Changes whenever the messages do.
+    pub(super) stamp: u64,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ pub(super) struct Store {
     most_versions: u32,
     pub(super) mailboxes: BTreeMap<ObjectId, VecDeque<Value>>,
     pub(super) replicas: BTreeMap<(ObjectId, u32), Replica>,
+    replica_stamps: u64,
     /// Objects whose metadata says that it is another's: only in a damaged store.
     misfiled: BTreeMap<ObjectId, ObjectId>,
 }
@@ -127,6 +130,7 @@ impl Store {
             most_versions: most_versions.max(1),
             mailboxes: BTreeMap::new(),
             replicas: BTreeMap::new(),
+            replica_stamps: 0,
             misfiled: BTreeMap::new(),
         }
     }
@@ -185,6 +189,17 @@ impl Store {
             return ABSENT;
         }
         self.slot(id).map_or(ABSENT, |slot| slot.now)
+    }
+
+    /// A stamp for what a replica has taken.
+    pub(super) fn replica_stamp(&mut self) -> u64 {
+        self.replica_stamps += 1;
+        self.replica_stamps
+    }
+
+    /// Replicas of an object.
+    pub(super) fn replicas_of(&self, id: ObjectId) -> impl Iterator<Item = (u32, &Replica)> {
+        self.replicas.range((id, 0)..=(id, u32::MAX)).map(|((_, machine), replica)| (*machine, replica))
     }
 
     /// Counter of the execution that wrote it last.
@@ -331,6 +346,20 @@ impl Store {
                 (slot.now.exists && counter >= first).then(|| (ObjectId::new(self.node, self.torus, counter), slot.now))
             })
         })
+    }
+
+    /// The first existing object from an id on.
+    pub(super) fn first_from(&self, first: u64) -> Option<(ObjectId, Version)> {
+        let mut counter = first as usize;
+        loop {
+            let page = self.pages.get(counter / PAGE)?.as_ref();
+            let found = page.and_then(|page| page.slots[counter % PAGE..].iter().position(|slot| slot.now.exists));
+            if let (Some(page), Some(at)) = (page, found) {
+                let version = page.slots[counter % PAGE + at].now;
+                return Some((ObjectId::new(self.node, self.torus, (counter + at) as u64), version));
+            }
+            counter = (counter / PAGE + 1) * PAGE;
+        }
     }
 
     /// Gives back everything.

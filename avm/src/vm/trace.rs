@@ -131,13 +131,9 @@ impl Trace {
         self.muted = 0;
     }
 
-    /// Nothing is an event until [`Self::unmute`].
-    pub(super) const fn mute(&mut self) {
-        self.muted += 1;
-    }
-
-    pub(super) const fn unmute(&mut self) {
-        self.muted = self.muted.saturating_sub(1);
+    /// Nothing is an event while this is not 0.
+    pub(super) const fn mute(&mut self, replays: u32) {
+        self.muted = replays;
     }
 
     pub(super) const fn bytes(&self) -> u64 {

@@ -9,11 +9,11 @@ use super::remote::Step;
 use super::store::{ABSENT, Found, Version};
 use super::trace::What;
 use super::tx::{
-    Begun, CANCELLED, CREATED, DAMAGED, DESTROYED, ELSEWHERE, EXISTS, Entry, MOVED, Mode, OBSERVED, OWNED, STATE,
-    Staged, TRANSFERRED,
+    Begun, CANCELLED, CREATED, DAMAGED, DESTROYED, ELSEWHERE, EXISTS, Entry, MOVED, Mode, OBSERVED, STATE, Staged,
+    TRANSFERRED,
 };
 use super::word::{EMPTY, NOTHING, Value};
-use super::world::{Did, Flow, Pure, World};
+use super::world::{Did, Flow, World};
 use crate::error::{ControllerError, ObjError, ProgramError, TxError};
 use crate::id::{ObjectId, ROOT, TxId};
 use crate::nondet::Expr;
@@ -21,6 +21,8 @@ use crate::value::Val;
 
 /// Decisions remembered.
 const DECISIONS: usize = 1024;
+/// Picks remembered in these, when the newest has as many as all.
+const PICKS: usize = 1 << 20;
 
 /// How an outermost commit ended.
 pub(super) enum Committed {
@@ -120,64 +122,6 @@ impl World {
         }
     }
 
-    /// own(o) inside a transaction (`avm:3`, `avm:R5`); whether the object has a controller.
-    pub(super) fn own(&mut self, x: &mut Exec, at: u32) -> Result<bool, Fault> {
-        let entry = x.tx.table[at as usize];
-        if entry.has(OWNED) || entry.id == ROOT {
-            return Ok(entry.authority != 0);
-        }
-        self.available(x, &entry)?;
-        if entry.authority != 0 {
-            if x.tx.controller == 0 {
-                self.resolve(x, entry.authority);
-            } else if x.tx.controller != entry.authority {
-                return Err(ControllerError::CrossControllerTx(entry.id, self.names.name(entry.authority)).into());
-            }
-        }
-        x.tx.change(&mut self.heap, at).flags |= OWNED;
-        Ok(entry.authority != 0)
-    }
-
-    /// With several controllers: the owner is reachable and no replica is ahead (`avm:3`).
-    fn available(&self, x: &Exec, entry: &Entry) -> Result<(), Fault> {
-        if !self.config.multi_controller {
-            return Ok(());
-        }
-        if entry.authority != 0 && !self.controller_reachable(entry.authority) {
-            return Err(ControllerError::ObjectNotAvailable(entry.id).into());
-        }
-        let mut replicas = self.store.replicas.range((entry.id, 0)..=(entry.id, u32::MAX));
-        if x.tx.explicit() && replicas.any(|(_, replica)| !replica.inputs.is_empty()) {
-            return Err(ControllerError::ObjectNotConsistent(entry.id).into());
-        }
-        Ok(())
-    }
-
-    /// The transaction's controller is known from here on; pending creates without one get it.
-    pub(super) fn resolve(&mut self, x: &mut Exec, controller: u32) {
-        x.tx.controller = controller;
-        for at in 0..x.tx.table.len() as u32 {
-            let entry = &x.tx.table[at as usize];
-            if entry.has(CREATED) && entry.authority == 0 && entry.creating == 0 {
-                let entry = x.tx.change(&mut self.heap, at);
-                entry.creating = controller;
-                entry.authority = controller;
-                if !entry.has(TRANSFERRED) {
-                    entry.current = controller;
-                }
-            }
-        }
-    }
-
-    /// Outside a transaction of the program: the authority of the execution covers the object (`avm:10.3`).
-    pub(super) fn covered(&self, x: &Exec, entry: &Entry) -> Result<(), Fault> {
-        self.available(x, entry)?;
-        if x.authority != 0 && entry.authority != 0 && x.authority != entry.authority {
-            return Err(ControllerError::CrossControllerTx(entry.id, self.names.name(entry.authority)).into());
-        }
-        Ok(())
-    }
-
     /// Appends to the trace with the controller's stamp.
     #[inline]
     pub(super) fn log(&mut self, x: &mut Exec, what: What, id: u64, one: Value, two: Value) {
@@ -194,8 +138,11 @@ impl World {
     /// Staged effects of a run that is not the observable one.
     pub(super) fn drop_staged(&mut self, x: &mut Exec, from: usize) {
         for staged in x.tx.staged.drain(from..) {
-            if let Staged::Pure { function, .. } = staged {
-                self.heap.release(function);
+            match staged {
+                Staged::Pure { function, .. } => self.heap.release(function),
+                Staged::Fetch { id, machine } => {
+                    x.tx.fetched.remove(&(id, machine));
+                }
             }
         }
     }
@@ -256,7 +203,11 @@ impl World {
         if x.tx.controller != 0 && !self.controller_reachable(x.tx.controller) {
             return Err(ControllerError::ControllerUnreachable(self.names.name(x.tx.controller)).into());
         }
-        if x.tx.begun.len() > 1 + x.segments.as_ref().map_or(0, |segments| segments.opened()) {
+        let own = x.segments.as_ref().map_or(1, |segments| segments.opened());
+        if x.segments.is_some() && x.tx.begun.len() <= own {
+            return Err(TxError::InvalidDuringTx("commitTx of a segment".to_owned()).into());
+        }
+        if x.tx.begun.len() > own {
             self.merge(x);
             self.log(x, What::Committed, tx.0, NOTHING, NOTHING);
             x.finish(tx, true);
@@ -288,9 +239,13 @@ impl World {
         if let Some(id) = x.tx.begun.first().map(|begun| begun.id) {
             Self::remember_decision(x, id, None);
         }
-        if let (Some(fd), Some(mark)) = (&mut x.fd, x.tx.begun.first().and_then(|begun| begun.mark.fd)) {
+        if let Some(fd) = &mut x.fd {
             let before = if x.posted.is_empty() { Vec::new() } else { fd.constraints().to_vec() };
-            fd.settle(&mark);
+            match x.tx.begun.first().and_then(|begun| begun.mark.fd) {
+                Some(mark) => fd.settle(&mark),
+                // There was no store before it: all that is in it is its own.
+                None => fd.clear(),
+            }
             if fd.constraints().len() != before.len() {
                 super::standing::keep_places(&mut x.posted, &before, fd.constraints());
             }
@@ -316,7 +271,8 @@ impl World {
         if choices == 0 && vars.is_empty() && refused.is_none() {
             return;
         }
-        if x.decisions.len() >= DECISIONS {
+        // Of those with very many choices fewer are kept.
+        while x.decisions.len() >= DECISIONS.min(PICKS / (choices + 1)).max(1) {
             x.decisions.pop_front();
         }
         let picks = (0..choices).map(|at| x.tx.plan.get(at).copied().unwrap_or(0)).collect();
@@ -333,7 +289,7 @@ impl World {
             self.apply_staged(x);
         }
         if !x.points.is_empty() || x.base.is_some() {
-            self.drop_points(x, 0);
+            x.drop_points(&mut self.heap, 0);
             if let Some(base) = x.base.take() {
                 base.release(&mut self.heap);
             }
@@ -359,6 +315,7 @@ impl World {
         x.forget_finished();
         x.decided = None;
         x.restart = None;
+        x.alone = 0;
         if self.alone == Some(x.id) {
             self.alone = None;
         }
@@ -390,6 +347,8 @@ impl World {
         for (id, message) in back {
             if id == ROOT {
                 x.mailbox.push_front(message);
+            } else if !self.store.newest(id).exists {
+                self.heap.release(message);
             } else {
                 self.store.mailboxes.entry(id).or_default().push_front(message);
             }
@@ -407,8 +366,11 @@ impl World {
                 x.tx.epoch += 1;
             }
         }
-        if let (Some(fd), Some(mark)) = (&mut x.fd, &inner.mark.fd) {
-            fd.forget_refutations(mark);
+        if let Some(fd) = &mut x.fd {
+            match &inner.mark.fd {
+                Some(mark) => fd.forget_refutations(mark),
+                None => fd.forget_all_refutations(),
+            }
         }
         if let Some(parent) = x.tx.begun.last_mut() {
             parent.decisions.extend(inner.decisions);
@@ -432,7 +394,19 @@ impl World {
         x.tx.table.iter().find(changed).map(|entry| entry.id)
     }
 
+    /// Whether others have changed what was read: objects, pure functions, what replicas have taken.
+    #[inline]
+    pub(super) fn stale(&self, x: &Exec) -> bool {
+        self.changed(x).is_some() || self.updated(x).is_some() || !x.tx.frozen.is_empty() && self.refilled(x).is_some()
+    }
+
     pub(super) fn conflict(&self, x: &Exec) -> Option<Refused> {
+        if let Some(function) = self.updated(x) {
+            return Some(Refused::Updated { function });
+        }
+        if let Some(object) = self.refilled(x) {
+            return Some(Refused::Changed { object, by: None });
+        }
         self.changed(x).map(|object| Refused::Changed {
             object,
             by: self
@@ -494,6 +468,7 @@ impl World {
         }
         const CHANGES: u16 = STATE | CREATED | TRANSFERRED | MOVED | DESTROYED;
         self.end_snapshot(x);
+        let frozen = std::mem::take(&mut x.tx.frozen);
         // A commit over several tori has its stamp.
         let mut stamped = x.joint.is_some();
         let stamp = x.joint.as_ref().and_then(|joint| joint.decided);
@@ -537,6 +512,7 @@ impl World {
                 self.unrecorded.push(entry.id);
             }
         }
+        frozen.into_iter().for_each(|(id, _)| self.freeze_replicas(id));
         if !x.tx.sends.is_empty() {
             for (to, message) in std::mem::take(&mut x.tx.sends) {
                 self.deliver(to, message);
@@ -578,7 +554,7 @@ impl World {
         }
     }
 
-    /// Puts a message into a mailbox; takes over its reference.
+    /// Puts a message into a mailbox; takes over its reference. Who is gone gets none.
     pub(super) fn deliver(&mut self, to: ObjectId, message: Value) {
         if !self.store.is_here(to) {
             let envelope = Envelope::Message { to, message: self.val(message) };
@@ -586,23 +562,12 @@ impl World {
             self.outputs.push(Output::Send { to: to.torus(), envelope });
             return;
         }
+        if !self.store.newest(to).exists {
+            self.heap.release(message);
+            return;
+        }
         self.store.mailboxes.entry(to).or_default().push_back(message);
         self.delivered.push(to);
-    }
-
-    /// Effects that no abort takes back.
-    pub(super) fn apply_staged(&mut self, x: &mut Exec) {
-        for staged in std::mem::take(&mut x.tx.staged) {
-            match staged {
-                Staged::Pure { name, function, version } => {
-                    self.recent = [(NOTHING, NOTHING); 16];
-                    if let Some(before) = self.pures.insert(name, Pure { version, function }) {
-                        self.heap.release(before.function);
-                    }
-                }
-                Staged::Fetch { id, machine } => self.replicate(id, machine),
-            }
-        }
     }
 
     /// Aborts the transactions from `level` on, innermost first (`avm:4.5`); those of a composition in order of segments.
@@ -623,14 +588,14 @@ impl World {
                 self.log(x, What::Aborted, begun.id.0, NOTHING, NOTHING);
                 x.finish(begun.id, false);
             }
-            self.drop_points(x, x.tx.begun.len());
+            x.drop_points(&mut self.heap, x.tx.begun.len());
             let next = x.fd.as_ref().map(|fd| fd.next_var());
             if let (Some(fd), Some(mark)) = (&mut x.fd, &begun.mark.fd) {
                 fd.undo_to(mark);
             } else if begun.mark.fd.is_none() {
                 // There was no finite-domain store before it.
                 if let Some(fd) = &mut x.fd {
-                    **fd = crate::fd::Store::default();
+                    fd.clear();
                 }
             }
             if let (Some(fd), Some(next)) = (&mut x.fd, next) {
@@ -656,6 +621,9 @@ impl World {
                 None => Err(TxError::TxNotFound(tx).into()),
             };
         };
+        if x.segments.as_ref().is_some_and(|segments| level < segments.opened()) {
+            return Err(TxError::InvalidDuringTx("abortTx of a segment".to_owned()).into());
+        }
         if level == 0
             && x.undecided()
             && let Some(flow) = self.leave_early(code, x)?
@@ -663,16 +631,17 @@ impl World {
             return Ok(Did::Flow(flow));
         }
         self.abort_frames(x, level, false);
+        Self::remembers_refutations(x)?;
         Ok(Did::Value(NOTHING))
     }
 
     /// Commits the implicit transaction; false when it begins anew instead.
     pub(super) fn publish(&mut self, code: &Code, x: &mut Exec) -> Result<bool, Fault> {
         if x.joint.is_none()
-            && self.changed(x).is_some()
-            && let Some(restart) = x.restart
+            && self.stale(x)
+            && let Some(refused) = self.conflict(x)
         {
-            self.begin_anew(code, x, restart);
+            self.call_again(code, x, &refused)?;
             return Ok(false);
         }
         self.apply(x)?;

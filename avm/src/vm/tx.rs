@@ -1,6 +1,7 @@
 //! The open transaction of an execution: one table of touched objects with a trail, so that a nested abort and a step back cost what
 //! was changed since (`avm:2.1`, `decisions:AVM-1`). Nested transactions are marks in it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::heap::Heap;
@@ -99,6 +100,8 @@ pub(super) struct Mark {
     pops: u32,
     requires: u32,
     prefers: u32,
+    frozen: u32,
+    labels: u64,
     pub(super) controller: u32,
     pub(super) fd: Option<crate::fd::Mark>,
 }
@@ -116,11 +119,26 @@ pub(super) struct Begun {
 /// Effects that no abort takes back, applied when the observable run is decided (`decisions:AVM-9`).
 #[derive(Debug, Clone)]
 pub(super) enum Staged {
-    /// Version of a pure function, from version.
-    Pure { name: Arc<str>, function: Value, version: u64 },
+    /// A pure function at a version; one that is `asked` for was stated to be the next, and comes about as that or not at all.
+    Pure { name: Arc<str>, function: Value, version: u64, asked: bool },
     /// Replica of an object on a machine.
     Fetch { id: ObjectId, machine: u32 },
 }
+
+/// A pure function as the transaction has seen it first: what it sees later is the same (`decisions:AVM-8`).
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) name: Arc<str>,
+    /// The name where it stands inline, otherwise nothing.
+    pub(super) key: Value,
+    /// Which change of the registry made it; 0: there was none of the name.
+    pub(super) stamp: u64,
+    pub(super) version: u64,
+    pub(super) function: Value,
+}
+
+/// Machine and stamp of every replica that a `freeze` brings together.
+pub(super) type Frozen = (ObjectId, Vec<(u32, u64)>);
 
 #[derive(Debug)]
 pub(super) struct Tx {
@@ -161,6 +179,17 @@ pub(super) struct Tx {
     /// Option of each choice in this run; further ones 0.
     pub(super) plan: Vec<u32>,
     pub(super) staged: Vec<Staged>,
+    /// Replicas that are staged.
+    pub(super) fetched: BTreeSet<(ObjectId, u32)>,
+    /// Replicas that get the state of their object when the transaction commits, and give up what they have taken: one unit with the
+    /// state.
+    pub(super) frozen: Vec<Frozen>,
+    /// Pure functions it has used, by name.
+    pub(super) seen: Vec<Seen>,
+    /// Memory of the values in choices and conditions of this run, of runs before it, and of the decisions of `label`, bytes.
+    pub(super) weight: u64,
+    pub(super) explored: u64,
+    pub(super) labels: u64,
     /// Ids given out, to be given out again by a later run.
     pub(super) ids: Vec<u64>,
     pub(super) ids_used: usize,
@@ -194,6 +223,12 @@ impl Tx {
             standing: super::standing::Standing::new(),
             plan: Vec::new(),
             staged: Vec::new(),
+            fetched: BTreeSet::new(),
+            frozen: Vec::new(),
+            seen: Vec::new(),
+            weight: 0,
+            explored: 0,
+            labels: 0,
             ids: Vec::new(),
             ids_used: 0,
         }
@@ -203,6 +238,37 @@ impl Tx {
     #[inline(always)]
     pub(super) fn explicit(&self) -> bool {
         self.mode == Mode::Explicit
+    }
+
+    /// Memory of choices, requirements and conditions, bytes.
+    pub(super) fn run_bytes(&self) -> u64 {
+        let fixed = self.requires.len() * size_of::<Asserted>()
+            + self.prefers.len() * size_of::<Soft>()
+            + self.choices.len() * size_of::<Choice>()
+            + self.path.len() * (2 * size_of::<Expr>() + 24)
+            + self.required_at.len() * 4
+            + self.orders.len() * size_of::<super::order::Required>()
+            + self.standing.now.len() * 128;
+        fixed as u64 + self.weight
+    }
+
+    /// Memory of all it holds beside the heap, bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let pairs = self.log.len() + self.sends.len() + self.pops.len();
+        let fixed = self.table.len() * size_of::<Entry>()
+            + self.index.len() * 4
+            + self.trail.len() * size_of::<(u32, Entry)>()
+            + pairs * size_of::<(ObjectId, Value)>()
+            + (self.staged.len() + self.fetched.len()) * size_of::<Staged>()
+            + self.seen.len() * (size_of::<Seen>() + 32)
+            + self.begun.len() * size_of::<Begun>()
+            + self.ids.len() * 8;
+        fixed as u64 + self.run_bytes() + self.explored + self.labels
+    }
+
+    /// Whether it has frozen an object.
+    pub(super) fn frozen(&self, id: ObjectId) -> bool {
+        self.frozen.iter().any(|(frozen, _)| *frozen == id)
     }
 
     /// Next number in the order of creations and begins.
@@ -312,6 +378,8 @@ impl Tx {
             pops: self.pops.len() as u32,
             requires: self.requires.len() as u32,
             prefers: self.prefers.len() as u32,
+            frozen: self.frozen.len() as u32,
+            labels: self.labels,
             controller: self.controller,
             fd,
         }
@@ -319,7 +387,19 @@ impl Tx {
 
     /// The begin of an outermost transaction: going back there is [`Self::clear`].
     pub(super) const fn outermost_mark(&self, fd: Option<crate::fd::Mark>) -> Mark {
-        Mark { table: 0, trail: 0, log: 0, sends: 0, pops: 0, requires: 0, prefers: 0, controller: 0, fd }
+        Mark {
+            table: 0,
+            trail: 0,
+            log: 0,
+            sends: 0,
+            pops: 0,
+            requires: 0,
+            prefers: 0,
+            frozen: 0,
+            labels: 0,
+            controller: 0,
+            fd,
+        }
     }
 
     /// Goes back to a mark, which stays. Choices and conditions stay: they were met on the way. Messages taken since come back to
@@ -338,6 +418,8 @@ impl Tx {
         self.sends.drain(mark.sends as usize..).for_each(|(_, message)| heap.release(message));
         self.drop_requires(heap, mark.requires as usize);
         self.prefers.truncate(mark.prefers as usize);
+        self.frozen.truncate(mark.frozen as usize);
+        self.labels = mark.labels;
         self.controller = mark.controller;
         self.epoch += 1;
         // What is changed from here on is saved anew for whoever goes back further.
@@ -391,6 +473,7 @@ impl Tx {
         self.standing.begin(std::collections::BTreeMap::new());
         self.plan.clear();
         self.begun.clear();
+        (self.weight, self.explored, self.labels) = (0, 0, 0);
         self.controller = 0;
         self.marks = 0;
         self.newest = 0;
@@ -408,6 +491,9 @@ impl Tx {
         if !self.sends.is_empty() {
             self.sends.drain(..).for_each(|(_, message)| heap.release(message));
         }
+        self.seen.drain(..).for_each(|seen| heap.release(seen.function));
+        self.frozen.clear();
+        self.fetched.clear();
         self.index.clear();
         self.ids.clear();
         self.ids_used = 0;

@@ -12,6 +12,9 @@ use super::word::{NOTHING, Node, T_CONTROLLER, T_MACHINE, T_TX, Value};
 use crate::error::{AvmError, ProgramError};
 use crate::id::{ExecutionId, ObjectId, TxId};
 
+/// Most bytes of the name of a machine or controller that a program makes.
+const LONGEST_NAME: usize = 100;
+
 /// How an execution goes on after an operation.
 #[derive(Debug)]
 pub(super) enum Flow {
@@ -40,6 +43,8 @@ pub(super) enum Did {
 #[derive(Debug)]
 pub(super) struct Pure {
     pub(super) version: u64,
+    /// Which change of the registry made it.
+    pub(super) stamp: u64,
     pub(super) function: Value,
 }
 
@@ -50,6 +55,8 @@ pub(super) struct World {
     pub(super) names: Names,
     pub(super) store: Store,
     pub(super) pures: BTreeMap<Arc<str>, Pure>,
+    /// Changes of the registry so far.
+    pub(super) registry: u64,
     /// Functions of short names that were called lately: a name that stands inline is its own key.
     pub(super) recent: [(Value, Value); 16],
     pub(super) outputs: Vec<Output>,
@@ -87,6 +94,7 @@ impl World {
             store: Store::new(config.node, config.torus, config.versions),
             names,
             pures: BTreeMap::new(),
+            registry: 0,
             recent: [(NOTHING, NOTHING); 16],
             outputs: Vec::new(),
             next_tx: 0,
@@ -112,9 +120,14 @@ impl World {
         self.sealed.contains(&machine)
     }
 
+    /// Whether the node denies something to programs.
+    pub(super) fn denies(&self, of: Capability) -> bool {
+        self.config.denied.contains(&of)
+    }
+
     /// Refuses what the node denies to programs.
     pub(super) fn capable(&self, of: Capability) -> Result<(), Fault> {
-        if self.config.denied.contains(&of) {
+        if self.denies(of) {
             return Err(ProgramError::Capability(of.name().to_owned()).into());
         }
         Ok(())
@@ -187,9 +200,17 @@ impl World {
         }
         if value.is_text() {
             let text = self.heap.string(value);
-            return Ok(Some(self.names.number(&text)?));
+            return Ok(Some(self.number_of_name(&text)?));
         }
         Err(type_error(expected, kind(&self.heap, value)))
+    }
+
+    /// Number of the name of a machine or controller, of which the language has the same bounds.
+    pub(super) fn number_of_name(&mut self, name: &str) -> Result<u32, Fault> {
+        if name.is_empty() || name.len() > LONGEST_NAME {
+            return Err(ProgramError::Type("a name of a machine or controller has 1 to 100 bytes".to_owned()).into());
+        }
+        Ok(self.names.number(name)?)
     }
 
     pub(super) fn object_arg(&mut self, x: &mut Exec, value: Value) -> Result<ObjectId, Fault> {
@@ -232,11 +253,24 @@ impl World {
         self.names.name(number)
     }
 
-    /// What the memory quota of an execution leaves, words; counted from what it was charged.
-    pub(super) fn quota(&self, x: &Exec) -> usize {
-        let fixed = (x.regs.len() + 4 * x.frames.len() + 6 * x.contexts.len()) as u64 + x.trace.bytes() / 8;
-        let most = self.config.memory_bytes / 8;
-        usize::try_from((most as i64).saturating_sub(fixed as i64).saturating_sub(x.words)).unwrap_or(0)
+    /// What the memory quota of an execution leaves, words; counted from what it was charged. Negative: it has taken too much.
+    pub(super) fn quota(&self, x: &Exec) -> i64 {
+        let most = (self.config.memory_bytes / 8) as i64;
+        most.saturating_sub((x.beside() / 8) as i64).saturating_sub(x.words)
+    }
+
+    /// Charges what a run holds of its choices and conditions.
+    pub(super) fn charge(&mut self, x: &mut Exec, bytes: u64) -> Result<(), Fault> {
+        x.tx.weight += bytes;
+        Ok(self.heap.charge(bytes)?)
+    }
+
+    /// As [`Self::charge`] where nothing may fail: too much ends the quantum, and before the next the execution.
+    pub(super) fn charge_later(&mut self, x: &mut Exec, bytes: u64) {
+        x.tx.weight += bytes;
+        if self.heap.charge(bytes).is_err() {
+            x.left = 0;
+        }
     }
 }
 

@@ -154,7 +154,7 @@ pub fn object(summary: &ObjectSummary, torus: &str) -> ObjectSnapshot {
 pub fn decision(execution: ExecutionId, decision: &Decision, torus: &str) -> TransactionSnapshot {
     let cause = match &decision.refused {
         None => "",
-        Some(Refused::Changed { .. }) => "conflict",
+        Some(Refused::Changed { .. } | Refused::Updated { .. }) => "conflict",
         Some(Refused::Unsatisfiable { .. }) => "unsatisfiable",
     };
     let conflicts = match &decision.refused {
@@ -205,6 +205,7 @@ pub fn why_not(decision: &Decision) -> Option<String> {
     Some(match decision.refused.as_ref()? {
         Refused::Changed { object, by: Some(by) } => format!("object {object} changed by execution {by}"),
         Refused::Changed { object, by: None } => format!("object {object} changed"),
+        Refused::Updated { function } => format!("pure function {function} updated"),
         Refused::Unsatisfiable { names, .. } if names.is_empty() => "no choice leads to a commit".to_owned(),
         Refused::Unsatisfiable { names, .. } if names.len() == 1 => format!("no choice satisfies: {}", names[0]),
         Refused::Unsatisfiable { names, .. } => format!("no choice satisfies all of: {}", names.join("; ")),

@@ -48,6 +48,7 @@ pub fn reason(decision: &Decision) -> Option<String> {
     Some(match decision.refused.as_ref()? {
         Refused::Changed { object, by: Some(by) } => format!("conflict: {object} was changed by {by}"),
         Refused::Changed { object, by: None } => format!("conflict: {object} was changed"),
+        Refused::Updated { function } => format!("conflict: {function} was updated"),
         Refused::Unsatisfiable { names, .. } if names.is_empty() => "no choice leads to a commit".into(),
         Refused::Unsatisfiable { names, .. } if names.len() == 1 => format!("no choice satisfies {}", names[0]),
         Refused::Unsatisfiable { names, .. } => format!("no choice satisfies all of: {}", names.join("; ")),

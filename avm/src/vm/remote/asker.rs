@@ -13,9 +13,6 @@ use super::{About, Key, Remote, Shipped, Wanted};
 use crate::error::{ObjError, ProgramError, TxError};
 use crate::id::{ExecutionId, ObjectId, ROOT};
 
-/// Times an implicit transaction begins anew before its conflict is said.
-const MOST_AGAIN: u32 = 10_000;
-
 /// A commit over several tori on its way.
 #[derive(Debug)]
 pub(in crate::vm) struct Joint {
@@ -276,22 +273,12 @@ impl World {
 
     /// The outermost call is run again.
     pub(in crate::vm) fn call_again(&mut self, code: &Code, x: &mut Exec, refused: &Refused) -> Result<(), Fault> {
-        match x.restart {
-            Some(restart) if restart.again < MOST_AGAIN => {
-                self.begin_anew(code, x, restart);
-                Ok(())
-            }
-            _ => Err(Self::changed_too_often(refused)),
-        }
-    }
-
-    fn changed_too_often(refused: &Refused) -> Fault {
-        match refused {
-            Refused::Changed { object, .. } => {
-                ProgramError::Raised(format!("object {object} was changed by others again and again")).into()
-            }
-            Refused::Unsatisfiable { .. } => TxError::NoActiveTx.into(),
-        }
+        let what = match refused {
+            Refused::Changed { object, .. } => format!("object {object} was changed by others"),
+            Refused::Updated { function } => format!("the pure function {function} was updated"),
+            Refused::Unsatisfiable { .. } => return Err(TxError::NoActiveTx.into()),
+        };
+        self.met(code, x, &what)
     }
 
     /// An instruction outside every call has done its part on the overlay; its value is given when the commit is through.

@@ -1,7 +1,7 @@
 //! A store that is damaged: how that is found (`avm:4.3`), and how it is brought about for tests and drills.
 
 use super::super::heap::Heap;
-use super::{PAGE, Store};
+use super::{PAGE, Store, Version};
 use crate::error::ReflectError;
 use crate::id::ObjectId;
 
@@ -76,30 +76,64 @@ impl Store {
     /// # Errors
     /// `ErrStoreCorruption`, `ErrMetadataInconsistent`.
     pub(in crate::vm) fn check(&self, behaviours: usize) -> Result<(), ReflectError> {
-        for (number, page) in self.pages.iter().enumerate() {
-            let Some(page) = page else { continue };
-            let there = page.slots.iter().filter(|slot| slot.now.exists).count();
-            if there != page.live as usize {
-                return corrupt(format!("page {number} counts {} objects and holds {there}", page.live));
-            }
-        }
-        let mut there = 0;
-        for (id, version) in self.from(0) {
-            there += 1;
-            if id.counter() >= self.next {
-                return corrupt(format!("object {id} is there, and ids from {} on are given out", self.next));
-            }
-            if version.stamp > self.clock {
-                return corrupt(format!("object {id} is of commit {}, the newest is {}", version.stamp, self.clock));
-            }
-            if version.behaviour as usize >= behaviours {
-                return corrupt(format!("object {id} has behaviour {} of {behaviours}", version.behaviour));
-            }
-        }
+        self.check_pages()?;
+        (0..self.pages.len()).try_for_each(|number| self.check_page(number))?;
+        self.from(0).try_for_each(|(id, version)| self.check_object(id, &version, behaviours))?;
+        self.misfiled.keys().filter(|id| self.newest(**id).exists).try_for_each(|id| self.filed(*id))
+    }
+
+    /// Whether the pages count as many objects as the store.
+    ///
+    /// # Errors
+    /// `ErrStoreCorruption`.
+    pub(in crate::vm) fn check_pages(&self) -> Result<(), ReflectError> {
+        let there: u64 = self.pages.iter().flatten().map(|page| u64::from(page.live)).sum();
         if there != self.count {
             return corrupt(format!("{} objects are counted and {there} are there", self.count));
         }
-        self.misfiled.keys().filter(|id| self.newest(**id).exists).try_for_each(|id| self.filed(*id))
+        Ok(())
+    }
+
+    /// Whether a page holds what it counts.
+    fn check_page(&self, number: usize) -> Result<(), ReflectError> {
+        let Some(page) = &self.pages[number] else { return Ok(()) };
+        let there = page.slots.iter().filter(|slot| slot.now.exists).count();
+        if there != page.live as usize {
+            return corrupt(format!("page {number} counts {} objects and holds {there}", page.live));
+        }
+        Ok(())
+    }
+
+    /// What a scan asks of an object: whether it is one that the store can have, and in a page that holds what it counts. `before` is the
+    /// object before it.
+    ///
+    /// # Errors
+    /// `ErrStoreCorruption`, `ErrMetadataInconsistent`.
+    pub(in crate::vm) fn check_row(
+        &self,
+        (id, version): (ObjectId, &Version),
+        before: Option<u64>,
+        behaviours: usize,
+    ) -> Result<(), ReflectError> {
+        let page = id.counter() as usize / PAGE;
+        if before.is_none_or(|before| before as usize / PAGE != page) {
+            self.check_page(page)?;
+        }
+        self.check_object(id, version, behaviours)?;
+        self.filed(id)
+    }
+
+    fn check_object(&self, id: ObjectId, version: &Version, behaviours: usize) -> Result<(), ReflectError> {
+        if id.counter() >= self.next {
+            return corrupt(format!("object {id} is there, and ids from {} on are given out", self.next));
+        }
+        if version.stamp > self.clock {
+            return corrupt(format!("object {id} is of commit {}, the newest is {}", version.stamp, self.clock));
+        }
+        if version.behaviour as usize >= behaviours {
+            return corrupt(format!("object {id} has behaviour {} of {behaviours}", version.behaviour));
+        }
+        Ok(())
     }
 
     /// First object that has lost its metadata.

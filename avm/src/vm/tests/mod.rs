@@ -8,6 +8,7 @@ use crate::event::{Event, FailedOn, LogEntry};
 use crate::lang::{Source, build};
 use crate::nondet::tests::Everything;
 
+mod bounds;
 mod choices;
 mod composed;
 mod compositions;
@@ -18,7 +19,10 @@ mod machine;
 mod order;
 mod random_choices;
 mod random_standing;
+mod registry;
+mod replays;
 mod saved;
+mod scopes;
 mod settled;
 mod standing;
 mod transactions;

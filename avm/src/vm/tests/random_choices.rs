@@ -15,14 +15,66 @@ impl Random {
     }
 }
 
+/// What a `choose` has to choose from.
+enum Options {
+    /// These.
+    Fixed(Vec<String>),
+    /// The elements of a list that an earlier choice has given, at most so many.
+    Of(usize, usize),
+}
+
+impl Options {
+    const fn most(&self) -> usize {
+        match self {
+            Self::Fixed(options) => options.len(),
+            Self::Of(_, most) => *most,
+        }
+    }
+
+    /// The choice, or one alternative of it; where there is none of that number the run says that it is not one.
+    fn written(&self, pick: Option<usize>) -> String {
+        match (self, pick) {
+            (Self::Fixed(options), None) => format!("choose [{}]", options.join(", ")),
+            (Self::Fixed(options), Some(pick)) => format!("same({})", options[pick]),
+            (Self::Of(var, _), None) => format!("choose v{var}"),
+            (Self::Of(var, _), Some(0)) => format!("choose v{var}"),
+            (Self::Of(var, _), Some(pick)) => format!("nth(v{var}, {pick})"),
+        }
+    }
+}
+
+fn numbers(random: &mut Random, count: u64) -> Options {
+    Options::Fixed((0..count).map(|_| random.below(6).to_string()).collect())
+}
+
 /// A choice of three.
-fn chosen(random: &mut Random, var: usize, choices: &mut Vec<Vec<i64>>) -> String {
-    choices.push((0..3).map(|_| random.below(6) as i64).collect());
+fn chosen(random: &mut Random, var: usize, choices: &mut Vec<Options>) -> String {
+    choices.push(numbers(random, 3));
     format!("let v{var} = CHOOSE{}", choices.len() - 1)
 }
 
+/// A choice over kinds, given to an object that states what it takes; or a choice of a list, and one out of it.
+fn mixed(random: &mut Random, var: usize, choices: &mut Vec<Options>) -> String {
+    let (a, b) = (random.below(6), random.below(6));
+    let kinds = ["\"a\"".to_owned(), format!("{a}"), format!("{b}"), "nothing".to_owned()];
+    let lists = ["[]".to_owned(), format!("[{a}]"), format!("[{a}, {b}]")];
+    let at = random.below(3) as usize;
+    if random.below(2) == 0 {
+        choices.push(Options::Fixed(kinds[at..].iter().take(2 + at % 2).cloned().collect()));
+        let message =
+            if random.below(2) == 0 { format!("[\"deposit\", v{var}]") } else { format!("[\"deposit\", v{var} + 1]") };
+        let wanted = if random.below(3) == 0 { String::new() } else { format!("\nREQUIRE(v{var} == {a})") };
+        return format!("let v{var} = CHOOSE{}{wanted}\nlet r{var} = call o {message}", choices.len() - 1);
+    }
+    choices.push(Options::Fixed(vec![lists[at].clone(), lists[(at + 1) % 3].clone()]));
+    choices.push(Options::Of(var, 2));
+    let filled = if random.below(2) == 0 { String::new() } else { format!("\nREQUIRE(v{var} != [])") };
+    let n = choices.len();
+    format!("let v{var} = CHOOSE{}{filled}\nlet r{var} = CHOOSE{}\nREQUIRE(r{var} != {a})", n - 2, n - 1)
+}
+
 /// A statement; `CHOOSE k [..]` and `REQUIRE (..)` are written out later.
-fn statement(random: &mut Random, vars: usize, choices: &mut Vec<Vec<i64>>) -> String {
+fn statement(random: &mut Random, vars: usize, choices: &mut Vec<Options>) -> String {
     let var = |random: &mut Random| {
         if vars == 0 || random.below(4) == 0 {
             format!("{}", random.below(5))
@@ -48,8 +100,8 @@ fn statement(random: &mut Random, vars: usize, choices: &mut Vec<Vec<i64>>) -> S
         }
     };
     let mut choose = |random: &mut Random| {
-        let options: Vec<i64> = (0..1 + random.below(2)).map(|_| random.below(6) as i64).collect();
-        choices.push(options);
+        let some = 1 + random.below(2);
+        choices.push(numbers(random, some));
         format!("CHOOSE{}", choices.len() - 1)
     };
     match random.below(10) {
@@ -65,30 +117,25 @@ fn statement(random: &mut Random, vars: usize, choices: &mut Vec<Vec<i64>>) -> S
 }
 
 /// The program with its choices, or with one option of each and requirements that only tell when they are false.
-fn written(statements: &[String], choices: &[Vec<i64>], picks: Option<&[usize]>, commit: bool) -> String {
+fn written(statements: &[String], choices: &[Options], picks: Option<&[usize]>, commit: bool) -> String {
     let mut body = String::new();
     for statement in statements {
         let mut text = statement.clone();
         for (at, options) in choices.iter().enumerate().rev() {
-            let with = match picks {
-                Some(picks) => options[picks[at]].to_string(),
-                None => format!("choose {options:?}"),
-            };
-            text = text.replace(&format!("CHOOSE{at}"), &with);
+            text = text.replace(&format!("CHOOSE{at}"), &options.written(picks.map(|picks| picks[at])));
         }
-        if let Some((cond, rest)) = text.strip_prefix("REQUIRE(").and_then(|text| text.split_once(")\n")) {
-            text = match picks {
-                Some(_) => format!("if !({cond}) {{ note \"bad\" }}\n{rest}"),
-                None => format!("require {cond}\n{rest}"),
+        for line in text.lines() {
+            body += &match (line.strip_prefix("REQUIRE(").and_then(|line| line.strip_suffix(')')), picks) {
+                (Some(cond), Some(_)) => format!("if !({cond}) {{ note \"bad\" }}\n"),
+                (Some(cond), None) => format!("require {cond}\n"),
+                (None, _) => format!("{line}\n"),
             };
         }
-        body += &text;
-        body.push('\n');
     }
     let end = if commit { "commitTx(t)" } else { "ended(t)" };
     let all = (0..statements.len()).map(|at| format!("v{at}")).collect::<Vec<_>>().join(", ");
     format!(
-        "fn ended(t) -> bool {{\nabortTx(t)\nfalse\n}}\nfn main() -> list {{\nlet o = create acc at %c1\nlet m = 2\nlet t = beginTx()\n\
+        "fn same(v) {{ v }}\nfn nth(l: list, n: int) {{\nif n < len(l) {{ return l[n] }}\nnote \"bad\"\nchoose l\n}}\nfn ended(t) -> bool {{\nabortTx(t)\nfalse\n}}\nfn main() -> list {{\nlet o = create acc at %c1\nlet m = 2\nlet t = beginTx()\n\
          {body}let done = {end}\n[{all}, done, o.balance()]\n}}"
     )
 }
@@ -98,14 +145,14 @@ fn without_notes(trace: &str) -> String {
 }
 
 /// What the resolutions say, tried in order.
-fn expected(statements: &[String], choices: &[Vec<i64>]) -> (String, String) {
+fn expected(statements: &[String], choices: &[Options]) -> (String, String) {
     let mut picks = vec![0; choices.len()];
     loop {
         let (result, trace) = run_with(&written(statements, choices, Some(&picks), true), config(), &main());
         if !trace.contains("NOTE") {
             return (result, trace);
         }
-        let Some(at) = (0..picks.len()).rev().find(|at| picks[*at] + 1 < choices[*at].len()) else {
+        let Some(at) = (0..picks.len()).rev().find(|at| picks[*at] + 1 < choices[*at].most()) else {
             let first = written(statements, choices, Some(&vec![0; choices.len()]), false);
             let (result, trace) = run_with(&first, config(), &main());
             return (result, without_notes(&trace));
@@ -115,20 +162,24 @@ fn expected(statements: &[String], choices: &[Vec<i64>]) -> (String, String) {
     }
 }
 
-// avm:R1, decisions:AVM-3
-#[test]
-fn random_programs_commit_their_first_valid_resolution() {
+/// Programs of these seeds commit their first valid resolution; how many ended false, true, in an error.
+fn check(seeds: std::ops::Range<u64>, kinds: bool) -> [u32; 3] {
     let mut outcomes = [0; 3];
-    for seed in 0..120 {
+    for seed in seeds {
         let mut random = Random(seed);
         let mut choices = Vec::new();
-        let mut statements: Vec<String> = (0..3).map(|at| chosen(&mut random, at, &mut choices)).collect();
-        let some = 3..5 + random.below(6) as usize;
+        let first = if kinds { 2 } else { 3 };
+        let mut statements: Vec<String> = (0..first).map(|at| chosen(&mut random, at, &mut choices)).collect();
+        let some = first..first + 2 + random.below(6) as usize;
         statements.extend(some.map(|at| statement(&mut random, at, &mut choices)));
         let vars = statements.len() as u64;
         let (a, b, sum) = (random.below(vars), random.below(vars), random.below(10));
         statements.push(format!("REQUIRE(v{a} + v{b} == {sum})\nlet v{vars} = 0"));
-        if choices.iter().map(Vec::len).product::<usize>() > 60 {
+        if kinds {
+            let at = statements.len();
+            statements.push(mixed(&mut random, at, &mut choices));
+        }
+        if choices.iter().map(Options::most).product::<usize>() > 60 {
             continue;
         }
         let program = written(&statements, &choices, None, true);
@@ -138,5 +189,19 @@ fn random_programs_commit_their_first_valid_resolution() {
         let kind = if found.0.starts_with("Err") { 2 } else { usize::from(found.0.contains("true")) };
         outcomes[kind] += 1;
     }
+    outcomes
+}
+
+// avm:R1, decisions:AVM-3
+#[test]
+fn random_programs_commit_their_first_valid_resolution() {
+    let outcomes = check(0..120, false);
     assert!(outcomes[0] >= 5 && outcomes[1] >= 5, "both ends are met: {outcomes:?}");
+}
+
+// avm:9.2, decisions:AVM-4: what fails at the border of an object, or for want of alternatives, fails under some choices only.
+#[test]
+fn random_programs_of_several_kinds_commit_their_first_valid_resolution() {
+    let outcomes = check(1000..1120, true);
+    assert!(outcomes.iter().all(|outcome| *outcome >= 5), "all ends are met: {outcomes:?}");
 }

@@ -8,6 +8,7 @@ use super::config::{Decision, Failure, Status, Why};
 use super::heap::Heap;
 use super::label::Point;
 use super::native::Native;
+use super::quick::{Ease, Leaf};
 use super::trace::{Trace, TraceMark};
 use super::tx::{Mode, NO_ENTRY, Tx};
 use super::word::{NOTHING, Value};
@@ -182,6 +183,9 @@ pub(super) struct Exec {
     pub(super) fuel: u64,
     pub(super) done: u64,
     pub(super) tx: Tx,
+    /// The outermost call whose transaction is not in `tx`.
+    pub(super) leaf: Leaf,
+    pub(super) ease: Ease,
     pub(super) trace: Trace,
     /// Where the trace is undecided from.
     pub(super) decided: Option<TraceMark>,
@@ -265,6 +269,8 @@ impl Exec {
             fuel: 0,
             done: 0,
             tx: Tx::new(),
+            leaf: Leaf::NONE,
+            ease: Ease::Unknown,
             trace: Trace::new(TraceLevel::Default, trace_bytes),
             decided: None,
             finished: Vec::new(),
@@ -328,6 +334,14 @@ impl Exec {
         self.frames[self.frames.len() - 1]
     }
 
+    /// Where the running frame goes on.
+    #[inline(always)]
+    pub(super) fn set_pc(&mut self, pc: usize) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pc = pc as u32;
+        }
+    }
+
     #[inline(always)]
     pub(super) fn context(&self) -> Context {
         self.contexts[self.contexts.len() - 1]
@@ -357,8 +371,9 @@ impl Exec {
     }
 
     /// Clears registers `from` to below `to`.
+    #[inline]
     pub(super) fn wipe(&mut self, heap: &mut Heap, from: usize, to: usize) {
-        for register in &mut self.regs[from..to] {
+        for register in self.regs.get_mut(from..to).unwrap_or_default() {
             let value = std::mem::replace(register, NOTHING);
             heap.release(value);
         }

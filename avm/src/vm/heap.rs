@@ -9,6 +9,9 @@ use super::word::{EMPTY, FALSE, FUNCTION, Node, TAINT, TRUE, Value};
 /// Deepest nesting of one value.
 pub(super) const MAX_DEPTH: u16 = 512;
 const HEADER: usize = 2;
+/// Words that are touched at start, and of a page.
+const TOUCHED: usize = 1 << 18;
+const PAGE_WORDS: usize = 512;
 const EXACT: usize = 16;
 const CLASSES: usize = EXACT + 1 + 28 * 4;
 /// Children looked at for every node that is given back.
@@ -58,11 +61,18 @@ const fn class_words(class: usize) -> usize {
     (1 << power) + ((class - EXACT - 1) % 4 + 1) * (1 << (power - 2))
 }
 
+/// Words of a heap. The first ones are touched, so that what is young meets no page that the kernel has yet to give.
+fn touched(words: usize) -> Vec<u64> {
+    let mut all = vec![0; words];
+    all.iter_mut().take(TOUCHED).step_by(PAGE_WORDS).for_each(|word| *word = 1);
+    all
+}
+
 impl Heap {
     pub(super) fn new(bytes: usize, max_nodes: u32) -> Self {
         let words = (bytes / 8).clamp(64, u32::MAX as usize - 1);
         Self {
-            words: vec![0; words],
+            words: touched(words),
             top: 1,
             free: [0; CLASSES],
             pending: 0,
@@ -183,22 +193,26 @@ impl Heap {
         }
     }
 
-    #[inline]
     fn give_back(&mut self, index: usize) {
-        if !Node::of(self.words[index] >> 32).has_children() {
+        let header = self.words[index];
+        if !Node::of(header >> 32).has_children() {
             self.put(index);
             return;
         }
         let len = self.words[index + 1] as u32 as usize;
-        if len <= SMALL {
+        if len > SMALL {
+            self.words[index] |= u64::from(self.pending);
+            self.pending = index as u32;
+            self.sweep(SWEEP);
+            return;
+        }
+        let held = |word: &u64| Value(*word).is_ref();
+        if self.words.get(index + HEADER..index + HEADER + len).unwrap_or_default().iter().any(held) {
             for at in index + HEADER..index + HEADER + len {
                 self.drop_child(Value(self.words[at]));
             }
-            self.put(index);
-        } else {
-            self.words[index] |= u64::from(self.pending);
-            self.pending = index as u32;
         }
+        self.put(index);
         if self.pending != 0 {
             self.sweep(SWEEP);
         }
@@ -278,14 +292,89 @@ impl Heap {
         self.words[from..from + len].iter().map(|word| Value(*word))
     }
 
+    /// Element of a list that needs no node.
+    #[inline(always)]
+    pub(super) fn word(&self, list: Value, at: usize) -> Option<Value> {
+        self.element(list, at).filter(|element| !element.is_ref())
+    }
+
+    /// Element of a list; counts its reference anew.
+    #[inline(always)]
+    pub(super) fn item(&mut self, list: Value, at: usize) -> Option<Value> {
+        let item = self.element(list, at)?;
+        Some(self.retain(item))
+    }
+
+    /// Part of a pair; counts its reference anew.
+    #[inline(always)]
+    pub(super) fn half(&mut self, pair: Value, at: usize) -> Option<Value> {
+        if !pair.is_node(Node::Pair) {
+            return None;
+        }
+        let item = self.child(pair, at);
+        Some(self.retain(item))
+    }
+
+    /// Words of the elements of a list; none of what is no list.
+    #[inline(always)]
+    pub(super) fn elements(&self, list: Value) -> &[u64] {
+        if !list.is_node(Node::List) {
+            return &[];
+        }
+        let from = list.index() + HEADER;
+        self.words.get(from..from + self.len(list)).unwrap_or_default()
+    }
+
     /// A node of children whose references are counted anew.
+    #[inline]
     pub(super) fn node(&mut self, kind: Node, children: &[Value]) -> Result<Value, Full> {
-        let (mut size, mut depth) = (1u32, 0u16);
-        let mut flags = match kind {
+        let (words, mut flags) = (HEADER + children.len(), Self::own_flags(kind));
+        if words <= EXACT {
+            let freed = self.free[words] as usize;
+            let head = if freed == 0 { self.top } else { freed };
+            let (mut size, mut depth) = (1u32, 0u16);
+            for child in children {
+                if child.is_ref() {
+                    size = size.saturating_add(self.size(*child));
+                    depth = depth.max(self.depth(*child));
+                } else {
+                    size += 1;
+                }
+                flags |= child.flags();
+            }
+            let fits = self.live + words <= self.limit && size <= self.max_nodes && depth < MAX_DEPTH;
+            if fits && let Some([first, second, payload @ ..]) = self.words.get_mut(head..head + words) {
+                if freed == 0 {
+                    self.top += words;
+                } else {
+                    self.free[words] = *second as u32;
+                }
+                *first = 1 | (kind as u64) << 32 | (words as u64) << 40 | u64::from(depth + 1) << 48;
+                *second = children.len() as u64 | u64::from(size) << 32;
+                for (word, child) in payload.iter_mut().zip(children) {
+                    *word = child.0;
+                }
+                self.live += words;
+                for child in children {
+                    self.retain(*child);
+                }
+                return Ok(Value::node(kind, head as u32, flags));
+            }
+        }
+        self.node_of_any(kind, children)
+    }
+
+    const fn own_flags(kind: Node) -> u64 {
+        match kind {
             Node::Deferred => TAINT,
             Node::Closure => FUNCTION,
             _ => 0,
-        };
+        }
+    }
+
+    fn node_of_any(&mut self, kind: Node, children: &[Value]) -> Result<Value, Full> {
+        let (mut size, mut depth) = (1u32, 0u16);
+        let mut flags = Self::own_flags(kind);
         for child in children {
             size = size.saturating_add(self.size(*child));
             depth = depth.max(self.depth(*child));
@@ -310,6 +399,39 @@ impl Heap {
     #[inline]
     pub(super) fn list(&mut self, elements: &[Value]) -> Result<Value, Full> {
         if elements.is_empty() { Ok(EMPTY) } else { self.node(Node::List, elements) }
+    }
+
+    /// A list of one element, whose reference is counted anew.
+    #[inline]
+    pub(super) fn one(&mut self, element: Value) -> Result<Value, Full> {
+        const WORDS: usize = HEADER + 1;
+        let head = self.free[WORDS] as usize;
+        let (size, depth) = (self.size(element), self.depth(element));
+        if head == 0 || self.live + WORDS > self.limit || size >= self.max_nodes || depth >= MAX_DEPTH {
+            return self.node(Node::List, &[element]);
+        }
+        let Some([first, second, child]) = self.words.get_mut(head..head + WORDS) else {
+            return self.node(Node::List, &[element]);
+        };
+        self.free[WORDS] = *second as u32;
+        *first = 1 | (Node::List as u64) << 32 | (WORDS as u64) << 40 | u64::from(depth + 1) << 48;
+        *second = 1 | u64::from(size + 1) << 32;
+        *child = element.0;
+        self.live += WORDS;
+        self.retain(element);
+        Ok(Value::node(Node::List, head as u32, element.flags()))
+    }
+
+    /// Whether a list of one such element is within all bounds.
+    #[inline(always)]
+    pub(super) fn holds_one(&self, element: Value) -> bool {
+        self.live + HEADER < self.limit && self.size(element) < self.max_nodes && self.depth(element) < MAX_DEPTH
+    }
+
+    /// Element of a list, if it is one of nodes and as long.
+    #[inline(always)]
+    pub(super) fn element(&self, list: Value, at: usize) -> Option<Value> {
+        if list.is_node(Node::List) && at < self.len(list) { Some(self.child(list, at)) } else { None }
     }
 
     /// A list that takes over the references of its elements.

@@ -2,13 +2,13 @@
 //! (`avm:7.1`). Constant host stack, whatever the program does.
 
 use super::config::Why;
-use super::exec::{Enter, Exec, Frame, WINDOW};
+use super::exec::{Context, Enter, Exec, Frame, WINDOW};
+use super::fast::Fast;
 use super::heap::Heap;
 use super::loaded::Code;
-use super::tx::{Mode, OWNED, STATE};
-use super::word::{FALSE, FUNCTION, NOTHING, Node, ROOT_REF, T_MACHINE, T_OBJECT, TRUE, Value};
+use super::quick::{self, Ease};
+use super::word::{FALSE, NOTHING, Node, ROOT_REF, T_MACHINE, T_OBJECT, TRUE, Value};
 use super::world::{Flow, World};
-use crate::code::{Instr, Op};
 use crate::event::TraceLevel;
 use crate::id::{ObjectId, ROOT};
 
@@ -42,18 +42,49 @@ const fn smalls(a: Value, b: Value) -> bool {
     a.is_int() && b.is_int()
 }
 
+/// A number and a small one.
+#[inline(always)]
+fn add(value: Value, number: i16) -> Option<Value> {
+    if value.is_int() { Value::int(value.small() + i64::from(number)) } else { None }
+}
+
+/// Whether two values are equal, where words tell.
+#[inline(always)]
+fn same(a: Value, b: Value) -> Option<bool> {
+    if a.is_ref() || b.is_ref() { None } else { Some(a == b) }
+}
+
+/// Length of a list, less than nothing of what is none.
+#[inline(always)]
+fn length(heap: &Heap, a: Value) -> Option<i64> {
+    if a.is_deferred() {
+        return None;
+    }
+    Some(if a.is_list() { heap.len(a) as i64 } else { -1 })
+}
+
+/// Both truth values.
+#[inline(always)]
+fn truths(a: Value, b: Value) -> Option<(bool, bool)> {
+    Some((Heap::as_bool(a)?, Heap::as_bool(b)?))
+}
+
+/// The innermost context, where instructions may ask for it.
+#[inline(always)]
+fn running(contexts: &[Context], pures: u32) -> Option<&Context> {
+    if pures == 0 { contexts.last() } else { None }
+}
+
 /// Runs until the operations left are used up or something else ends it.
 #[allow(clippy::too_many_lines)]
 pub(super) fn run(world: &mut World, code: &Code, x: &mut Exec) -> Exit {
     let mut left = x.left;
+    let fast = &code.fast[..];
+    x.ease = Ease::Unknown;
     'window: loop {
-        let top = x.frames.len() - 1;
-        let frame = x.frames[top];
-        let func = &code.functions[frame.func as usize];
-        let constants = func.constants as usize;
-        let base = frame.base as usize;
+        let frame = x.frame();
         let mut pc = frame.pc as usize;
-        let w = window(&mut x.regs, base);
+        let w = window(&mut x.regs, frame.base as usize);
         macro_rules! set {
             ($dst:expr, $value:expr) => {{
                 let value = $value;
@@ -61,328 +92,316 @@ pub(super) fn run(world: &mut World, code: &Code, x: &mut Exec) -> Exit {
                 world.heap.release(before);
             }};
         }
-        macro_rules! leave_with {
-            ($flow:expr) => {
-                match $flow.unwrap_or_else(|fault| world.fail(code, x, fault)) {
-                    Flow::Next => {}
-                    Flow::Park(why) => return Exit::Park(why),
-                    Flow::Yield => return Exit::Yield,
-                    Flow::Over => return Exit::Over,
+        // So many operations are done; it goes on behind them, or elsewhere.
+        macro_rules! go {
+            ($count:expr) => {{
+                left -= u32::from($count);
+                pc += usize::from($count);
+                continue;
+            }};
+            ($count:expr, $to:expr) => {{
+                left -= $count;
+                pc = $to as usize;
+                continue;
+            }};
+        }
+        // One operation with a value, where there is one.
+        macro_rules! give {
+            ($dst:expr, $value:expr) => {
+                if let Some(value) = $value {
+                    set!($dst, value);
+                    go!(1u16);
                 }
             };
         }
+        macro_rules! copy {
+            ($move:expr) => {
+                set!($move.0, world.heap.retain(w[$move.1 as usize]))
+            };
+        }
+        macro_rules! number {
+            ($dst:expr, $a:expr, $b:expr, |$one:ident, $two:ident| $made:expr) => {{
+                let (one, two) = (w[$a as usize], w[$b as usize]);
+                if smalls(one, two) {
+                    let ($one, $two) = (one.small(), two.small());
+                    give!($dst, $made);
+                }
+            }};
+        }
+        // The last of so many operations goes on elsewhere when a test does not hold.
+        macro_rules! test {
+            ($count:expr, $dst:expr, $truth:expr, $to:expr) => {{
+                let truth = $truth;
+                set!($dst, Value::bool(truth));
+                go!($count, if truth { pc + $count } else { $to as usize });
+            }};
+        }
         loop {
-            let op = code.ops[pc];
             if left == 0 {
-                x.frames[top].pc = pc as u32;
+                world.spread(x);
+                x.set_pc(pc);
                 x.left = 0;
                 return Exit::Yield;
             }
-            left -= 1;
-            pc += 1;
-            match op {
-                Op::Const { dst, k } => {
-                    let value = code.constants[constants + usize::from(k)];
-                    set!(dst, world.heap.retain(value));
-                    continue;
+            // What does not go on is done in full below.
+            match fast[pc] {
+                Fast::Plain => {}
+                Fast::Inline { dst, value } => give!(dst, Some(value)),
+                Fast::Shared { dst, value } => give!(dst, Some(world.heap.retain(value))),
+                Fast::Move { dst, src } => give!(dst, Some(world.heap.retain(w[src as usize]))),
+                Fast::Moves { one, two } if left >= 2 => {
+                    copy!(one);
+                    copy!(two);
+                    go!(2u16);
                 }
-                Op::Int { dst, number } => {
-                    set!(dst, Value::int32(number));
-                    continue;
+                Fast::MovesOfThree { one, two, three } if left >= 3 => {
+                    copy!(one);
+                    copy!(two);
+                    copy!(three);
+                    go!(3u16);
                 }
-                Op::Bool { dst, truth } => {
-                    set!(dst, Value::bool(truth));
-                    continue;
+                Fast::Add { dst, a, b } => number!(dst, a, b, |a, b| Value::int(a + b)),
+                Fast::Sub { dst, a, b } => number!(dst, a, b, |a, b| Value::int(a - b)),
+                Fast::Mul { dst, a, b } => {
+                    number!(dst, a, b, |a, b| a.checked_mul(b).and_then(Value::int))
                 }
-                Op::Nothing { dst } => {
-                    set!(dst, NOTHING);
-                    continue;
+                Fast::Div { dst, a, b } => {
+                    number!(dst, a, b, |a, b| if b > 0 { Value::int(a.div_euclid(b)) } else { None });
                 }
-                Op::Move { dst, src } => {
-                    let value = world.heap.retain(w[src as usize]);
-                    set!(dst, value);
-                    continue;
+                Fast::Mod { dst, a, b } => {
+                    number!(dst, a, b, |a, b| if b > 0 { Value::int(a.rem_euclid(b)) } else { None });
                 }
-                Op::Add { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if smalls(a, b)
-                        && let Some(sum) = Value::int(a.small() + b.small())
-                    {
+                Fast::AddInt { dst, a, number } => give!(dst, add(w[a as usize], number)),
+                Fast::AddJump { dst, a, number, to } if left >= 2 => {
+                    if let Some(sum) = add(w[a as usize], number) {
                         set!(dst, sum);
-                        continue;
+                        go!(2, to);
                     }
                 }
-                Op::Sub { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if smalls(a, b)
-                        && let Some(difference) = Value::int(a.small() - b.small())
-                    {
-                        set!(dst, difference);
-                        continue;
-                    }
-                }
-                Op::Mul { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if smalls(a, b)
-                        && let Some(product) = a.small().checked_mul(b.small()).and_then(Value::int)
-                    {
-                        set!(dst, product);
-                        continue;
-                    }
-                }
-                Op::Div { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if smalls(a, b)
-                        && b.small() > 0
-                        && let Some(quotient) = Value::int(a.small().div_euclid(b.small()))
-                    {
-                        set!(dst, quotient);
-                        continue;
-                    }
-                }
-                Op::Mod { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if smalls(a, b)
-                        && b.small() > 0
-                        && let Some(rest) = Value::int(a.small().rem_euclid(b.small()))
-                    {
-                        set!(dst, rest);
-                        continue;
-                    }
-                }
-                Op::AddInt { dst, a, number } => {
-                    let a = w[a as usize];
-                    if a.is_int()
-                        && let Some(sum) = Value::int(a.small() + i64::from(number))
-                    {
+                Fast::Turn { dst, a, number, test, one, two, to, end } if left >= 2 => {
+                    if let Some(sum) = add(w[a as usize], number) {
                         set!(dst, sum);
-                        continue;
+                        let (one, two) = (w[one as usize], w[two as usize]);
+                        if left < 4 || !smalls(one, two) {
+                            go!(2, to);
+                        }
+                        let less = one.small() < two.small();
+                        set!(test, Value::bool(less));
+                        go!(4, if less { to + 2 } else { end });
                     }
                 }
-                Op::Eq { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if !a.is_ref() && !b.is_ref() {
-                        set!(dst, Value::bool(a == b));
-                        continue;
-                    }
+                Fast::Eq { dst, a, b } => {
+                    give!(dst, same(w[a as usize], w[b as usize]).map(Value::bool))
                 }
-                Op::Ne { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if !a.is_ref() && !b.is_ref() {
-                        set!(dst, Value::bool(a != b));
-                        continue;
-                    }
-                }
-                Op::Lt { dst, a, b } => {
+                Fast::Ne { dst, a, b } => give!(dst, same(w[a as usize], w[b as usize]).map(|same| Value::bool(!same))),
+                Fast::Lt { dst, a, b } => number!(dst, a, b, |a, b| Some(Value::bool(a < b))),
+                Fast::Le { dst, a, b } => number!(dst, a, b, |a, b| Some(Value::bool(a <= b))),
+                Fast::LessElse { dst, a, b, to } if left >= 2 => {
                     let (a, b) = (w[a as usize], w[b as usize]);
                     if smalls(a, b) {
-                        set!(dst, Value::bool(a.small() < b.small()));
-                        continue;
+                        test!(2, dst, a.small() < b.small(), to);
                     }
                 }
-                Op::Le { dst, a, b } => {
-                    let (a, b) = (w[a as usize], w[b as usize]);
-                    if smalls(a, b) {
-                        set!(dst, Value::bool(a.small() <= b.small()));
-                        continue;
+                Fast::Not { dst, a } => give!(dst, Heap::as_bool(w[a as usize]).map(|truth| Value::bool(!truth))),
+                Fast::And { dst, a, b } => {
+                    give!(dst, truths(w[a as usize], w[b as usize]).map(|(a, b)| Value::bool(a && b)));
+                }
+                Fast::Or { dst, a, b } => {
+                    give!(dst, truths(w[a as usize], w[b as usize]).map(|(a, b)| Value::bool(a || b)));
+                }
+                Fast::List { dst, start, count } => {
+                    let elements = w.get(start as usize..start as usize + count as usize);
+                    give!(dst, elements.and_then(|elements| world.heap.list(elements).ok()));
+                }
+                Fast::One { dst, src } => give!(dst, world.heap.one(w[src as usize]).ok()),
+                Fast::Ready { part, dst, list } if left >= 2 => {
+                    set!(part, world.heap.child(list, 0));
+                    set!(dst, world.heap.retain(list));
+                    go!(2u16);
+                }
+                Fast::LenIs { dst, a, len } => {
+                    give!(dst, length(&world.heap, w[a as usize]).map(|have| Value::bool(have == i64::from(len))));
+                }
+                Fast::LenElse { dst, a, len, to } if left >= 2 => {
+                    if let Some(have) = length(&world.heap, w[a as usize]) {
+                        test!(2, dst, have == i64::from(len), to);
                     }
                 }
-                Op::Not { dst, a } => {
-                    if let Some(truth) = Heap::as_bool(w[a as usize]) {
-                        set!(dst, Value::bool(!truth));
-                        continue;
+                Fast::LenAtLeast { dst, a, len } => {
+                    give!(dst, length(&world.heap, w[a as usize]).map(|have| Value::bool(have >= i64::from(len))));
+                }
+                Fast::Item { dst, a, index } => {
+                    give!(dst, world.heap.item(w[a as usize], usize::from(index)))
+                }
+                Fast::Items { dst, a, count, index } if left >= u32::from(count) => {
+                    let (a, index) = (w[a as usize], usize::from(index));
+                    if a.is_node(Node::List) && index + usize::from(count) <= world.heap.len(a) {
+                        for at in 0..count {
+                            let item = world.heap.child(a, index + usize::from(at));
+                            set!(dst + at, world.heap.retain(item));
+                        }
+                        go!(count);
                     }
                 }
-                Op::And { dst, a, b } => {
-                    if let (Some(a), Some(b)) = (Heap::as_bool(w[a as usize]), Heap::as_bool(w[b as usize])) {
-                        set!(dst, Value::bool(a && b));
-                        continue;
+                Fast::Tag { a, item, dst, to, value } if left >= 4 => {
+                    if let Some(first) = world.heap.word(w[a as usize], 0) {
+                        set!(item, first);
+                        test!(4, dst, first == value, to);
                     }
                 }
-                Op::Or { dst, a, b } => {
-                    if let (Some(a), Some(b)) = (Heap::as_bool(w[a as usize]), Heap::as_bool(w[b as usize])) {
-                        set!(dst, Value::bool(a || b));
-                        continue;
+                Fast::InputTag { input, item, dst, to, value } => {
+                    if let Some(context) = running(&x.contexts, x.pures) {
+                        let message = world.heap.retain(context.input);
+                        set!(input, message);
+                        if left >= 5
+                            && let Some(first) = world.heap.word(message, 0)
+                        {
+                            set!(item, first);
+                            test!(5, dst, first == value, to);
+                        }
+                        go!(1u16);
                     }
                 }
-                Op::List { dst, start, count } => {
-                    let (from, to) = (start as usize, start as usize + count as usize);
-                    if to <= WINDOW
-                        && let Ok(list) = world.heap.list(&w[from..to])
+                Fast::ItemAdd { item, a, dst, index, number } if left >= 2 => {
+                    if let Some(element) = world.heap.word(w[a as usize], usize::from(index))
+                        && let Some(sum) = add(element, number)
                     {
-                        set!(dst, list);
-                        continue;
+                        set!(item, element);
+                        set!(dst, sum);
+                        go!(2u16);
                     }
                 }
-                Op::LenIs { dst, a, len } => {
+                Fast::First { dst, a } => give!(dst, world.heap.half(w[a as usize], 0)),
+                Fast::Second { dst, a } => give!(dst, world.heap.half(w[a as usize], 1)),
+                Fast::KindIs { dst, a, kind } => {
                     let a = w[a as usize];
                     if !a.is_deferred() {
-                        set!(dst, Value::bool(a.is_list() && world.heap.len(a) == usize::from(len)));
-                        continue;
+                        give!(dst, Some(Value::bool(super::convert::kind(&world.heap, a) == kind)));
                     }
                 }
-                Op::LenAtLeast { dst, a, len } => {
-                    let a = w[a as usize];
-                    if !a.is_deferred() {
-                        set!(dst, Value::bool(a.is_list() && world.heap.len(a) >= usize::from(len)));
-                        continue;
-                    }
-                }
-                Op::Item { dst, a, index } => {
-                    let a = w[a as usize];
-                    if a.is_node(Node::List) && usize::from(index) < world.heap.len(a) {
-                        let item = world.heap.child(a, usize::from(index));
-                        set!(dst, world.heap.retain(item));
-                        continue;
-                    }
-                }
-                Op::First { dst, a } => {
-                    let a = w[a as usize];
-                    if a.is_node(Node::Pair) {
-                        let item = world.heap.child(a, 0);
-                        set!(dst, world.heap.retain(item));
-                        continue;
-                    }
-                }
-                Op::Second { dst, a } => {
-                    let a = w[a as usize];
-                    if a.is_node(Node::Pair) {
-                        let item = world.heap.child(a, 1);
-                        set!(dst, world.heap.retain(item));
-                        continue;
-                    }
-                }
-                Op::KindIs { dst, a, kind } => {
-                    let a = w[a as usize];
-                    if !a.is_deferred() {
-                        set!(dst, Value::bool(super::convert::kind(&world.heap, a) == kind));
-                        continue;
-                    }
-                }
-                Op::Jump { to } => {
-                    pc = to as usize;
-                    continue;
-                }
-                Op::JumpIf { cond, to } => match w[cond as usize] {
-                    TRUE => {
-                        pc = to as usize;
-                        continue;
-                    }
-                    FALSE => continue,
+                Fast::Jump { to } => go!(1, to),
+                Fast::JumpIf { cond, to } => match w[cond as usize] {
+                    TRUE => go!(1, to),
+                    FALSE => go!(1u16),
                     _ => {}
                 },
-                Op::JumpIfNot { cond, to } => match w[cond as usize] {
-                    FALSE => {
-                        pc = to as usize;
-                        continue;
-                    }
-                    TRUE => continue,
+                Fast::JumpIfNot { cond, to } => match w[cond as usize] {
+                    FALSE => go!(1, to),
+                    TRUE => go!(1u16),
                     _ => {}
                 },
-                Op::Invoke { dst, start, function }
+                Fast::Invoke { dst, start, function }
                     if x.frames.len() < super::slow::FRAMES * world.config.call_depth as usize =>
                 {
-                    let number = func.functions + u32::from(function);
-                    x.frames[top].pc = pc as u32;
-                    enter(world, code, x, number, base + start as usize, dst, Enter::Invoke);
+                    x.set_pc(pc + 1);
+                    left -= 1;
+                    enter(world, code, x, function, frame.base as usize + start as usize, dst, Enter::Invoke);
                     continue 'window;
                 }
-                Op::Return { src } => {
-                    if frame.enter == Enter::Invoke && top > x.floor as usize {
-                        let value = std::mem::replace(&mut w[src as usize], NOTHING);
-                        for register in &mut w[..func.registers as usize] {
-                            let value = std::mem::replace(register, NOTHING);
-                            world.heap.release(value);
+                Fast::Return { src } => {
+                    let value = w[src as usize];
+                    let ended = match frame.enter {
+                        Enter::Invoke => world.quick_end(code, x, src),
+                        Enter::Call if value.is_list() && value.flags() == 0 => {
+                            let output = world.heap.element(value, 0);
+                            world.quick_return(code, x, output)
                         }
-                        x.frames.pop();
-                        let at = x.frames[top - 1].base as usize + frame.dst as usize;
-                        let before = std::mem::replace(&mut x.regs[at], value);
-                        world.heap.release(before);
-                        continue 'window;
-                    }
-                    if frame.enter == Enter::Call {
-                        x.frames[top].pc = pc as u32;
-                        x.left = left;
-                        let value = world.heap.retain(x.regs[base + src as usize]);
-                        leave_with!(world.call_returned(code, x, value));
-                        left = x.left;
+                        _ => false,
+                    };
+                    if ended {
+                        left -= 1;
                         continue 'window;
                     }
                 }
-                Op::Instr { dst, start, which } => match which {
-                    Instr::Call if x.pures == 0 => {
-                        x.frames[top].pc = pc as u32;
-                        if let Err(fault) = world.call(code, x, dst, start) {
-                            x.left = left;
-                            leave_with!(Ok(world.fail(code, x, fault)));
-                            left = x.left;
-                        }
+                Fast::ReturnOne { src, list } => {
+                    let output = w[src as usize];
+                    if frame.enter != Enter::Call {
+                        give!(list, world.heap.one(output).ok());
+                    } else if left >= 2
+                        && output.flags() == 0
+                        && world.heap.holds_one(output)
+                        && world.quick_return(code, x, Some(output))
+                    {
+                        left -= 2;
                         continue 'window;
                     }
-                    Instr::SelfId => {
-                        if let Some(me) = object(x.contexts[x.contexts.len() - 1].id) {
-                            set!(dst, me);
-                            continue;
-                        }
-                    }
-                    Instr::Input => {
-                        let input = world.heap.retain(x.contexts[x.contexts.len() - 1].input);
-                        set!(dst, input);
-                        continue;
-                    }
-                    Instr::Sender => {
-                        if let Some(sender) = x.contexts[x.contexts.len() - 1].sender.map_or(Some(NOTHING), object) {
-                            set!(dst, sender);
-                            continue;
-                        }
-                    }
-                    Instr::CurrentMachine => {
-                        set!(dst, Value::word32(T_MACHINE, x.contexts[x.contexts.len() - 1].machine));
-                        continue;
-                    }
-                    Instr::GetState => {
-                        let context = &x.contexts[x.contexts.len() - 1];
-                        if context.epoch == x.tx.epoch {
-                            let state = x.tx.table[context.entry as usize].state;
-                            set!(dst, world.heap.retain(state));
-                            continue;
-                        }
-                        if context.id == ROOT && x.tx.mode == Mode::None {
-                            set!(dst, world.heap.retain(x.state));
-                            continue;
-                        }
-                    }
-                    Instr::SetState => {
-                        let context = &x.contexts[x.contexts.len() - 1];
-                        let state = w[start as usize];
-                        if state.is_list() && state.flags() & FUNCTION == 0 && x.trace.level != TraceLevel::Extended {
-                            if context.epoch == x.tx.epoch {
-                                let entry = &x.tx.table[context.entry as usize];
-                                let ready = entry.has(STATE) && (x.tx.mode == Mode::Implicit || entry.has(OWNED));
-                                if ready && x.tx.is_saved(entry) {
-                                    world.heap.retain(state);
-                                    let entry = &mut x.tx.table[context.entry as usize];
-                                    let before = std::mem::replace(&mut entry.state, state);
-                                    world.heap.release(before);
-                                    set!(dst, NOTHING);
-                                    continue;
-                                }
-                            } else if context.id == ROOT && x.tx.mode == Mode::None {
-                                world.heap.retain(state);
-                                let before = std::mem::replace(&mut x.state, state);
-                                world.heap.release(before);
-                                set!(dst, NOTHING);
-                                continue;
+                }
+                Fast::ReturnInput { dst } => {
+                    if let Some(input) = running(&x.contexts, x.pures).map(|context| context.input) {
+                        if left >= 3 && frame.enter == Enter::Call && input.flags() == 0 && world.heap.holds_one(input)
+                        {
+                            if world.quick_return(code, x, Some(input)) {
+                                left -= 3;
+                                continue 'window;
                             }
+                        } else {
+                            give!(dst, Some(world.heap.retain(input)));
                         }
                     }
-                    _ => {}
-                },
+                }
+                Fast::Call { dst, start } => {
+                    x.set_pc(pc + 1);
+                    if world.quick_call(code, x, dst, start) {
+                        left -= 1;
+                        continue 'window;
+                    }
+                }
+                Fast::SelfId { dst } => {
+                    give!(dst, running(&x.contexts, x.pures).and_then(|context| object(context.id)));
+                }
+                Fast::Input { dst } => {
+                    give!(dst, running(&x.contexts, x.pures).map(|context| world.heap.retain(context.input)));
+                }
+                Fast::Sender { dst } => {
+                    let sender =
+                        running(&x.contexts, x.pures).map(|context| context.sender.map_or(Some(NOTHING), object));
+                    give!(dst, sender.flatten());
+                }
+                Fast::CurrentMachine { dst } => {
+                    give!(dst, running(&x.contexts, x.pures).map(|context| Value::word32(T_MACHINE, context.machine)));
+                }
+                Fast::GetState { dst } => {
+                    let context = running(&x.contexts, x.pures);
+                    let state = context.and_then(|context| quick::state(context, &x.leaf, &x.tx, x.state));
+                    give!(dst, state.map(|state| world.heap.retain(state)));
+                }
+                Fast::StateLen { dst, test, len, to } if left >= 3 => {
+                    let context = running(&x.contexts, x.pures);
+                    if let Some(state) = context.and_then(|context| quick::state(context, &x.leaf, &x.tx, x.state)) {
+                        set!(dst, world.heap.retain(state));
+                        // A state is a list.
+                        test!(3, test, world.heap.len(state) == usize::from(len), to);
+                    }
+                }
+                Fast::SetState { dst, start } if x.trace.level != TraceLevel::Extended => {
+                    let (context, state) = (running(&x.contexts, x.pures), w[start as usize]);
+                    if quick::keep(context, (&mut x.leaf, &mut x.tx, &mut x.state), &mut world.heap, state) {
+                        give!(dst, Some(NOTHING));
+                    }
+                }
+                Fast::KeepOne { list, src, dst, count }
+                    if left >= u32::from(count) && x.trace.level != TraceLevel::Extended =>
+                {
+                    if let Ok(state) = world.heap.one(w[src as usize]) {
+                        let context = running(&x.contexts, x.pures);
+                        let kept = quick::keep(context, (&mut x.leaf, &mut x.tx, &mut x.state), &mut world.heap, state);
+                        set!(list, state);
+                        if kept {
+                            set!(dst, NOTHING);
+                            go!(count);
+                        }
+                        // The list is made; where it is kept is found in full.
+                        go!(1u16);
+                    }
+                }
                 _ => {}
             }
-            x.frames[top].pc = pc as u32;
+            left -= 1;
+            world.spread(x);
+            x.ease = Ease::Unknown;
+            x.set_pc(pc + 1);
             x.left = left;
-            match world.step(code, x, op) {
+            match world.step(code, x, code.ops[pc]) {
                 Flow::Next => {}
                 Flow::Park(why) => return Exit::Park(why),
                 Flow::Yield => return Exit::Yield,
@@ -394,14 +413,17 @@ pub(super) fn run(world: &mut World, code: &Code, x: &mut Exec) -> Exit {
     }
 }
 
-/// Enters a function whose arguments stand from register `base` on.
-#[inline]
+/// Enters a function whose arguments stand from register `base` on. Above the windows of all frames every register is `Nothing`,
+/// so what has to be cleared for it is what the caller left behind its arguments.
 pub(super) fn enter(world: &mut World, code: &Code, x: &mut Exec, func: u32, base: usize, dst: u8, how: Enter) {
     let function = &code.functions[func as usize];
     x.reserve(base);
-    for register in &mut x.regs[base + function.arity as usize..base + function.registers as usize] {
-        let before = std::mem::replace(register, NOTHING);
-        world.heap.release(before);
+    if let Some(caller) = x.frames.last() {
+        let end = caller.base as usize + usize::from(code.functions[caller.func as usize].registers);
+        let from = base + usize::from(function.arity);
+        if from < end {
+            x.wipe(&mut world.heap, from, end);
+        }
     }
     x.frames.push(Frame { pc: function.start, base: base as u32, func, dst, enter: how });
 }

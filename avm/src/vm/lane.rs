@@ -44,11 +44,14 @@ impl Lane {
     /// Takes all memory that is bounded by the configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let mut first = Box::new(Exec::new(config.trace_bytes));
+        first.trace.level = config.trace;
+        first.trace.warm();
         Self {
             world: World::new(config),
             code: Code::default(),
             execs: BTreeMap::new(),
-            pool: Vec::new(),
+            pool: vec![first],
             next: 0,
             receiving: 0,
         }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::config::LoadError;
 use super::convert::{Names, from_val};
+use super::fast::{Fast, Place as Standing};
 use super::heap::Heap;
-use super::word::Value;
-use crate::code::{ContentHash, Instr, MessageShape, Module, Op, Place, Verified};
+use super::word::{T_INT, T_OBJECT, T_TEXT, Value};
+use crate::code::{ContentHash, Instr, MessageShape, Module, Op, Place, Shape, Verified};
+use crate::value::Kind;
 
 /// A function, by its number over all modules.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,29 @@ pub(super) struct Behaviour {
     pub(super) name: Arc<str>,
     pub(super) function: u32,
     pub(super) messages: Option<Vec<MessageShape>>,
+    /// The same for the commonest messages.
+    pub(super) forms: Box<[Form]>,
+}
+
+/// A message whose tag and parts need no node, as words.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) tag: Value,
+    /// For each part which tags of words it may have.
+    pub(super) parts: Box<[u16]>,
+}
+
+impl Form {
+    fn of(shape: &MessageShape) -> Option<Self> {
+        let parts = shape.parts.iter().map(|part| match part {
+            Shape::Any => u16::MAX,
+            Shape::Is(Kind::Int) => 1 << T_INT,
+            Shape::Is(Kind::Text) => 1 << T_TEXT,
+            Shape::Is(Kind::Object) => 1 << T_OBJECT,
+            _ => 0,
+        });
+        Some(Self { tag: Value::short(shape.tag.as_bytes())?, parts: parts.collect() })
+    }
 }
 
 #[derive(Debug)]
@@ -43,6 +68,8 @@ pub(super) struct Loaded {
 #[derive(Debug, Default)]
 pub(super) struct Code {
     pub(super) ops: Vec<Op>,
+    /// The same as the loop takes them, position for position.
+    pub(super) fast: Vec<Fast>,
     pub(super) functions: Vec<Func>,
     pub(super) constants: Vec<Value>,
     pub(super) behaviours: Vec<Behaviour>,
@@ -74,9 +101,15 @@ impl Code {
         }
         let number = self.modules.len() as u32;
         let functions = self.functions.len() as u32;
+        let mut ready: Vec<(Value, Value)> = Vec::new();
         for function in &module.functions {
             let start = self.ops.len() as u32;
             self.ops.extend(function.code.iter().map(|op| moved(*op, start)));
+            let standing = Standing { start, functions, constants: &self.constants[constants..] };
+            self.fast.extend(
+                (0..function.code.len())
+                    .map(|at| standing.at(&function.code, at, |part| stands_ready(heap, &mut ready, part))),
+            );
             self.functions.push(Func {
                 start,
                 constants: constants as u32,
@@ -86,6 +119,7 @@ impl Code {
                 registers: function.registers.max(function.arity),
             });
         }
+        self.constants.extend(ready.into_iter().map(|(_, list)| list));
         let mut behaviours = BTreeMap::new();
         for behaviour in &module.behaviours {
             let full: Arc<str> = format!("{}.{}", module.name, behaviour.name).into();
@@ -94,6 +128,7 @@ impl Code {
                 name: full,
                 function: functions + u32::from(behaviour.function),
                 messages: behaviour.messages.clone(),
+                forms: behaviour.messages.iter().flatten().filter_map(Form::of).collect(),
             });
             behaviours.insert(behaviour.name.clone(), at);
         }
@@ -139,6 +174,16 @@ impl Code {
         let file = place.and_then(|place| loaded.module.files.get(usize::from(place.file)).cloned());
         (format!("{}.{}", loaded.module.name, source.name), file, place)
     }
+}
+
+/// A list of one value that stays as long as the code; made once.
+fn stands_ready(heap: &mut Heap, ready: &mut Vec<(Value, Value)>, part: Value) -> Option<Value> {
+    if let Some((_, list)) = ready.iter().find(|(known, _)| *known == part) {
+        return Some(*list);
+    }
+    let list = heap.list(&[part]).ok()?;
+    ready.push((part, list));
+    Some(list)
 }
 
 /// An operation with its target counted over all code.

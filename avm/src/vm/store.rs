@@ -183,6 +183,29 @@ impl Store {
         Found::Evicted
     }
 
+    /// The newest version of an object of this lane.
+    #[inline(always)]
+    pub(super) fn here(&self, id: ObjectId) -> Option<&Version> {
+        if self.is_here(id) { self.slot(id).map(|slot| &slot.now) } else { None }
+    }
+
+    /// Gives an object that is there another state at the stamp of now; takes over its reference.
+    #[inline]
+    pub(super) fn renew(&mut self, heap: &mut Heap, id: ObjectId, state: Value, writer: u32) {
+        let stamp = self.clock;
+        let alone = self.open.is_empty();
+        let Some(slot) = self.slot_mut(id) else { return };
+        if alone {
+            let before = std::mem::replace(&mut slot.now.state, state);
+            slot.now.stamp = stamp;
+            slot.writer = writer;
+            heap.release(before);
+        } else {
+            let version = Version { state, stamp, ..slot.now };
+            self.put(heap, id, version, writer);
+        }
+    }
+
     /// The newest version.
     pub(super) fn newest(&self, id: ObjectId) -> Version {
         if !self.is_here(id) {

@@ -118,6 +118,16 @@ impl Trace {
         }
     }
 
+    /// Takes memory for the first records of an execution, and touches it.
+    pub(super) fn warm(&mut self) {
+        const RECORDS: usize = 1 << 15;
+        if self.level != TraceLevel::Off {
+            let records = usize::try_from(self.most / 32).unwrap_or(RECORDS).min(RECORDS);
+            self.records.resize(records, Record { head: 1, id: 0, one: NOTHING, two: NOTHING });
+            self.records.clear();
+        }
+    }
+
     /// Starts anew with the memory it has.
     pub(super) fn reset(&mut self, heap: &mut Heap, level: TraceLevel) {
         self.rewind(heap, TraceMark { records: 0, next: 0, lost: 0 });
@@ -145,23 +155,18 @@ impl Trace {
     }
 
     /// Appends a record; counts the references of its values anew.
-    #[inline]
-    pub(super) fn log(
-        &mut self,
-        heap: &mut Heap,
-        what: What,
-        (controller, depth): Stamp,
-        id: u64,
-        one: Value,
-        two: Value,
-    ) {
+    #[inline(always)]
+    pub(super) fn log(&mut self, heap: &mut Heap, what: What, stamp: Stamp, id: u64, one: Value, two: Value) {
         if self.muted > 0 {
             return;
         }
         self.next += 1;
-        if self.level == TraceLevel::Off {
-            return;
+        if self.level != TraceLevel::Off {
+            self.keep(heap, what, stamp, id, one, two);
         }
+    }
+
+    fn keep(&mut self, heap: &mut Heap, what: What, (controller, depth): Stamp, id: u64, one: Value, two: Value) {
         let bytes = 32 + 8 * (u64::from(heap.size(one)) + u64::from(heap.size(two)));
         if self.lost > 0 || self.bytes + bytes > self.most {
             self.lost += 1;

@@ -479,6 +479,24 @@ impl Tx {
         self.newest = 0;
     }
 
+    /// Whether there is nothing in it but objects: no message was sent or taken, no pure function used, nothing is staged.
+    pub(super) fn only_objects(&self) -> bool {
+        let messages = self.sends.is_empty() && self.pops.is_empty();
+        messages && self.seen.is_empty() && self.staged.is_empty() && self.fetched.is_empty() && self.frozen.is_empty()
+    }
+
+    /// Forgets an implicit transaction whose table is empty and in which there was nothing else.
+    #[inline(always)]
+    pub(super) fn clear_quickly(&mut self) {
+        self.index.clear();
+        self.ids.clear();
+        self.ids_used = 0;
+        self.elsewhere = false;
+        self.mode = Mode::None;
+        self.order = 0;
+        self.epoch += 1;
+    }
+
     /// Forgets all. Messages taken come back to the caller, newest first, when `undone`.
     pub(super) fn clear(&mut self, heap: &mut Heap, undone: bool) -> Vec<(ObjectId, Value)> {
         for entry in &self.table {

@@ -17,6 +17,7 @@ mod examples;
 mod heap;
 mod machine;
 mod order;
+mod quick;
 mod random_choices;
 mod random_standing;
 mod registry;

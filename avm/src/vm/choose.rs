@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::config::{Output, Refused, Why};
+use super::config::{Decision, Output, Refused, Why};
 use super::exec::{Checkpoint, Exec, Fault, arithmetic};
 use super::heap::Heap;
 use super::loaded::Code;
@@ -16,7 +16,7 @@ use super::world::{Did, Flow, World};
 use crate::code::Place;
 use crate::error::{NondetError, ProgramError, TxError};
 use crate::id::{ChoiceId, VarId};
-use crate::nondet::{Asserted, Choice, Explorer, Expr, Next, Objective, Outcome, Run, Soft, Verdict};
+use crate::nondet::{Answer, Asserted, Choice, Explorer, Expr, Next, Objective, Outcome, Run, Soft, Verdict};
 use crate::value::Val;
 
 /// Bytes that a node of an alternative takes beside the heap.
@@ -101,6 +101,17 @@ pub(super) fn asserted_name(asserted: &Asserted, at: usize) -> String {
         (Some(name), _) => name.to_string(),
         (None, Some((file, place))) => format!("{file}:{}:{}", place.line, place.column),
         (None, None) => format!("requirement {at}"),
+    }
+}
+
+/// What was decided before.
+fn verdict_of(decision: &Decision) -> Verdict {
+    match &decision.refused {
+        Some(Refused::Unsatisfiable { core, .. }) => Verdict::None { core: core.clone() },
+        Some(Refused::Changed { .. } | Refused::Updated { .. }) | None => {
+            let vars = decision.vars.iter().cloned().collect();
+            Verdict::First(Answer { choices: decision.choices.clone(), vars })
+        }
     }
 }
 
@@ -294,11 +305,11 @@ impl World {
             // A run beside this one may be the one that states a preference.
             let objective = if code.weighted { Objective::MaxWeight } else { Objective::LexFirst };
             let explorer = Explorer::new(first, objective).with_max_runs(self.config.runs);
-            return Ok(self.explore_on(
-                code,
-                x,
-                Box::new(Exploring { explorer, phase: Phase::Running, vars: BTreeMap::new() }),
-            ));
+            let exploring = Box::new(Exploring { explorer, phase: Phase::Running, vars: BTreeMap::new() });
+            return Ok(match x.known.front().filter(|_| !left_early).map(verdict_of) {
+                Some(verdict) => self.conclude(code, x, exploring, verdict),
+                None => self.explore_on(code, x, exploring),
+            });
         };
         match std::mem::replace(&mut exploring.phase, Phase::Running) {
             Phase::Running => exploring.explorer.ran(Self::run_of(x, left_early)),
@@ -331,20 +342,23 @@ impl World {
                 x.exploring = Some(exploring);
                 Some(self.run_again(code, x, plan, BTreeMap::new()))
             }
-            Next::Done(verdict) => {
-                let mut otherwise = false;
-                if let Verdict::First(answer) | Verdict::Observable(answer) = &verdict {
-                    exploring.vars.clone_from(&answer.vars);
-                    otherwise = Self::stands_otherwise(x, &answer.vars);
-                }
-                let same = || otherwise.then(|| exploring.explorer.current().to_vec());
-                let rerun = exploring.explorer.rerun(&verdict).or_else(same);
-                let vars = exploring.vars.clone();
-                exploring.phase = Phase::Final(verdict);
-                x.exploring = Some(exploring);
-                rerun.map(|plan| self.run_again(code, x, plan, vars))
-            }
+            Next::Done(verdict) => self.conclude(code, x, exploring, verdict),
         }
+    }
+
+    /// The search has ended: the run on its way is the observable one, or is made once more.
+    fn conclude(&mut self, code: &Code, x: &mut Exec, mut exploring: Box<Exploring>, verdict: Verdict) -> Option<Flow> {
+        let mut otherwise = false;
+        if let Verdict::First(answer) | Verdict::Observable(answer) = &verdict {
+            exploring.vars.clone_from(&answer.vars);
+            otherwise = Self::stands_otherwise(x, &answer.vars);
+        }
+        let same = || otherwise.then(|| exploring.explorer.current().to_vec());
+        let rerun = exploring.explorer.rerun(&verdict).or_else(same);
+        let vars = exploring.vars.clone();
+        exploring.phase = Phase::Final(verdict);
+        x.exploring = Some(exploring);
+        rerun.map(|plan| self.run_again(code, x, plan, vars))
     }
 
     /// Back to the base, with these options and values of variables.

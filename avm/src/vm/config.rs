@@ -170,6 +170,9 @@ pub struct Start {
     pub parent: Option<ExecutionId>,
     /// Whether `receive` waits for a message.
     pub blocking: bool,
+    /// How the outermost transactions of the same execution were decided before, in order, as [`super::Lane::decisions`] tells: they
+    /// are decided so again and nobody is asked (`decisions:AVM-10`). Empty: nothing is known.
+    pub decided: Vec<Decision>,
 }
 
 impl Start {
@@ -188,6 +191,7 @@ impl Start {
             authority: None,
             parent: None,
             blocking: false,
+            decided: Vec::new(),
         }
     }
 }

@@ -239,6 +239,8 @@ pub(super) struct Exec {
     /// Heap charged, words.
     pub(super) words: i64,
     pub(super) decisions: VecDeque<Decision>,
+    /// How its transactions were decided before, those still to come.
+    pub(super) known: VecDeque<Decision>,
     pub(super) committed: u64,
     pub(super) refused: u64,
     pub(super) aborted: u64,
@@ -309,6 +311,7 @@ impl Exec {
             result: None,
             words: 0,
             decisions: VecDeque::new(),
+            known: VecDeque::new(),
             committed: 0,
             refused: 0,
             aborted: 0,
@@ -620,6 +623,7 @@ impl Exec {
         self.fd = None;
         self.posted.clear();
         self.refutations_full = false;
+        self.known.clear();
         if let Some(segments) = self.segments.take() {
             segments.release(heap);
         }

@@ -217,6 +217,7 @@ impl Lane {
         x.parent = start.parent;
         x.family = false;
         x.blocking = start.blocking;
+        x.known = start.decided.iter().cloned().collect();
         x.result = None;
         x.words = 0;
         x.decisions.clear();

@@ -14,7 +14,7 @@ use super::exec::{Exec, Fault, Posted, Term};
 use super::loaded::Code;
 use super::word::{Node, T_VAR, VARIABLE, Value};
 use super::world::{Did, World};
-use crate::error::{FdError, ProgramError, TxError};
+use crate::error::{FdError, NondetError, ProgramError, TxError};
 use crate::fd::Constraint;
 use crate::id::VarId;
 use crate::nondet::{Asserted, Expr, FdPart};
@@ -117,6 +117,10 @@ impl World {
         }
         if !x.tx.explicit() {
             return Err(TxError::NoActiveTx.into());
+        }
+        if !self.config.choices {
+            let what = "values that are decided at commit are switched off here";
+            return Err(NondetError::NotImplemented(what.to_owned()).into());
         }
         let found = planned.or(first).unwrap_or(Val::Nothing);
         let now = x.tx.standing.now.entry(var).or_insert(found).clone();

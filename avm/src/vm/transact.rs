@@ -267,10 +267,11 @@ impl World {
 
     pub(super) fn remember_decision(x: &mut Exec, tx: TxId, refused: Option<Refused>) {
         let choices = x.tx.choices.len();
-        let vars = if refused.is_none() { Self::witness(x) } else { Vec::new() };
+        let vars = Self::witness(x);
         if choices == 0 && vars.is_empty() && refused.is_none() {
             return;
         }
+        x.known.pop_front();
         // Of those with very many choices fewer are kept.
         while x.decisions.len() >= DECISIONS.min(PICKS / (choices + 1)).max(1) {
             x.decisions.pop_front();

@@ -231,7 +231,10 @@ pub(super) fn constraints(asked: &Constraints) -> Result<(), Failure> {
             let text = avm::nondet::smtlib::write(ir, &avm::nondet::Limits::default()).map_err(Failure::failed)?;
             out::text(&text);
         } else {
-            out::line(&serde_json::to_string_pretty(ir).map_err(Failure::failed)?);
+            // The form that `nondet::json` reads back.
+            let question: serde_json::Value =
+                serde_json::from_str(&avm::nondet::json::to_json(ir)).map_err(Failure::failed)?;
+            out::line(&serde_json::to_string_pretty(&question).map_err(Failure::failed)?);
         }
     }
     match &end.result {

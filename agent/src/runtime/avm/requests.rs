@@ -353,7 +353,10 @@ impl Manager {
             let text = avm::nondet::smtlib::write(&ir, &parts::limits(&self.config));
             return text.map(AvmReply::Text).map_err(|error| refuse(error.to_string()));
         }
-        serde_json::to_string_pretty(&ir).map(AvmReply::Text).map_err(|error| refuse(error.to_string()))
+        // The form that `nondet::json` reads back.
+        let question = serde_json::from_str::<serde_json::Value>(&avm::nondet::json::to_json(&ir));
+        let text = question.and_then(|question| serde_json::to_string_pretty(&question));
+        text.map(AvmReply::Text).map_err(|error| refuse(error.to_string()))
     }
 
     fn compose(&self, uid: u32, parts: &[ask::Segment], parallel: bool) -> Result<AvmReply, Refusal> {

@@ -90,7 +90,7 @@ fn search_and_z3_agree() {
     // Larger than can be tried out: six variables of nine values. For the first variable, which values are in a solution.
     let mut rng = Rng(5);
     let (mut yes, mut no) = (0, 0);
-    for _ in 0..150 {
+    for _ in 0..super::deep(150) {
         let domains: Vec<Vec<Val>> = (0..6).map(|_| ints(-3..3 + rng.below(4) as i64)).collect();
         let mut store = Store::default();
         domains.iter().for_each(|values| assert!(store.new_var(values).is_ok()));

@@ -9,6 +9,7 @@ mod sudoku;
 
 use super::{Constraint, Store};
 use crate::id::VarId;
+use crate::nondet::tests::deep;
 use crate::value::Val;
 
 /// Numbers as values.

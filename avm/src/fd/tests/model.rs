@@ -341,7 +341,7 @@ fn every_operation_reaches_the_fixpoint_and_is_undone_exactly() {
     // avm:8.2 strength, failed operations change nothing, changes are reported; avm:8.4 marks restore, refutations.
     let mut rng = Rng(1);
     let (mut accepted, mut refused, mut undone) = (0, 0, 0);
-    for _ in 0..6000 {
+    for _ in 0..super::deep(6000) {
         let (mut store, mut model, mut marks) = (Store::default(), Model::new(), Vec::new());
         (0..1 + rng.below(4)).for_each(|_| new_var(&mut rng, &mut store, &mut model));
         for _ in 0..8 {

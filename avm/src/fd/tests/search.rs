@@ -58,7 +58,7 @@ fn the_queens_are_counted() {
 fn every_solution_is_found_once() {
     let mut rng = Rng(7);
     let mut solved = 0;
-    for _ in 0..1500 {
+    for _ in 0..super::deep(1500) {
         let mut store = Store::default();
         let mut model = Model::new();
         let count = 1 + rng.below(4);
@@ -198,7 +198,7 @@ fn explanations_suffice() {
     // The constraints named fail by themselves beside what was narrowed, in random stores.
     let mut rng = Rng(11);
     let mut explained = 0;
-    for _ in 0..1500 {
+    for _ in 0..super::deep(1500) {
         let mut store = Store::default();
         let count = 2 + rng.below(3);
         let domains: Vec<Vec<Val>> = (0..count).map(|_| domain(&mut rng)).collect();

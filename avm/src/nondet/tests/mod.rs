@@ -15,7 +15,7 @@ use super::flat::Flat;
 use super::{Answer, Ir, Limits, Objective, Outcome, Solver};
 
 /// How many cases: these, ten times as many with `TREFOIL_DEEP=1` (`make check-deep`).
-pub(super) fn deep(cases: u64) -> u64 {
+pub(crate) fn deep(cases: u64) -> u64 {
     if std::env::var_os("TREFOIL_DEEP").is_some() { cases * 10 } else { cases }
 }
 

@@ -259,3 +259,38 @@ fn main() -> list {
 }"#;
     check(run(functions), "[1, 3, true, [1]]", &["TS t0", "TC t0"]);
 }
+
+/// What is certain to be required bounds what is looked at: of many ways through the transaction few are run.
+#[test]
+fn requirements_that_stay_cut_the_search() {
+    let with = |requires: &str, done: &str| {
+        format!(
+            "fn main() -> list {{\nlet t = beginTx()\nlet x = choose 1..40\n{requires}\n\
+             for n in 1..40 {{ if x == n {{ note n }} }}\n{done}\n[commitTx(t), x]\n}}"
+        )
+    };
+    let decided = |functions: &str| {
+        let mut solo = solo(functions);
+        let execution = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+        while solo.step(execution) == Some(false) {}
+        let runs = solo.lane.decisions(execution)[0].runs;
+        let (result, _) = short(&solo.finish(execution));
+        close(solo.lane);
+        (result, runs)
+    };
+    let (result, runs) = decided(&with("require x > 37", ""));
+    assert_eq!(result, "[true, 38]");
+    assert!(runs <= 3, "{runs}");
+    let (result, runs) = decided(&with("let inner = beginTx()\nrequire x > 37\nlet _ = commitTx(inner)", ""));
+    assert_eq!(result, "[true, 38]");
+    assert!(runs <= 3, "{runs}");
+    // What an inner transaction takes back bounds nothing.
+    let aborted = with("let inner = beginTx()\nrequire x > 37", "abortTx(inner)\nrequire x > 1");
+    assert_eq!(decided(&aborted).0, "[true, 2]");
+    // What a dead end takes back bounds nothing either.
+    let labelled = with(
+        "var q in [1, 2]\nlet found = label q\nif found == 1 { require x > 37 }\nlet dead = found == 1 && !narrow(q, [2])",
+        "if dead { var r in [1]\nlet one = beginTx()\nlet _ = label r\nabortTx(one)\nlet _ = label r }\nrequire x > 1",
+    );
+    assert_eq!(decided(&labelled).0, "[true, 2]");
+}

@@ -5,7 +5,7 @@ use super::{KIT, compiled, config, main};
 use crate::Val;
 use crate::nondet::Solver;
 use crate::nondet::builtin::BuiltinSolver;
-use crate::nondet::tests::{Everything, Random};
+use crate::nondet::tests::{Everything, Random, deep};
 use crate::vm::Start;
 use crate::vm::solo::Solo;
 
@@ -159,7 +159,7 @@ fn found(text: &str, solver: Box<dyn Solver>) -> String {
 #[test]
 fn random_programs_commit_the_first_values_that_keep_everything() {
     let mut outcomes = [0; 3];
-    for seed in 0..300 {
+    for seed in 0..deep(300) {
         let program = Program::random(seed);
         let text = program.text(false);
         let one = found(&text, Box::new(Everything));
@@ -177,5 +177,5 @@ fn random_programs_commit_the_first_values_that_keep_everything() {
         #[cfg(feature = "z3")]
         assert_eq!(found(&text, Box::new(crate::nondet::z3::Z3Solver::new())), one, "seed {seed}\n{text}");
     }
-    assert!(outcomes[0] > 30 && outcomes[1] > 60 && outcomes[2] < 90, "{outcomes:?}");
+    assert!(outcomes[0] > 30 && outcomes[1] > 60 && outcomes[2] < outcomes[0] + outcomes[1], "{outcomes:?}");
 }

@@ -330,3 +330,49 @@ fn the_extended_trace_shows_the_witness() {
     let (_, trace) = super::run_with(functions, config(), &start);
     assert_eq!(trace, "VC v1 {1,2,3}\nTS t0\nDN v1 {2}\nTC t0");
 }
+
+/// How transactions were decided is all that a replay needs: it asks nobody.
+// decisions:AVM-10
+#[test]
+fn a_replay_does_not_solve() {
+    struct Nobody;
+    impl crate::nondet::Solver for Nobody {
+        fn solve(&mut self, ir: &crate::nondet::Ir, _: &crate::nondet::Limits) -> crate::nondet::Outcome {
+            panic!("asked: {ir:?}")
+        }
+    }
+    let functions = r#"
+fn one(least: int) -> any {
+    let o = create acc at %c1
+    let done = atomic {
+        var q in 1..9
+        let c = choose [1, 2, 3]
+        require q * c >= least as "much"
+        prefer c == 2 weight 1
+        o.deposit(valueOf(q) + c)
+    }
+    [done, o.balance()]
+}
+fn main() -> list {
+    let free = atomic { note choose [7, 8] }
+    let way = atomic {
+        let x = choose 1..5
+        if x * x < 10 { require x == 5 } else { require x > 4 }
+    }
+    [one(14), free, one(100), way, one(5)]
+}"#;
+    let (result, trace, decisions) = decided(functions);
+    assert_eq!(result, "[[true, 9], true, [false, 0], true, [true, 5]]");
+    let mut solo = Solo::new(config(), Box::new(Nobody));
+    solo.load(&compiled(&format!("{}\n{functions}", super::KIT))).unwrap_or_else(|error| panic!("{error}"));
+    let start = crate::vm::Start { decided: decisions.clone(), ..main() };
+    let execution = solo.lane.start(&start).unwrap_or_else(|error| panic!("{error}"));
+    while solo.step(execution) == Some(false) {}
+    let again = solo.lane.decisions(execution);
+    let shape = |all: &[Decision]| {
+        all.iter().map(|one| (one.choices.clone(), one.vars.clone(), one.refused.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(shape(&again), shape(&decisions));
+    assert_eq!(short(&solo.finish(execution)), (result, trace));
+    super::close(solo.lane);
+}

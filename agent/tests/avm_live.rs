@@ -222,7 +222,8 @@ const BANK: &str = "module bank\n\nbehaviour account {\n    state balance = 0\n 
 // themselves move.
 #[test]
 fn transfers_between_objects_of_three_threads_keep_the_sum() {
-    let running = Running::start("avm-bank", "");
+    // As many versions as there are transfers: whoever is slow to reach an object still finds its snapshot.
+    let running = Running::start("avm-bank", "versions = 512\n");
     running.load_text(0, "bank", BANK).expect("it is a program");
     let accounts = ["A", "B", "C"].map(|torus| running.result(&running.begin("bank", "open", &["1000"], Some(torus))));
     let mut movers = Vec::new();

@@ -133,4 +133,5 @@ instructions! {
     Raise "raise" 1 Ours Safe "(text) -> never: fails with ErrProgramRaised.";
     ValueOf "valueOf" 1 Ours Safe "(value) -> the same with variables as their values; an open one is decided at commit.";
     RequireOrder "requireOrder" 5 Ours Safe "(object, message, object, message, name?) -> nothing: one call comes before another.";
+    ReceiveFor "receiveFor" 1 Ours Safe "(ticks) -> message, or nothing when none has come after so many ticks.";
 }

@@ -22,6 +22,7 @@ instructions! {
     destroy(object) DestroyObj "`destroyObj`: true.";
     call(object, message) Call "`call`: the output, or nothing.";
     receive() Receive "`receive`: the next message of the mailbox, or nothing.";
+    receive_for(ticks) ReceiveFor "Ours: the next message of the mailbox, or nothing when none has come after so many ticks.";
     this() SelfId "`self`: the object that runs.";
     input() Input "`input`: the message of the frame.";
     current_machine() CurrentMachine "`getCurrentMachine`.";

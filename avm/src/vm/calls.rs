@@ -1,6 +1,6 @@
 //! Calls, mailboxes, and how a program fails or ends (`avm:4.1`, `avm:7.2`, `avm:7.5`).
 
-use super::config::{Capability, Failure, StackEntry, Status, Why};
+use super::config::{Capability, Failure, Output, StackEntry, Status, Why};
 use super::convert::kind;
 use super::exec::{Context, Enter, Exec, Fault, Restart, Saved, type_error};
 use super::interp::enter;
@@ -172,33 +172,56 @@ impl World {
 
     /// receive (`avm:4.1`, `decisions:AVM-13`).
     pub(super) fn receive(&mut self, code: &Code, x: &mut Exec) -> Result<Did, Fault> {
+        match self.take_message(x) {
+            Some(message) => Ok(Did::Value(message)),
+            None if !x.blocking => Ok(Did::Value(NOTHING)),
+            None => self.wait_for_message(code, x, None),
+        }
+    }
+
+    /// receiveFor (`decisions:AVM-23`): waits for a message, also when the execution does not block, but not longer than so many
+    /// ticks from when it finds none.
+    pub(super) fn receive_for(&mut self, code: &Code, x: &mut Exec, ticks: Value) -> Result<Did, Fault> {
+        self.capable(Capability::Clock)?;
+        let over = std::mem::take(&mut x.woken);
+        let ticks = self.ticks_arg(x, ticks, "receiveFor")?;
+        match self.take_message(x) {
+            Some(message) => Ok(Did::Value(message)),
+            None if over => Ok(Did::Value(NOTHING)),
+            None => self.wait_for_message(code, x, Some(ticks)),
+        }
+    }
+
+    /// The next message of the mailbox of whoever runs.
+    fn take_message(&mut self, x: &mut Exec) -> Option<Value> {
         let id = x.context().id;
-        let taken = if id == ROOT {
+        let message = if id == ROOT {
             x.mailbox.pop_front()
         } else {
             self.store.mailboxes.get_mut(&id).and_then(std::collections::VecDeque::pop_front)
-        };
-        match taken {
-            Some(message) => {
-                self.open(x);
-                self.heap.retain(message);
-                x.tx.pops.push((id, message));
-                self.log(x, What::Received, id.0, message, NOTHING);
-                Ok(Did::Value(message))
-            }
-            None if !x.blocking => Ok(Did::Value(NOTHING)),
-            None if x.undecided() => Err(TxError::InvalidDuringTx("receive with open choices".to_owned()).into()),
-            None => {
-                // What it waits for may be an answer to what was done before.
-                if let Some(did) = self.await_joint(code, x)? {
-                    return Ok(did);
-                }
-                if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
-                    return Ok(Did::Switched);
-                }
-                Ok(Did::Flow(Self::park(x, Why::Receiving)))
-            }
+        }?;
+        self.open(x);
+        self.heap.retain(message);
+        x.tx.pops.push((id, message));
+        self.log(x, What::Received, id.0, message, NOTHING);
+        Some(message)
+    }
+
+    fn wait_for_message(&mut self, code: &Code, x: &mut Exec, ticks: Option<u64>) -> Result<Did, Fault> {
+        if x.undecided() {
+            return Err(TxError::InvalidDuringTx("receive with open choices".to_owned()).into());
         }
+        // What it waits for may be an answer to what was done before.
+        if let Some(did) = self.await_joint(code, x)? {
+            return Ok(did);
+        }
+        if x.tx.mode == Mode::Implicit && !self.publish(code, x)? {
+            return Ok(Did::Switched);
+        }
+        if let Some(ticks) = ticks {
+            self.outputs.push(Output::Sleep { execution: x.id, ticks });
+        }
+        Ok(Did::Flow(Self::park(x, Why::Receiving)))
     }
 
     /// Waits; the instruction is done again then.

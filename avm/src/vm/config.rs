@@ -344,7 +344,8 @@ pub enum Output {
     },
     /// A change of the store, to be written down; answered by [`Input::Recorded`].
     Record(Box<super::record::Record>),
-    /// An execution sleeps; answered by [`Input::Woken`].
+    /// An execution sleeps, or waits for a message so long and no longer; answered by [`Input::Woken`], unless [`Output::Ready`]
+    /// says first that a message has come.
     Sleep {
         /// Who sleeps.
         execution: ExecutionId,

@@ -46,6 +46,7 @@ impl World {
             Instr::DestroyObj => self.destroy(x, a),
             Instr::Call => self.call(code, x, dst, start),
             Instr::Receive => self.receive(code, x),
+            Instr::ReceiveFor => self.receive_for(code, x, a),
             Instr::Send => self.send(x, a, b),
             Instr::SelfId => Ok(Did::Value(object(&mut self.heap, x.context().id)?)),
             Instr::Input => Ok(Did::Value(self.heap.retain(x.context().input))),
@@ -419,6 +420,12 @@ impl World {
         Ok(Did::Value(self.heap.number(((u128::from(bits) * u128::from(below)) >> 64) as i128)?))
     }
 
+    /// A number of ticks.
+    pub(super) fn ticks_arg(&mut self, x: &mut Exec, ticks: Value, what: &str) -> Result<u64, Fault> {
+        let ticks = self.number_arg(x, ticks)?;
+        u64::try_from(ticks).map_err(|_| arithmetic(&format!("{what} needs a number of ticks from 0")))
+    }
+
     fn sleep(&mut self, code: &Code, x: &mut Exec, ticks: Value) -> Result<Did, Fault> {
         self.capable(Capability::Clock)?;
         if std::mem::take(&mut x.woken) {
@@ -427,8 +434,7 @@ impl World {
         if x.undecided() {
             return Err(TxError::InvalidDuringTx("sleep with open choices".to_owned()).into());
         }
-        let ticks = self.number_arg(x, ticks)?;
-        let ticks = u64::try_from(ticks).map_err(|_| arithmetic("sleep needs a number of ticks from 0"))?;
+        let ticks = self.ticks_arg(x, ticks, "sleep")?;
         if let Some(did) = self.await_joint(code, x)? {
             return Ok(did);
         }

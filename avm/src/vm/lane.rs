@@ -367,8 +367,9 @@ impl Lane {
             }
             Input::Woken { execution, now_ns } => {
                 if let Some(x) = self.execs.get_mut(&execution)
-                    && x.status == Status::Suspended(Why::Sleeping)
+                    && matches!(x.status, Status::Suspended(Why::Sleeping | Why::Receiving))
                 {
+                    self.receiving -= usize::from(x.status == Status::Suspended(Why::Receiving));
                     x.woken = true;
                     x.now_ns = now_ns;
                     self.ready(execution);

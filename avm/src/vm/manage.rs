@@ -9,6 +9,7 @@ use super::loaded::Code;
 use super::word::{T_FUNCTION, Value};
 use crate::code::{ContentHash, Verified};
 use crate::error::ProgramError;
+use crate::event::LogEntry;
 use crate::id::{ExecutionId, ObjectId};
 
 /// A module that is in the code of a lane and that nothing finds by its name yet; see [`Lane::prepare`].
@@ -135,6 +136,21 @@ impl Lane {
     #[must_use]
     pub fn executions_from(&self, from: ExecutionId, most: usize) -> Vec<ExecutionSummary> {
         self.execs.range(from..).take(most).map(|(_, x)| self.summarise(x)).collect()
+    }
+
+    /// Up to `most` entries of a trace from timestamp `from` on, those of an undecided transaction among them.
+    #[must_use]
+    pub fn trace_page(&self, execution: ExecutionId, from: u64, most: usize) -> Vec<LogEntry> {
+        let world = &self.world;
+        let Some(x) = self.execs.get(&execution) else { return Vec::new() };
+        x.trace.entries(&world.heap, &world.names, &self.code, (from, u64::MAX, most))
+    }
+
+    /// Timestamp from which on the entries of a trace are provisional (`decisions:AVM-21`); `u64::MAX` = all are decided.
+    #[must_use]
+    pub fn trace_decided(&self, execution: ExecutionId) -> u64 {
+        let decided = self.execs.get(&execution).and_then(|x| x.decided);
+        decided.map_or(u64::MAX, super::trace::TraceMark::position)
     }
 
     /// The execution before which so many others stand.

@@ -7,7 +7,7 @@ use crate::id::ExecutionId;
 use crate::nondet::Solver;
 use crate::value::Val;
 
-use super::{Config, Failure, Input, Lane, LoadError, Output, Quantum, Start, StartError, Why};
+use super::{Config, Failure, Input, Lane, LoadError, Output, Quantum, Start, StartError, Status, Why};
 
 /// A lane and who answers it.
 pub struct Solo {
@@ -89,7 +89,8 @@ impl Solo {
         match quantum {
             Quantum::Yielded | Quantum::Suspended(Why::Solving | Why::Sleeping | Why::Recording) => Some(false),
             Quantum::Ended => Some(true),
-            Quantum::Suspended(_) => None,
+            // One that waited for a message so long and no longer can go on.
+            Quantum::Suspended(_) => (self.lane.status(execution) == Some(Status::Running)).then_some(false),
         }
     }
 

@@ -180,6 +180,7 @@ impl Lane {
         let own = |frame: &Frame| matches!(frame.enter, Enter::Root | Enter::Invoke);
         x.status == Status::Running
             && !x.held
+            && !x.woken
             && !x.pinned
             && x.tx.mode == Mode::None
             && x.restart.is_none()

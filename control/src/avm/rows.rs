@@ -90,6 +90,8 @@ pub struct ExecutionDetail {
     pub children: Vec<String>,
     /// Seed of its random numbers.
     pub seed: u64,
+    /// It is ended so many ticks after its start (`decisions:AVM-23`); 0 = it has as long as it likes.
+    pub deadline_ticks: u64,
     /// Hash of its trace without events of placement, hexadecimal (`decisions:AVM-5`).
     pub trace_hash: String,
     /// `off`, `default` or `extended`.

@@ -289,6 +289,11 @@ fn show_execution(detail: &ExecutionDetail) {
         ("result", detail.result.clone()),
         ("arguments", detail.arguments.join(", ")),
         ("seed", detail.seed.to_string()),
+        (
+            "deadline",
+            if detail.deadline_ticks == 0 { String::new() } else { format!("{} ticks", detail.deadline_ticks) },
+        ),
+        ("parent", row.parent.clone()),
         ("torus", format!("{}{pinned}", row.torus)),
         ("moved", detail.moved.join(", ")),
         ("operations", grouped(row.fuel)),

@@ -27,6 +27,8 @@ struct Toy {
 struct Toys {
     here: BTreeMap<u64, Toy>,
     out: VecDeque<Output>,
+    /// Executions for which there is no place.
+    refused: Vec<u64>,
 }
 
 impl Machine for Toys {
@@ -57,6 +59,9 @@ impl Machine for Toys {
     }
 
     fn unpack(&mut self, (id, toy): (u64, Toy)) -> Result<ExecutionId, (u64, Toy)> {
+        if self.refused.contains(&id) {
+            return Err((id, toy));
+        }
         self.here.insert(id, toy);
         Ok(ExecutionId(id))
     }
@@ -284,4 +289,24 @@ fn a_sleeper_is_woken_at_its_tick_and_is_no_load_until_then() {
     assert_eq!(torus.reactor_mut().next_output(), Some(Output::Ended(id(3))));
     assert_eq!((torus.reactor().counts().quanta, torus.counters().pending), (2, 0));
     assert_eq!(torus.counters().executed, 2 + 3, "alarms after 32, 16 and 1 of 49 ticks");
+}
+
+// decisions:AVM-16: executions that found no place are tried again, and one that finds none keeps no other out.
+#[test]
+fn an_execution_without_a_place_keeps_no_other_out() {
+    let mut ports = Ports::mesh(&[0, 1], 64);
+    let mut away = ports.remove(0);
+    let toys = Toys { refused: (0..40).collect(), ..Toys::default() };
+    let mut avm = Avm::new(toys, ports.remove(0), 64, 7);
+    for number in 0..40 {
+        away.send(1, (number, FREE)).expect("room");
+    }
+    let token = torus::Token { payload: 39, ..torus::Token::default() };
+    assert!(!torus::Reactor::admit(&mut avm, &token), "it has no place");
+    assert_eq!(avm.counts().homeless, 40);
+    avm.machine_mut().refused = vec![0, 1, 2];
+    (0..4).for_each(|_| avm.settle());
+    let woken: Vec<u64> = std::iter::from_fn(|| avm.next_ready()).map(|(execution, ..)| execution.0).collect();
+    assert_eq!(woken.len(), 37);
+    assert_eq!(avm.machine().here.len(), 37);
 }

@@ -195,7 +195,10 @@ impl<M: Machine> Avm<M> {
         self.machine.drain(&mut self.fresh);
         while let Some(output) = self.fresh.pop_front() {
             match output {
-                Output::Ready(execution) => self.wake(execution),
+                Output::Ready(execution) => {
+                    self.rouse(execution);
+                    self.wake(execution);
+                }
                 other => self.note(other),
             }
         }
@@ -221,6 +224,13 @@ impl<M: Machine> Avm<M> {
     pub fn set_deadline(&mut self, execution: ExecutionId, ticks: u64) {
         // What is due is looked at one tick before: see `Timers`.
         self.timers.set(execution, Due::Deadline, self.clock.saturating_add(ticks).saturating_add(1));
+    }
+
+    /// An execution waited for a message so long and no longer, and one has come.
+    fn rouse(&mut self, execution: ExecutionId) {
+        if self.sleeping.remove(&execution.0) {
+            self.timers.cancel(execution, Due::Wake);
+        }
     }
 
     fn take_in(&mut self, parcel: M::Parcel) -> Result<ExecutionId, M::Parcel> {
@@ -323,7 +333,10 @@ impl<M: Machine> Avm<M> {
         while let Some(output) = self.fresh.pop_front() {
             match output {
                 Output::Ready(execution) if Some(execution) == woken => {}
-                Output::Ready(execution) => self.emit(execution, out),
+                Output::Ready(execution) => {
+                    self.rouse(execution);
+                    self.emit(execution, out);
+                }
                 other => self.note(other),
             }
         }

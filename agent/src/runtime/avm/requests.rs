@@ -26,12 +26,17 @@ const WAIT: Duration = Duration::from_secs(4);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_micros(500);
 
+/// Entries of a trace that one job copies.
+const ENTRIES: usize = 1024;
+
 /// Everything about one execution, from its torus.
 #[derive(Debug)]
 struct Whole {
     row: Row,
     trace: Vec<avm::LogEntry>,
     gap: u64,
+    /// Timestamp from which on the trace is provisional.
+    decided: u64,
     decisions: Vec<avm::vm::Decision>,
     children: Vec<ExecutionId>,
 }
@@ -158,12 +163,23 @@ impl Manager {
 
     fn whole(&self, execution: ExecutionId) -> Result<(usize, Whole), Refusal> {
         let at = self.find(execution)?;
+        let mut trace: Vec<avm::LogEntry> = Vec::new();
+        loop {
+            let from = trace.last().map_or(0, |last| last.timestamp + 1);
+            let page = self.on(at, move |avm| avm.machine().lane.trace_page(execution, from, ENTRIES))?;
+            let full = page.len() == ENTRIES;
+            trace.extend(page);
+            if !full {
+                break;
+            }
+        }
         let whole = self.on(at, move |avm| {
             let machine = avm.machine();
             Some(Whole {
                 row: paging::row(machine, machine.lane.summary(execution)?),
-                trace: machine.lane.trace(execution),
+                trace,
                 gap: machine.lane.trace_gap(execution),
+                decided: machine.lane.trace_decided(execution),
                 decisions: machine.lane.decisions(execution),
                 children: machine.lane.children(execution),
             })
@@ -206,6 +222,7 @@ impl Manager {
             stack,
             children: whole.children.iter().map(ToString::to_string).collect(),
             seed: whole.row.info.seed,
+            deadline_ticks: whole.row.info.deadline_ticks,
             trace_hash: trace::trace_hash(&whole.trace).semantic.to_string(),
             trace_level: String::new(),
             moved: whole.row.info.moved.iter().cloned().collect(),
@@ -281,15 +298,11 @@ impl Manager {
     /// The trace of an execution; entries of an undecided transaction are marked.
     fn trace(&self, execution: ExecutionId, want: &Stretch) -> Result<TraceSnapshot, Refusal> {
         let (at, whole) = self.whole(execution)?;
-        let decided = self.on(at, move |avm| {
-            let last = avm.machine().lane.trace_from(execution, 0, usize::MAX);
-            last.last().map_or(0, |entry| entry.timestamp + 1)
-        })?;
         let row = view::execution(&whole.row, &self.leads[at].name, "");
         let mut snapshot = view::stretch(execution, &row.program, &whole.trace, want, &self.leads[at].name);
         snapshot.dropped = whole.gap;
         for entry in &mut snapshot.entries {
-            entry.provisional = entry.timestamp >= decided;
+            entry.provisional = entry.timestamp >= whole.decided;
             let transaction = entry.event.starts_with("Transaction").then(|| entry.text.clone());
             let about = |decision: &&avm::vm::Decision| Some(decision.tx.to_string()) == transaction;
             if let Some(decision) = whole.decisions.iter().find(about) {

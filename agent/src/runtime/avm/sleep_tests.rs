@@ -27,6 +27,12 @@ fn main(times: int, ticks: int) -> int {
     }
 }
 
+fn wait(ticks: int, after: int) -> list {
+    let message = receiveFor(ticks)
+    sleep(after)
+    [message, receiveFor(1)]
+}
+
 fn busy(turns: int) -> int { if turns == 0 { 0 } else { busy(turns - 1) } }
 ";
 
@@ -104,6 +110,29 @@ fn sleepers_wake_at_their_own_ticks_beside_others_that_run() {
         assert!((300..=302).contains(&ends[0]) && (10_000..=10_002).contains(&ends[1]), "{ends:?}");
         assert_eq!(status(torus, busy), Some(Status::Terminated));
         assert_eq!((torus.reactor().counts().stale, torus.counters().pending), (0, 0));
+    });
+}
+
+// decisions:AVM-23: a wait for a message has an end; a message that comes before is the end of it, and of nothing after it.
+#[test]
+fn a_wait_for_a_message_ends_by_its_time_or_by_a_message() {
+    with_torus(|torus| {
+        let waiting = start(torus, "wait", &[1000, 50]);
+        let ended = run_to_end(torus, waiting);
+        assert!((1051..=1055).contains(&ended), "{ended}");
+        let served = start(torus, "wait", &[1_000_000, 500]);
+        turn(torus);
+        torus.run(1);
+        assert_eq!(status(torus, served), Some(Status::Suspended(Why::Receiving)));
+        let message = avm::Val::from(7);
+        let lane = &mut torus.reactor_mut().machine_mut().lane;
+        lane.input(avm::vm::Input::RootMessage { to: served, message }).expect("it waits");
+        let last = run_to_end(torus, served);
+        assert!((ended + 501..=ended + 510).contains(&last), "from {ended} to {last}");
+        let lane = &torus.reactor().machine().lane;
+        let values = |id| lane.result(id).and_then(Result::ok).map(|value| value.to_string());
+        assert_eq!(values(waiting).as_deref(), Some("[nothing, nothing]"));
+        assert_eq!(values(served).as_deref(), Some("[7, nothing]"));
     });
 }
 

@@ -218,9 +218,9 @@ impl<'w> Body<'_, 'w> {
         if matches!(which, Instr::Choose | Instr::ChooseWeighted) {
             self.atomics.iter_mut().for_each(|atomic| atomic.chose = true);
         }
-        if which == Instr::Receive && self.atomics.iter().any(|atomic| atomic.chose) {
+        if matches!(which, Instr::Receive | Instr::ReceiveFor) && self.atomics.iter().any(|atomic| atomic.chose) {
             let help = "receive before the block, or start the execution without blocking";
-            let what = "`receive` in an `atomic` block that made a choice";
+            let what = format!("`{}` in an `atomic` block that made a choice", which.name());
             self.error(Code::ReceiveWithChoices, span, what, "fails when the execution was started to block", help);
         }
     }

@@ -56,6 +56,7 @@ fn instr(which: Instr) -> &'static str {
         Instr::Reject => ":!",
         Instr::ValueOf => "*:*",
         Instr::Raise => "t:!",
+        Instr::ReceiveFor => "i:*",
     }
 }
 

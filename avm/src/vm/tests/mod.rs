@@ -26,6 +26,7 @@ mod saved;
 mod scopes;
 mod settled;
 mod standing;
+mod timed;
 mod transactions;
 mod vectors;
 mod vectors_errors;

@@ -35,6 +35,8 @@ pub(super) struct Heap {
     limit: usize,
     /// The same, as the quota of who runs has it: what stands beside the heap is taken off.
     bound: usize,
+    /// That quota as it was set, bytes, to be said.
+    quota: u64,
     max_nodes: u32,
 }
 
@@ -79,6 +81,7 @@ impl Heap {
             live: 0,
             limit: words,
             bound: words,
+            quota: words as u64 * 8,
             max_nodes: max_nodes.max(16),
         }
     }
@@ -94,10 +97,20 @@ impl Heap {
         self.limit = self.bound.min(self.words.len());
     }
 
+    /// Says from here on that quotas are of so many bytes.
+    pub(super) const fn set_quota(&mut self, bytes: u64) {
+        self.quota = bytes;
+    }
+
+    /// What there is no room in: the quota, or the heap.
+    fn full(&self) -> Full {
+        Full(if self.limit == self.bound { self.quota } else { self.words.len() as u64 * 8 })
+    }
+
     /// Whether the quota has room for so many bytes.
     pub(super) fn room(&self, bytes: u64) -> Result<(), Full> {
         let words = usize::try_from(bytes / 8).unwrap_or(usize::MAX);
-        if self.live.saturating_add(words) > self.bound { Err(Full(self.bound as u64 * 8)) } else { Ok(()) }
+        if self.live.saturating_add(words) > self.bound { Err(Full(self.quota)) } else { Ok(()) }
     }
 
     /// Bytes that the quota has left.
@@ -166,7 +179,7 @@ impl Heap {
             return Err(Full(self.words.len() as u64 * 8));
         }
         let Some(index) = self.take(class_of(words + HEADER)) else {
-            return Err(Full(self.limit as u64 * 8));
+            return Err(self.full());
         };
         let class = self.words[index] >> 40 & 0xff;
         self.words[index] = 1 | (kind as u64) << 32 | class << 40 | u64::from(depth) << 48;

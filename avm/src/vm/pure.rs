@@ -110,9 +110,16 @@ impl World {
             return Err(type_error("a text", kind(&self.heap, name)));
         }
         let found = self.found_lately(x, name).or_else(|| {
-            let mut short = [0; 8];
-            let bytes = self.heap.text_bytes(name, &mut short).to_vec();
-            let text = std::str::from_utf8(&bytes).unwrap_or_default();
+            // The common names stand inline, and cost no memory.
+            let (mut short, mut copy) = ([0; 8], [0; 8]);
+            let bytes = self.heap.text_bytes(name, &mut short);
+            let long = if bytes.len() > copy.len() { bytes.to_vec() } else { Vec::new() };
+            let len = bytes.len();
+            if long.is_empty() {
+                copy[..len].copy_from_slice(bytes);
+            }
+            let bytes = if long.is_empty() { &copy[..len] } else { &long[..] };
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
             let found = self.pure_named(x, text, name).map(|(_, function)| function);
             if let Some(function) = found
                 && !name.is_ref()

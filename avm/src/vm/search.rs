@@ -54,8 +54,11 @@ impl Searching {
                         return Ok(Some(values));
                     };
                     self.found.push(values);
-                    if self.found.len() > MOST || self.bytes > most_bytes {
-                        return Err(ProgramError::Memory(most_bytes.min(MOST as u64 * size_of::<Val>() as u64)).into());
+                    if self.bytes > most_bytes {
+                        return Err(ProgramError::Memory(most_bytes).into());
+                    }
+                    if self.found.len() > MOST {
+                        return Err(ProgramError::Memory(MOST as u64).into());
                     }
                     if self.found.len() as u64 >= most {
                         self.search.leave(store);

@@ -74,7 +74,8 @@ impl Solo {
         self.lane.terminate(execution);
         let result = self.lane.result(execution);
         let result = result.unwrap_or_else(|| {
-            let error = crate::error::ProgramError::Raised(format!("execution {execution} is not here")).into();
+            let error =
+                crate::error::IntrospectError::ContextUnavailable(format!("execution {execution} is not here")).into();
             Err(Failure { error, stack: Vec::new() })
         });
         let finished = Finished { result, trace: self.lane.trace(execution), gap: self.lane.trace_gap(execution) };

@@ -89,8 +89,10 @@ impl World {
         if !machines.is_empty() {
             machines.push(machine);
         }
+        let mut heap = Heap::new(config.heap_bytes, config.value_nodes);
+        heap.set_quota(config.memory_bytes);
         Self {
-            heap: Heap::new(config.heap_bytes, config.value_nodes),
+            heap,
             store: Store::new(config.node, config.torus, config.versions),
             names,
             pures: BTreeMap::new(),

@@ -58,7 +58,7 @@ fn mixed(random: &mut Random, var: usize, choices: &mut Vec<Options>) -> String 
     let (a, b) = (random.below(6), random.below(6));
     let kinds = ["\"a\"".to_owned(), format!("{a}"), format!("{b}"), "nothing".to_owned()];
     let lists = ["[]".to_owned(), format!("[{a}]"), format!("[{a}, {b}]")];
-    let at = random.below(3) as usize;
+    let at = random.below(5).saturating_sub(2) as usize;
     if random.below(2) == 0 {
         choices.push(Options::Fixed(kinds[at..].iter().take(2 + at % 2).cloned().collect()));
         let message =
@@ -168,16 +168,18 @@ fn check(seeds: std::ops::Range<u64>, kinds: bool) -> [u32; 3] {
     for seed in seeds {
         let mut random = Random(seed);
         let mut choices = Vec::new();
-        let first = if kinds { 2 } else { 3 };
+        let first = if kinds { 1 } else { 3 };
         let mut statements: Vec<String> = (0..first).map(|at| chosen(&mut random, at, &mut choices)).collect();
-        let some = first..first + 2 + random.below(6) as usize;
+        let more = if kinds { 1 + random.below(3) } else { 2 + random.below(6) };
+        let some = first..first + more as usize;
         statements.extend(some.map(|at| statement(&mut random, at, &mut choices)));
         let vars = statements.len() as u64;
-        let (a, b, sum) = (random.below(vars), random.below(vars), random.below(10));
-        statements.push(format!("REQUIRE(v{a} + v{b} == {sum})\nlet v{vars} = 0"));
         if kinds {
             let at = statements.len();
             statements.push(mixed(&mut random, at, &mut choices));
+        } else {
+            let (a, b, sum) = (random.below(vars), random.below(vars), random.below(10));
+            statements.push(format!("REQUIRE(v{a} + v{b} == {sum})\nlet v{vars} = 0"));
         }
         if choices.iter().map(Options::most).product::<usize>() > 60 {
             continue;

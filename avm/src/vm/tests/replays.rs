@@ -72,13 +72,17 @@ fn a_choice_in_a_message_that_is_taken_again_is_decided_at_the_commit() {
     let functions = r#"
 fn main() -> list {
     let o = ahead("some")
+    teleport(@m2)
+    o.add()
+    teleport(@m1)
+    let mut f = nothing
     let done = atomic {
-        freeze(o)
-        require o.get() > 1
+        f = freeze(o)
+        require o.get() > 2
     }
-    [done, o.get()]
+    [f, done, o.get()]
 }"#;
-    assert_eq!(of(functions), "[true, 2]");
+    assert_eq!(of(functions), "[just true, true, 3]");
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn main() -> list {
     assert_eq!(unsafe_run(functions), "[true, 1]");
 }
 
-// The first predicate labels v: the dead end behind the scan goes back into it, and the scan has its rows once.
+// The first predicate labels v: the dead end behind the scan goes back into it, and the scan is done again from there.
 #[test]
 fn a_dead_end_goes_back_into_a_scan_that_is_over() {
     let functions = r#"
@@ -111,10 +115,11 @@ fn main() -> list {
     let t = beginTx()
     let v = newVar([1, 2])
     let w = newVar([1, 2])
-    let rows = scryMeta(|m| label v > 0)
+    let rows = scryMeta(|m| label v == 2)
     let k = narrow(w, [2])
     let q = post v == w
     if !q {
+        note rows
         let z = newVar([1])
         let u = beginTx()
         label z
@@ -124,7 +129,9 @@ fn main() -> list {
     let x = label w
     [len(rows), k, q, x, commitTx(t), o != p]
 }"#;
-    assert_eq!(unsafe_run(functions), "[2, true, true, 2, true, true]");
+    let (result, finished) = unsafe_with(config(), functions);
+    assert_eq!(result, "[2, true, true, 2, true, true]");
+    assert!(finished.trace.iter().any(|entry| entry.event == crate::Event::Noted(Val::List(vec![]))));
 }
 
 // avm:10.4, decisions:AVM-9: a replica gives up what it has taken when the state that holds it is committed, not before.

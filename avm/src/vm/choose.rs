@@ -251,7 +251,7 @@ impl World {
 
     /// The outermost commit has choices to decide. None: the run is the observable one and may be applied.
     pub(super) fn explore_commit(&mut self, code: &Code, x: &mut Exec) -> Result<Option<Committed>, Fault> {
-        if !code.weighted && Self::plainly_valid(x) {
+        if Self::plainly_valid(x) && !self.may_weigh(code, x) {
             return Ok(None);
         }
         if let Some(flow) = self.explore(code, x, false)? {
@@ -303,7 +303,7 @@ impl World {
         let Some(mut exploring) = x.exploring.take() else {
             let first = Self::run_of(x, left_early);
             // A run beside this one may be the one that states a preference.
-            let objective = if code.weighted { Objective::MaxWeight } else { Objective::LexFirst };
+            let objective = if self.may_weigh(code, x) { Objective::MaxWeight } else { Objective::LexFirst };
             let explorer = Explorer::new(first, objective).with_max_runs(self.config.runs);
             let exploring = Box::new(Exploring { explorer, phase: Phase::Running, vars: BTreeMap::new() });
             return Ok(match x.known.front().filter(|_| !left_early).map(verdict_of) {

@@ -68,6 +68,11 @@ impl Segments {
         (self.at + 1).min(self.parts.len())
     }
 
+    /// Function of each.
+    pub(super) fn functions(&self) -> impl Iterator<Item = u32> + '_ {
+        self.parts.iter().map(|(function, _)| *function)
+    }
+
     pub(super) fn position(&self) -> (usize, usize) {
         (self.at, self.results.len())
     }

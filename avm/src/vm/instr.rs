@@ -157,6 +157,7 @@ impl World {
         if self.store.count + x.tx.table.len() as u64 >= self.config.objects {
             return Err(ProgramError::Memory(self.config.objects).into());
         }
+        self.made[behaviour as usize] = true;
         self.open(x);
         let id = self.fresh_object(x);
         if self.store.newest(id).exists {

@@ -8,9 +8,15 @@ use super::config::LoadError;
 use super::convert::{Names, from_val};
 use super::fast::{Fast, Place as Standing};
 use super::heap::Heap;
+use super::weighing;
 use super::word::{T_INT, T_OBJECT, T_TEXT, Value};
-use crate::code::{ContentHash, Instr, MessageShape, Module, Op, Place, Shape, Verified};
+use crate::code::{ContentHash, MessageShape, Module, Op, Place, Shape, Verified};
 use crate::value::Kind;
+
+/// Most modules, replaced ones included.
+pub(super) const MOST_MODULES: usize = 1024;
+/// Most operations of all of them.
+const MOST_OPS: usize = 1 << 24;
 
 /// A function, by its number over all modules.
 #[derive(Debug, Clone, Copy)]
@@ -71,13 +77,17 @@ pub(super) struct Code {
     /// The same as the loop takes them, position for position.
     pub(super) fast: Vec<Fast>,
     pub(super) functions: Vec<Func>,
+    /// What each of them leads to.
+    pub(super) leads: Vec<weighing::Leads>,
     pub(super) constants: Vec<Value>,
     pub(super) behaviours: Vec<Behaviour>,
     pub(super) modules: Vec<Loaded>,
     latest: BTreeMap<Arc<str>, u32>,
     by_name: BTreeMap<Arc<str>, u32>,
-    /// Some module weighs choices or states preferences.
-    pub(super) weighted: bool,
+    /// Heap their constants take, words.
+    words: usize,
+    /// Some function weighs choices or states preferences.
+    pub(super) weighs: bool,
 }
 
 impl Code {
@@ -118,6 +128,9 @@ impl Code {
                 arity: function.arity,
                 registers: function.registers.max(function.arity),
             });
+            let leads = weighing::leads(&module, function);
+            self.weighs |= leads.weighs;
+            self.leads.push(leads);
         }
         self.constants.extend(ready.into_iter().map(|(_, list)| list));
         let mut behaviours = BTreeMap::new();
@@ -132,8 +145,6 @@ impl Code {
             });
             behaviours.insert(behaviour.name.clone(), at);
         }
-        let weighs = |op: &Op| matches!(op, Op::Instr { which: Instr::Prefer | Instr::ChooseWeighted, .. });
-        self.weighted |= module.functions.iter().any(|function| function.code.iter().any(weighs));
         self.modules.push(Loaded { module, hash: verified.hash(), functions, behaviours });
         Ok(number)
     }
@@ -157,6 +168,13 @@ impl Code {
     pub(super) fn module(&self, name: &str) -> Option<(u32, &Loaded)> {
         let number = *self.latest.get(name)?;
         Some((number, &self.modules[number as usize]))
+    }
+
+    /// Function of an entry or test of a module.
+    pub(super) fn entry_function(&self, module: u32, entry: &str) -> Option<u32> {
+        let loaded = &self.modules[module as usize];
+        let mut all = loaded.module.entries.iter().chain(&loaded.module.tests);
+        all.find(|known| &*known.name == entry).map(|known| loaded.functions + u32::from(known.function))
     }
 
     /// A behaviour by its name in a module, or by its full name.

@@ -107,7 +107,9 @@ impl Lane {
             }
         }
         world.heap.allow(usize::MAX);
-        self.code.append(&mut world.heap, &mut world.names, verified).map(Prepared)
+        let prepared = self.code.append(&mut world.heap, &mut world.names, verified).map(Prepared);
+        world.made.resize(self.code.behaviours.len(), false);
+        prepared
     }
 
     /// Second half of [`Lane::load`]: new objects and executions are made with it from here on. A function of another module that

@@ -39,6 +39,7 @@ mod trace;
 mod transact;
 mod travel;
 mod tx;
+mod weighing;
 mod word;
 mod world;
 

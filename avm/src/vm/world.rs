@@ -61,6 +61,8 @@ pub(super) struct World {
     pub(super) recent: [(Value, Value); 16],
     pub(super) outputs: Vec<Output>,
     pub(super) next_tx: u64,
+    /// Behaviours of which objects were made here, by number.
+    pub(super) made: Vec<bool>,
     /// Machine on which executions start.
     pub(super) machine: u32,
     machines: Vec<u32>,
@@ -100,6 +102,7 @@ impl World {
             recent: [(NOTHING, NOTHING); 16],
             outputs: Vec::new(),
             next_tx: 0,
+            made: Vec::new(),
             machine,
             machines,
             controllers,

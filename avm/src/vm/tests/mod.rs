@@ -30,6 +30,7 @@ mod timed;
 mod transactions;
 mod vectors;
 mod vectors_errors;
+mod weights;
 
 /// Behaviours of `avm:14`.
 pub(super) const KIT: &str = r#"

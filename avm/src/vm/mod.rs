@@ -19,6 +19,7 @@ mod label;
 mod lane;
 mod loaded;
 mod manage;
+mod measure;
 mod native;
 mod order;
 mod owners;

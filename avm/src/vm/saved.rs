@@ -48,6 +48,8 @@ pub struct SavedExecution {
     trace: Vec<LogEntry>,
     events: u64,
     lost: u64,
+    /// What the trace is charged, bytes.
+    charged: u64,
     finished: Vec<(u64, u64, bool)>,
     fd: Option<SavedDomains>,
     counts: [u64; 4],
@@ -228,6 +230,7 @@ impl Lane {
             trace: self.trace(execution),
             events: x.trace.next,
             lost: x.trace.lost(),
+            charged: x.trace.bytes(),
             finished: x.finished_all(),
             fd: x.fd.as_ref().map(|fd| saved_domains(fd)),
             counts: x.counts(),
@@ -320,7 +323,7 @@ impl Lane {
         x.set_counts(saved.counts);
         x.finished_set(&saved.finished);
         x.fd = saved.fd.as_ref().map(|saved| Box::new(domains(saved)));
-        x.trace.take_up(saved.level, saved.trace.clone(), saved.events, saved.lost);
+        x.trace.take_up(saved.level, saved.trace.clone(), (saved.events, saved.lost, saved.charged));
         if from != world.machine {
             let (one, two) = (Value::word32(T_MACHINE, from), Value::word32(T_MACHINE, world.machine));
             let depth = x.contexts.len() as u32 - 1;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::convert::{Names, to_val};
 use super::heap::Heap;
 use super::loaded::Code;
+use super::measure;
 use super::word::{NOTHING, Value};
 use crate::event::{Event, LogEntry, TraceLevel};
 use crate::id::{ControllerId, MachineId, ObjectId, TxId};
@@ -79,7 +80,8 @@ pub(super) struct Trace {
     /// Entries of the time on other tori, before the records.
     past: Vec<LogEntry>,
     records: Vec<Record>,
-    wide: Vec<Event>,
+    /// With what each is charged, bytes.
+    wide: Vec<(Event, u64)>,
     /// Event counter.
     pub(super) next: u64,
     lost: u64,
@@ -177,13 +179,27 @@ impl Trace {
         self.records.push(Record { head, id, one: heap.retain(one), two: heap.retain(two) });
     }
 
-    /// Appends a rare event.
+    /// Appends a rare event; it is charged with all it holds.
     pub(super) fn log_wide(&mut self, heap: &mut Heap, stamp: Stamp, event: impl FnOnce() -> Event) {
+        let number = self.wide.len() as u64;
+        if self.muted > 0 || self.level == TraceLevel::Off || self.lost > 0 {
+            // It is counted, and nobody makes it.
+            return self.log(heap, What::Wide, stamp, number, NOTHING, NOTHING);
+        }
+        let event = event();
+        let bytes = measure::event(&event);
         let before = self.records.len();
-        self.log(heap, What::Wide, stamp, self.wide.len() as u64, NOTHING, NOTHING);
-        if self.records.len() > before {
-            self.wide.push(event());
-            self.bytes += 64;
+        if self.bytes + bytes <= self.most {
+            self.bytes += bytes;
+            self.log(heap, What::Wide, stamp, number, NOTHING, NOTHING);
+            if self.records.len() > before {
+                self.wide.push((event, bytes));
+            } else {
+                self.bytes -= bytes;
+            }
+        } else {
+            self.next += 1;
+            self.lost += 1;
         }
     }
 
@@ -196,8 +212,8 @@ impl Trace {
         for record in self.records.drain(mark.records..) {
             self.bytes -= 32 + 8 * (u64::from(heap.size(record.one)) + u64::from(heap.size(record.two)));
             if record.what() == What::Wide {
-                self.bytes -= 64;
-                self.wide.truncate(record.id.min(self.wide.len() as u64) as usize);
+                let kept = record.id.min(self.wide.len() as u64) as usize;
+                self.bytes -= self.wide.drain(kept..).map(|(_, bytes)| bytes).sum::<u64>();
             }
             heap.release(record.one);
             heap.release(record.two);
@@ -229,12 +245,11 @@ impl Trace {
         entries
     }
 
-    /// Goes on with a trace that was kept elsewhere so far.
-    pub(super) fn take_up(&mut self, level: TraceLevel, past: Vec<LogEntry>, next: u64, lost: u64) {
+    /// Goes on with a trace that was kept elsewhere so far, and is charged what it was there: it is as long as if it had stayed.
+    pub(super) fn take_up(&mut self, level: TraceLevel, past: Vec<LogEntry>, (next, lost, bytes): (u64, u64, u64)) {
         self.level = level;
-        self.bytes = 64 * past.len() as u64;
         self.past = past;
-        (self.next, self.lost) = (next, lost);
+        (self.next, self.lost, self.bytes) = (next, lost, bytes);
     }
 
     fn event(&self, heap: &Heap, names: &Names, code: &Code, record: &Record) -> Event {
@@ -265,7 +280,7 @@ impl Trace {
             What::Noted => Event::Noted(val(record.one)),
             What::Wide => {
                 let wide = self.wide.get(record.id as usize);
-                wide.cloned().unwrap_or(Event::Noted(crate::value::Val::Nothing))
+                wide.map(|(event, _)| event.clone()).unwrap_or(Event::Noted(crate::value::Val::Nothing))
             }
         }
     }

@@ -66,6 +66,7 @@ pub struct Saved {
     trace: Vec<LogEntry>,
     trace_next: u64,
     trace_lost: u64,
+    trace_bytes: u64,
 }
 
 impl Saved {
@@ -168,6 +169,7 @@ impl Lane {
             trace: x.trace.entries(heap, names, code, (0, u64::MAX, usize::MAX)),
             trace_next: x.trace.next,
             trace_lost: x.trace.lost(),
+            trace_bytes: x.trace.bytes(),
         };
         let mut x = self.execs.remove(&execution)?;
         let saved = Saved { fd: x.fd.take(), ..saved };
@@ -246,7 +248,8 @@ impl Lane {
         (x.authority, x.blocking, x.words, x.fd) = (authority, saved.blocking, saved.words, saved.fd);
         (x.finished, x.decisions) = (saved.finished, saved.decisions);
         x.set_counts(saved.counted);
-        x.trace.take_up(saved.level, saved.trace, saved.trace_next, saved.trace_lost);
+        let counted = (saved.trace_next, saved.trace_lost, saved.trace_bytes);
+        x.trace.take_up(saved.level, saved.trace, counted);
         self.execs.insert(saved.id, x);
         Ok(saved.id)
     }

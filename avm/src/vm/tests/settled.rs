@@ -172,3 +172,41 @@ fn avm_21_a_full_trace_shows_its_gap() {
     assert_eq!(kept + finished.gap, 5000, "the gap is told");
     close(solo.lane);
 }
+
+// decisions:AVM-21, decisions:AVM-11: events are charged what they hold.
+#[test]
+fn avm_21_wide_events_are_charged_with_their_values() {
+    let functions = "fn main() { for _ in 0..<200 { let _ = atomic { let _ = newVar(range(0, 4000)); abort } } }";
+    let mut solo = Solo::new(Config { trace_bytes: 1 << 20, ..config() }, Box::new(BuiltinSolver));
+    solo.load(&super::compiled(&format!("{}\n{functions}", super::KIT))).unwrap_or_else(|error| panic!("{error}"));
+    let start = Start { trace: Some(TraceLevel::Extended), ..main() };
+    let finished = solo.run(&start).unwrap_or_else(|error| panic!("{error}"));
+    let held = |entry: &crate::event::LogEntry| match &entry.event {
+        Event::VarCreated(_, domain) => size_of_val(&domain[..]),
+        _ => 0,
+    };
+    let held: usize = finished.trace.iter().map(held).sum();
+    assert!(held > 1 << 18 && held <= 1 << 20, "{held} bytes are held");
+    assert_eq!(finished.trace.len() as u64 + finished.gap, 600);
+    close(solo.lane);
+}
+
+// A nested abort of a choice and what rewinds the trace give back what was charged.
+#[test]
+fn avm_21_runs_that_are_not_observable_charge_nothing() {
+    let functions = r#"
+fn main() -> bool {
+    atomic {
+        let x = choose range(0, 50)
+        let v = newVar(range(0, 1000))
+        let y = at(range(0, 50), x)
+        require y == 49
+    }
+}"#;
+    let mut solo = Solo::new(Config { trace_bytes: 1 << 18, ..config() }, Box::new(BuiltinSolver));
+    solo.load(&super::compiled(&format!("{}\n{functions}", super::KIT))).unwrap_or_else(|error| panic!("{error}"));
+    let start = Start { trace: Some(TraceLevel::Extended), ..main() };
+    let finished = solo.run(&start).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((finished.trace.len(), finished.gap), (3, 0));
+    close(solo.lane);
+}

@@ -17,6 +17,8 @@ use crate::value::Val;
 
 /// Most runs of one search when nothing else is said.
 pub const MAX_RUNS: u32 = 10_000;
+/// Most requirements of other ways a verdict names.
+pub const MOST_BESIDE: usize = 32;
 
 /// What one execution of the transaction met, from the outermost begin to its end.
 #[derive(Debug, Clone, Default)]
@@ -61,8 +63,13 @@ pub enum Verdict {
     First(Answer),
     /// No resolution is valid: the observable run is that of all first options, and its commit answers false.
     None {
-        /// Indices into the requirements of the run of all first options: those that together exclude it.
+        /// Indices into the requirements of the run of all first options: those that together exclude it and all that run alike.
         core: Vec<u32>,
+        /// Requirements that exclude the other ways and are not among those, each once, in the order they were found. A way is
+        /// excluded by those of them that it meets: together with the core they leave nothing.
+        beside: Vec<Asserted>,
+        /// There are more than [`MOST_BESIDE`] of them; the others are left out.
+        cut: bool,
     },
     /// The first valid resolution leaves the transaction before its commit: its run is the observable one.
     Observable(Answer),
@@ -116,6 +123,8 @@ pub struct Explorer {
     sequence: u64,
     best: Option<Best>,
     core: Vec<u32>,
+    beside: Vec<Asserted>,
+    cut: bool,
     current: Vec<u32>,
     asked: Asked,
     todo: Option<usize>,
@@ -136,6 +145,8 @@ impl Explorer {
             sequence: 0,
             best: None,
             core: Vec::new(),
+            beside: Vec::new(),
+            cut: false,
             current: Vec::new(),
             asked: Asked::Nothing,
             todo: None,
@@ -220,18 +231,20 @@ impl Explorer {
                     self.best = Some(Best { score, answer, left_early: self.runs[run].left_early });
                 }
             }
-            (Asked::Region(run), Outcome::Unsat(core)) => {
-                if run == 0 {
-                    self.core = core;
-                }
-            }
+            (Asked::Region(0), Outcome::Unsat(core)) => self.core = core,
+            (Asked::Region(run), Outcome::Unsat(core)) => self.blame(run, core),
             (Asked::Least(at), Outcome::Sat(answer)) => {
                 let frontier = &mut self.frontiers[at as usize];
                 frontier.least = trimmed(&answer.choices);
                 frontier.exact = true;
                 self.wait(at);
             }
-            (Asked::Least(_), Outcome::Unsat(_)) => {}
+            (Asked::Least(at), Outcome::Unsat(core)) => {
+                // Of the requirements that were certain to stay: they took part in the question.
+                let certain: Vec<u32> = self.certain(at).map(|(at, _)| at as u32).collect();
+                let core = core.iter().filter_map(|at| certain.get(*at as usize).copied()).collect();
+                self.blame(self.frontiers[at as usize].run, core);
+            }
             (asked, _) => self.failed = Some(format!("an answer came where none was asked for ({asked:?})")),
         }
     }
@@ -310,25 +323,58 @@ impl Explorer {
         }
     }
 
+    /// Requirements of the run beside which a frontier lies that hold in it too, and their positions.
+    fn certain(&self, at: u32) -> impl Iterator<Item = (usize, &Asserted)> {
+        let frontier = &self.frontiers[at as usize];
+        let run = &self.runs[frontier.run];
+        let made = run.path[frontier.at].0 as usize;
+        let stay = move |at: usize| run.required_at.get(at).is_some_and(|from| *from as usize <= frontier.at);
+        let all = run.requires.iter().enumerate().filter(move |(at, _)| stay(*at));
+        all.filter(move |(_, asserted)| speaks_of_choices(&asserted.expr, made))
+    }
+
+    /// Member of the core of a run: a requirement, or a constraint under the name that says it.
+    fn member(&self, run: usize, at: usize) -> Option<Asserted> {
+        let run = &self.runs[run];
+        if let Some(asserted) = run.requires.get(at) {
+            return Some(asserted.clone());
+        }
+        let at = at - run.requires.len();
+        let name = Some(format!("post {}", run.fd.constraints.get(at)?).into());
+        Some(Asserted { expr: Expr::Const(Val::Bool(true)), name, place: run.fd.places.get(at).cloned().flatten() })
+    }
+
+    /// Remembers what excludes another way than the first.
+    fn blame(&mut self, run: usize, core: Vec<u32>) {
+        for at in core {
+            let Some(found) = self.member(run, at as usize) else { continue };
+            let mut first = self.core.iter().filter_map(|at| self.member(0, *at as usize));
+            let known = first.any(|other| same(&other, &found)) || self.beside.iter().any(|other| same(other, &found));
+            if !known && self.beside.len() >= MOST_BESIDE {
+                self.cut = true;
+            } else if !known {
+                self.beside.push(found);
+            }
+        }
+    }
+
     /// Question: the least beginning of a resolution in this frontier.
     fn frontier(&self, at: u32) -> Ir {
         let frontier = &self.frontiers[at as usize];
         let run = &self.runs[frontier.run];
         let made = run.path[frontier.at].0 as usize;
-        let certain = run.requires.iter().zip(&run.required_at).filter(|(_, at)| **at as usize <= frontier.at);
-        let certain = certain.filter(|(asserted, _)| speaks_of_choices(&asserted.expr, made));
         let kept = run.path[..frontier.at].iter().map(|(_, condition)| condition.clone());
-        let kept = kept.chain(certain.map(|(asserted, _)| asserted.expr.clone()));
         Ir {
             choices: run.choices[..made].iter().map(|choice| Choice { weights: None, ..choice.clone() }).collect(),
             path: kept.chain(frontier.negations()).collect(),
+            requires: self.certain(at).map(|(_, asserted)| asserted.clone()).collect(),
             ..Ir::default()
         }
     }
 
     fn verdict(&self) -> Verdict {
         match &self.best {
-            None => Verdict::None { core: self.core.clone() },
+            None => Verdict::None { core: self.core.clone(), beside: self.beside.clone(), cut: self.cut },
             Some(best) if best.left_early => Verdict::Observable(best.answer.clone()),
             Some(best) => Verdict::First(best.answer.clone()),
         }
@@ -357,6 +403,12 @@ fn speaks_of_choices(expr: &Expr, made: usize) -> bool {
         super::flat::Node::Fd(_) => false,
         _ => true,
     })
+}
+
+/// Whether two requirements are one of the program, met on two ways.
+fn same(one: &Asserted, two: &Asserted) -> bool {
+    let told = one.name.is_some() || one.place.is_some();
+    one.name == two.name && one.place == two.place && (told || one.expr == two.expr)
 }
 
 /// What is wrong with a run, if anything is.

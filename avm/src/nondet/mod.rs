@@ -17,7 +17,7 @@ pub mod smtlib;
 pub mod z3;
 
 pub use check::IrError;
-pub use explorer::{Explorer, MAX_RUNS, Next, Run, Verdict};
+pub use explorer::{Explorer, MAX_RUNS, MOST_BESIDE, Next, Run, Verdict};
 pub use fuzz::{fuzz_json, fuzz_smtlib};
 pub use ir::{Answer, Asserted, Choice, Expr, FdPart, Ir, Limits, Objective, Ordering, Outcome, Soft, Solver};
 

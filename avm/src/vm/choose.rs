@@ -107,12 +107,26 @@ pub(super) fn asserted_name(asserted: &Asserted, at: usize) -> String {
 /// What was decided before.
 fn verdict_of(decision: &Decision) -> Verdict {
     match &decision.refused {
-        Some(Refused::Unsatisfiable { core, .. }) => Verdict::None { core: core.clone() },
+        Some(Refused::Unsatisfiable { core, names, places }) => {
+            let beside = names.iter().zip(places).skip(core.len()).map(|(name, place)| Asserted {
+                expr: Expr::Const(Val::Bool(true)),
+                name: Some(name.as_str().into()),
+                place: read_place(place),
+            });
+            Verdict::None { core: core.clone(), beside: beside.collect(), cut: false }
+        }
         Some(Refused::Changed { .. } | Refused::Updated { .. }) | None => {
             let vars = decision.vars.iter().cloned().collect();
             Verdict::First(Answer { choices: decision.choices.clone(), vars })
         }
     }
+}
+
+/// A place as [`shown_place`] shows it.
+fn read_place(text: &str) -> Option<(Arc<str>, Place)> {
+    let mut parts = text.rsplitn(3, ':');
+    let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((parts.next()?.into(), Place { file: 0, line, column }))
 }
 
 /// A place in the program: `file:line:column`; empty when it is not known.
@@ -258,8 +272,11 @@ impl World {
             return Ok(Some(Committed::Later(flow)));
         }
         match x.exploring.as_ref().map(|exploring| &exploring.phase) {
-            Some(Phase::Final(Verdict::None { core })) => {
-                let (names, places) = core.iter().filter_map(|at| Self::core_member(x, *at)).unzip();
+            Some(Phase::Final(Verdict::None { core, beside, cut })) => {
+                let first = core.iter().filter_map(|at| Self::core_member(x, *at));
+                let other = |one: &Asserted| (asserted_name(one, x.tx.requires.len()), shown_place(one.place.as_ref()));
+                let more = cut.then(|| ("others".to_owned(), String::new()));
+                let (names, places) = first.chain(beside.iter().map(other)).chain(more).unzip();
                 Ok(Some(Committed::No(Refused::Unsatisfiable { core: core.clone(), names, places })))
             }
             Some(Phase::Final(Verdict::Unknown(reason))) => Err(ProgramError::SolverUnknown(reason.clone()).into()),

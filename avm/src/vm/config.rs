@@ -424,12 +424,14 @@ pub enum Refused {
         /// Its name.
         function: Arc<str>,
     },
-    /// No resolution makes all requirements true: a canonical core in order of execution, with names and places. Behind the
-    /// requirements it has the constraints that take part.
+    /// No resolution makes all requirements true: a canonical core of the observable run in order of execution, with names and places.
+    /// Behind the requirements it has the constraints that take part, and behind those what excludes the other ways through the
+    /// transaction.
     Unsatisfiable {
         /// Positions; from the number of requirements on those of constraints.
         core: Vec<u32>,
-        /// What they are called: name, or file:line:column, or the position; `post v1 <= 3` of a constraint.
+        /// What they are called: name, or file:line:column, or the position; `post v1 <= 3` of a constraint; `others` at the end when
+        /// there are too many.
         names: Vec<String>,
         /// Where each stands: file:line:column; empty where that is not known.
         places: Vec<String>,

@@ -270,18 +270,26 @@ fn a_straight_transaction_takes_one_question() {
     explorer.solved(Everything.solve(&ir, &Limits::default()));
     let answer = Answer { choices: vec![1, 3], ..Answer::default() };
     assert_eq!(explorer.next(), Next::Done(Verdict::First(answer)));
-    assert_eq!(explorer.rerun(&Verdict::None { core: vec![] }), None);
+    assert_eq!(explorer.rerun(&Verdict::None { core: vec![], beside: vec![], cut: false }), None);
 }
 
 #[test]
-fn none_names_the_requirements_of_the_first_run() {
+fn none_names_the_requirements_of_the_first_run_and_those_of_the_others() {
     let program = [
         choose(&[1, 2, 3]),
         Stmt::Require(Cond('!', 0, 9)),
         Stmt::Require(Cond('>', 0, 6)),
         Stmt::If(Cond('<', 0, 2), vec![], vec![Stmt::Require(Cond('=', 0, 0))]),
     ];
-    assert_eq!(explore(&program, false).0, Verdict::None { core: vec![1] });
+    assert_eq!(explore(&program, false).0, Verdict::None { core: vec![1], beside: vec![], cut: false });
+    let program = [
+        choose(&[1, 2, 3]),
+        Stmt::Require(Cond('!', 0, 9)),
+        Stmt::If(Cond('<', 0, 2), vec![Stmt::Require(Cond('=', 0, 5))], vec![Stmt::Require(Cond('=', 0, 7))]),
+    ];
+    let Verdict::None { core, beside, cut } = explore(&program, false).0 else { panic!("it is satisfied") };
+    assert_eq!((core, beside.len(), cut), (vec![1], 1, false));
+    assert!(format!("{:?}", beside[0].expr).contains('7'), "{beside:?}");
 }
 
 #[test]

@@ -294,3 +294,47 @@ fn requirements_that_stay_cut_the_search() {
     );
     assert_eq!(decided(&labelled).0, "[true, 2]");
 }
+
+// decisions:AVM-10, decisions:AVM-23: each way through the transaction is excluded by a requirement of its own, and all are named.
+#[test]
+fn a_refusal_names_what_excludes_each_way() {
+    let functions = r#"
+fn main() -> bool {
+    let t = beginTx()
+    let x = choose [1, 2, 3]
+    require x < 3 as "below three"
+    if x == 1 {
+        require x != 1 as "never for one"
+    } else {
+        require x != 2 as "never for two"
+    }
+    commitTx(t)
+}"#;
+    let mut solo = solo(functions);
+    let execution = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+    while solo.step(execution) == Some(false) {}
+    let decisions = solo.lane.decisions(execution);
+    let Some(Refused::Unsatisfiable { core, names, .. }) = &decisions[0].refused else { panic!("{decisions:?}") };
+    assert_eq!(&core[..], &[1]);
+    assert_eq!(names.join("; "), "never for one; below three; never for two");
+    close(solo.lane);
+}
+
+#[test]
+fn a_refusal_by_very_many_requirements_says_that_there_are_others() {
+    let functions = r#"
+fn main() -> bool {
+    let t = beginTx()
+    let x = choose range(0, 100)
+    let y = at(range(0, 100), x)
+    require x != y as text(y)
+    commitTx(t)
+}"#;
+    let mut solo = solo(functions);
+    let execution = solo.lane.start(&main()).unwrap_or_else(|error| panic!("{error}"));
+    while solo.step(execution) == Some(false) {}
+    let decisions = solo.lane.decisions(execution);
+    let Some(Refused::Unsatisfiable { names, .. }) = &decisions[0].refused else { panic!("{decisions:?}") };
+    assert_eq!((names.len(), names.last().map(String::as_str)), (1 + crate::nondet::MOST_BESIDE + 1, Some("others")));
+    close(solo.lane);
+}

@@ -127,11 +127,11 @@ instructions! {
     Note "note" 1 Ours Safe "(value) -> nothing: output of the program, in its trace.";
     Random "random" 1 Ours Safe "(n) -> number from 0 to n - 1, from the recorded seed.";
     Now "now" 0 Ours Safe "() -> time given to the execution, ns, a recorded input.";
-    Sleep "sleep" 1 Ours Safe "(ticks) -> nothing, after so many ticks.";
+    Sleep "sleep" 1 Ours Safe "(ticks) -> nothing, after so many ticks, at most 10^9.";
     Args "args" 0 Ours Safe "() -> list of the arguments of the execution.";
     Reject "reject" 0 Ours Safe "() -> never: the behaviour rejects its message.";
     Raise "raise" 1 Ours Safe "(text) -> never: fails with ErrProgramRaised.";
     ValueOf "valueOf" 1 Ours Safe "(value) -> the same with variables as their values; an open one is decided at commit.";
     RequireOrder "requireOrder" 5 Ours Safe "(object, message, object, message, name?) -> nothing: one call comes before another.";
-    ReceiveFor "receiveFor" 1 Ours Safe "(ticks) -> message, or nothing when none has come after so many ticks.";
+    ReceiveFor "receiveFor" 1 Ours Safe "(ticks) -> message, or nothing when none has come after so many ticks, at most 10^9.";
 }

@@ -80,13 +80,13 @@ impl World {
             }
         }
         if result.is_ok() {
-            result = self.of_plain(which, plain);
+            result = self.of_plain(which, plain, &mut x.named);
         }
         plain.into_iter().for_each(|value| self.heap.release(value));
         result
     }
 
-    fn of_plain(&mut self, which: Builtin, [a, b, _]: [Value; 3]) -> Result<Value, Fault> {
+    fn of_plain(&mut self, which: Builtin, [a, b, _]: [Value; 3], named: &mut u32) -> Result<Value, Fault> {
         use Builtin as B;
         match which {
             B::Sort => self.sort(a),
@@ -145,11 +145,11 @@ impl World {
             }
             B::Machine => {
                 let name = self.plain_text(a)?;
-                Ok(Value::word32(T_MACHINE, self.number_of_name(&name)?))
+                Ok(Value::word32(T_MACHINE, self.number_of_name(&name, named)?))
             }
             B::Controller => {
                 let name = self.plain_text(a)?;
-                Ok(Value::word32(T_CONTROLLER, self.number_of_name(&name)?))
+                Ok(Value::word32(T_CONTROLLER, self.number_of_name(&name, named)?))
             }
             _ => Err(ProgramError::Type(format!("{} is not a library function of these", which.name())).into()),
         }

@@ -59,7 +59,7 @@ pub struct Config {
     pub fd: bool,
     /// Whether there are choices that are decided at commit; without, those of a transaction fail with `ErrNotImplemented`.
     pub choices: bool,
-    /// Most names of machines and controllers.
+    /// Most names of machines and controllers. One execution brings at most 1 024; a quarter is kept for what comes in from outside.
     pub names: u32,
     /// Most messages in one mailbox, and most that a replica has taken and no `freeze` has brought home.
     pub mailbox: u32,
@@ -99,7 +99,7 @@ impl Default for Config {
             sealed_machines: Vec::new(),
             fd: true,
             choices: true,
-            names: 65_536,
+            names: 1 << 20,
             mailbox: 4096,
             versions: 16,
             value_nodes: 1 << 22,

@@ -14,6 +14,10 @@ use crate::code::Shape;
 use crate::id::{ExecutionId, ObjectId, ROOT, TxId, VarId};
 use crate::value::{Kind, Val};
 
+/// Most names of machines and controllers that one execution brings. They stay when it is over: objects, messages and traces hold
+/// their numbers.
+pub(super) const MOST_MADE: u32 = 1024;
+
 /// Names of machines and controllers, as numbers from 1; 0 stands for none.
 #[derive(Debug)]
 pub(super) struct Names {
@@ -25,6 +29,18 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(most: u32) -> Self {
         Self { names: Vec::new(), numbers: BTreeMap::new(), most: most as usize }
+    }
+
+    /// Number of a name that a program makes up. `made` counts those of its execution that were not known before: so
+    /// many and no more each may bring, and a part of the table is out of reach of all of them, for what comes in from outside.
+    pub(super) fn number_of(&mut self, name: &str, made: &mut u32) -> Result<u32, Full> {
+        if !self.numbers.contains_key(&name.into()) {
+            if *made >= MOST_MADE || self.names.len() >= self.most - self.most / 4 {
+                return Err(Full(u64::from(MOST_MADE).min(self.most as u64)));
+            }
+            *made += 1;
+        }
+        self.number(name)
     }
 
     /// Number of a name.

@@ -238,6 +238,8 @@ pub(super) struct Exec {
     pub(super) result: Option<Result<Value, Box<Failure>>>,
     /// Heap charged, words.
     pub(super) words: i64,
+    /// Names of machines and controllers it has brought.
+    pub(super) named: u32,
     pub(super) decisions: VecDeque<Decision>,
     /// How its transactions were decided before, those still to come.
     pub(super) known: VecDeque<Decision>,
@@ -310,6 +312,7 @@ impl Exec {
             later: None,
             result: None,
             words: 0,
+            named: 0,
             decisions: VecDeque::new(),
             known: VecDeque::new(),
             committed: 0,

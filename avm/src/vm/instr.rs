@@ -14,6 +14,9 @@ use crate::error::{ControllerError, MachineError, ObjError, ProgramError, TxErro
 use crate::event::TraceLevel;
 use crate::id::{ObjectId, ROOT};
 
+/// Longest wait, ticks: the clock of a torus is shared by all that run there, and nobody gets it to its end with few of them.
+const MOST_TICKS: u64 = 1_000_000_000;
+
 impl World {
     /// One instruction; outside a transaction and outside every call it is a transaction of its own. Unsafe ones stand in programs
     /// that say so only, and those were granted when they were loaded (`avm:1`).
@@ -421,10 +424,11 @@ impl World {
         Ok(Did::Value(self.heap.number(((u128::from(bits) * u128::from(below)) >> 64) as i128)?))
     }
 
-    /// A number of ticks.
+    /// A number of ticks to wait.
     pub(super) fn ticks_arg(&mut self, x: &mut Exec, ticks: Value, what: &str) -> Result<u64, Fault> {
         let ticks = self.number_arg(x, ticks)?;
-        u64::try_from(ticks).map_err(|_| arithmetic(&format!("{what} needs a number of ticks from 0")))
+        let ticks = u64::try_from(ticks).ok().filter(|ticks| *ticks <= MOST_TICKS);
+        ticks.ok_or_else(|| arithmetic(&format!("{what} takes 0 to {MOST_TICKS} ticks: wait several times")))
     }
 
     fn sleep(&mut self, code: &Code, x: &mut Exec, ticks: Value) -> Result<Did, Fault> {

@@ -220,6 +220,7 @@ impl Lane {
         x.known = start.decided.iter().cloned().collect();
         x.result = None;
         x.words = 0;
+        x.named = 0;
         x.decisions.clear();
         x.set_counts([0; 4]);
         x.contexts.push(Exec::root_context(input, world.machine));

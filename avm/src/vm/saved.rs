@@ -53,6 +53,7 @@ pub struct SavedExecution {
     finished: Vec<(u64, u64, bool)>,
     fd: Option<SavedDomains>,
     counts: [u64; 4],
+    named: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -234,6 +235,7 @@ impl Lane {
             finished: x.finished_all(),
             fd: x.fd.as_ref().map(|fd| saved_domains(fd)),
             counts: x.counts(),
+            named: x.named,
         })
     }
 
@@ -321,6 +323,7 @@ impl Lane {
         }
         x.done = saved.done;
         x.set_counts(saved.counts);
+        x.named = saved.named;
         x.finished_set(&saved.finished);
         x.fd = saved.fd.as_ref().map(|saved| Box::new(domains(saved)));
         x.trace.take_up(saved.level, saved.trace.clone(), (saved.events, saved.lost, saved.charged));

@@ -58,6 +58,7 @@ pub struct Saved {
     authority: Option<ControllerId>,
     blocking: bool,
     words: i64,
+    named: u32,
     fd: Option<Box<fd::Store>>,
     finished: Vec<Finished>,
     decisions: VecDeque<Decision>,
@@ -161,6 +162,7 @@ impl Lane {
             authority: names.option(x.authority),
             blocking: x.blocking,
             words: x.words,
+            named: x.named,
             fd: None,
             finished: x.finished.clone(),
             decisions: x.decisions.clone(),
@@ -246,6 +248,7 @@ impl Lane {
         x.pinned = saved.pinned;
         (x.fuel, x.done, x.random, x.now_ns) = (saved.fuel, saved.done, saved.random, saved.now_ns);
         (x.authority, x.blocking, x.words, x.fd) = (authority, saved.blocking, saved.words, saved.fd);
+        x.named = saved.named;
         (x.finished, x.decisions) = (saved.finished, saved.decisions);
         x.set_counts(saved.counted);
         let counted = (saved.trace_next, saved.trace_lost, saved.trace_bytes);

@@ -205,17 +205,18 @@ impl World {
         }
         if value.is_text() {
             let text = self.heap.string(value);
-            return Ok(Some(self.number_of_name(&text)?));
+            return Ok(Some(self.number_of_name(&text, &mut x.named)?));
         }
         Err(type_error(expected, kind(&self.heap, value)))
     }
 
-    /// Number of the name of a machine or controller, of which the language has the same bounds.
-    pub(super) fn number_of_name(&mut self, name: &str) -> Result<u32, Fault> {
+    /// Number of the name of a machine or controller, of which the language has the same bounds; `made` counts those an execution
+    /// brings.
+    pub(super) fn number_of_name(&mut self, name: &str, made: &mut u32) -> Result<u32, Fault> {
         if name.is_empty() || name.len() > LONGEST_NAME {
             return Err(ProgramError::Type("a name of a machine or controller has 1 to 100 bytes".to_owned()).into());
         }
-        Ok(self.names.number(name)?)
+        Ok(self.names.number_of(name, made)?)
     }
 
     pub(super) fn object_arg(&mut self, x: &mut Exec, value: Value) -> Result<ObjectId, Fault> {

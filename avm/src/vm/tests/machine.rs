@@ -200,3 +200,45 @@ fn main(xs: list) -> list { sort(xs) }"#;
     assert!(with((0..60).map(mixed).collect()).starts_with("ErrProgramType"));
     assert_eq!(with(vec![]), "[]");
 }
+
+// avm:11: one program cannot get the clock that all share to its end.
+#[test]
+fn a_sleep_is_bounded() {
+    let (result, _) = super::run("fn main() { sleep(1000000001) }");
+    assert!(result.starts_with("ErrProgramArithmetic") && result.contains("0 to 1000000000 ticks"), "{result}");
+    assert_eq!(super::run("fn main() -> int { sleep(1000000000); 1 }").0, "1");
+}
+
+// decisions:AVM-12: names are never forgotten, so no program may fill their table.
+#[test]
+fn a_program_that_makes_up_names_starves_no_other() {
+    let functions = r#"
+fn main(n: int) -> int {
+    for i in 0..<n { let _ = controller("m" ++ text(i)) }
+    n
+}
+fn other() -> list { [controller("another"), machine("another")] }
+fn as_text() { let _ = beginTx("by its text") }"#;
+    let config = crate::vm::Config { names: 4096, controllers: Vec::new(), ..super::config() };
+    let mut solo = super::solo_with(config, functions);
+    let mut run = |entry: &str, args: &[i64], authority: Option<String>| {
+        let args = args.iter().map(|n| crate::Val::from(*n)).collect();
+        let authority = authority.map(|name| name.as_str().into());
+        let start = crate::vm::Start { args, authority, ..crate::vm::Start::new("kit", entry) };
+        let finished = solo.run(&start).unwrap_or_else(|error| panic!("{error}"));
+        super::short(&finished).0
+    };
+    assert_eq!(run("main", &[1000], None), "1000");
+    assert!(run("main", &[70_000], None).starts_with("ErrProgramMemory"));
+    assert_eq!(run("other", &[], None), "[%another, @another]");
+    assert_eq!(run("as_text", &[], None), "nothing");
+    // What comes in from outside has room however many programs have come before.
+    for n in 1..9 {
+        let functions = [1000 * n];
+        let _ = run("main", &functions, None);
+    }
+    for n in 0..900 {
+        assert_eq!(run("main", &[0], Some(format!("authority{n}"))), "0");
+    }
+    super::close(solo.lane);
+}

@@ -203,14 +203,17 @@ pub enum LoadError {
     #[error("module {0} needs 'unsafe' and this node does not grant it: set avm.grant_unsafe")]
     UnsafeRefused(Arc<str>),
     /// Its constants do not fit the heap.
-    #[error("module {0} does not fit the heap: raise avm.heap_bytes")]
+    #[error("module {0} does not fit the heap: raise avm.heap_mib")]
     Memory(Arc<str>),
     /// It registers a pure function that another module has.
     #[error("module {0} brings the pure function {1}, which another module has registered")]
     FunctionTaken(Arc<str>, Arc<str>),
-    /// Too much code.
-    #[error("module {0} does not fit the code space")]
-    Code(Arc<str>),
+    /// Too much code: replaced modules count, for objects and executions live by them.
+    #[error(
+        "module {0} does not fit beside {1} modules and replaced versions of modules, which are kept for what was made with them: \
+         restart the node to drop those, or raise avm.heap_mib"
+    )]
+    Code(Arc<str>, usize),
 }
 
 /// Why an execution is not started.

@@ -91,6 +91,11 @@ impl Heap {
         self.live
     }
 
+    /// Words there are, free or not.
+    pub(super) const fn size_words(&self) -> usize {
+        self.words.len()
+    }
+
     /// Lets at most `words` more be taken, as far as there are.
     pub(super) fn allow(&mut self, words: usize) {
         self.bound = self.live.saturating_add(words);

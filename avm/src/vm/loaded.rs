@@ -1,5 +1,6 @@
 //! Code of all loaded modules in flat tables: one row of operations, of functions, of constants. Nothing is ever taken out: live
-//! objects and executions keep what they were made with (`decisions:AVM-17`).
+//! objects and executions keep what they were made with (`decisions:AVM-17`). So what is loaded is bounded, and a module that was
+//! loaded before takes no room again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,24 +92,20 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// Appends a module; nothing finds it by its name until it is published.
+    /// Appends a module, or finds it where it is here already; nothing finds it by its name until it is published.
     pub(super) fn append(&mut self, heap: &mut Heap, names: &mut Names, verified: &Verified) -> Result<u32, LoadError> {
         let module = verified.module().clone();
+        let same = |loaded: &Loaded| loaded.hash == verified.hash() && loaded.module.name == module.name;
+        if let Some(number) = self.modules.iter().rposition(same) {
+            // Its places in the source may be others.
+            self.modules[number].module = module;
+            return Ok(number as u32);
+        }
         let ops: usize = module.functions.iter().map(|function| function.code.len()).sum();
-        let fits = |len: usize, more: usize| len.checked_add(more).is_some_and(|sum| sum < u32::MAX as usize);
-        if !fits(self.ops.len(), ops) || !fits(self.constants.len(), module.constants.len()) {
-            return Err(LoadError::Code(module.name.clone()));
+        if self.modules.len() >= MOST_MODULES || self.ops.len() + ops > MOST_OPS {
+            return Err(LoadError::Code(module.name.clone(), self.modules.len()));
         }
-        let constants = self.constants.len();
-        for constant in &module.constants {
-            match from_val(heap, names, constant) {
-                Ok(value) => self.constants.push(value),
-                Err(_) => {
-                    self.constants.drain(constants..).for_each(|value| heap.release(value));
-                    return Err(LoadError::Memory(module.name.clone()));
-                }
-            }
-        }
+        let constants = self.take_constants(heap, names, &module)?;
         let number = self.modules.len() as u32;
         let functions = self.functions.len() as u32;
         let mut ready: Vec<(Value, Value)> = Vec::new();
@@ -162,6 +159,30 @@ impl Code {
     pub(super) fn module_of(&self, behaviour: u32) -> Option<&Loaded> {
         let function = self.functions.get(self.behaviours.get(behaviour as usize)?.function as usize)?;
         self.modules.get(function.module as usize)
+    }
+
+    /// Constants of a module; all of them together leave most of the heap to programs.
+    fn take_constants(&mut self, heap: &mut Heap, names: &mut Names, module: &Module) -> Result<usize, LoadError> {
+        let (first, before) = (self.constants.len(), heap.live());
+        let mut refused = None;
+        for constant in &module.constants {
+            match from_val(heap, names, constant) {
+                Ok(value) => self.constants.push(value),
+                Err(_) => refused = Some(LoadError::Memory(module.name.clone())),
+            }
+            if refused.is_none() && self.words + (heap.live() - before) > heap.size_words() / 4 {
+                refused = Some(match self.modules.len() {
+                    0 => LoadError::Memory(module.name.clone()),
+                    count => LoadError::Code(module.name.clone(), count),
+                });
+            }
+            if let Some(refused) = refused {
+                self.constants.drain(first..).for_each(|value| heap.release(value));
+                return Err(refused);
+            }
+        }
+        self.words += heap.live() - before;
+        Ok(first)
     }
 
     /// Newest module of a name.

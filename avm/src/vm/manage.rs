@@ -76,7 +76,8 @@ impl Census {
 }
 
 impl Lane {
-    /// Loads a module; one of the same name is replaced for new objects and executions only (`decisions:AVM-17`).
+    /// Loads a module; one of the same name is replaced for new objects and executions only (`decisions:AVM-17`). Its pure functions
+    /// go on with the next version (`avm:4.6`). The newest module again changes nothing: updates of its functions stay.
     ///
     /// # Errors
     /// When it needs what the node does not grant, or does not fit.
@@ -101,7 +102,8 @@ impl Lane {
             let number = if function.is_ref() { world.heap.child(function, 0).bits32() } else { function.bits32() };
             code.modules[code.functions[number as usize].module as usize].module.name == module.name
         };
-        for pure in &module.pures {
+        let again = self.code.module(&module.name).is_some_and(|(_, newest)| newest.hash == verified.hash());
+        for pure in module.pures.iter().filter(|_| !again) {
             if world.pures.get(&pure.name).is_some_and(|other| !own(&self.code, other.function)) {
                 return Err(LoadError::FunctionTaken(module.name.clone(), pure.name.clone()));
             }
@@ -118,11 +120,15 @@ impl Lane {
         let Self { world, code, .. } = self;
         let Some(loaded) = code.modules.get(prepared.0 as usize) else { return };
         let (module, functions) = (loaded.module.clone(), loaded.functions);
+        if code.module(&module.name).is_some_and(|(newest, _)| newest == prepared.0) {
+            return;
+        }
         code.publish(prepared.0);
         world.heap.allow(usize::MAX);
         for pure in &module.pures {
             let function = Value::word32(T_FUNCTION, functions + u32::from(pure.function));
-            world.put_pure(pure.name.clone(), function, 0);
+            let version = world.pures.get(&pure.name).map_or(0, |before| before.version + 1);
+            world.put_pure(pure.name.clone(), function, version);
         }
     }
 

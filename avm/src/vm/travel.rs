@@ -13,7 +13,7 @@ use super::lane::Lane;
 use super::loaded::Code;
 use super::tx::Mode;
 use super::word::{FUNCTION, NOTHING, Node, T_OBJECT, TAINT, Value};
-use crate::code::Module;
+use crate::code::ContentHash;
 use crate::event::{LogEntry, TraceLevel};
 use crate::fd;
 use crate::id::{ControllerId, ExecutionId, MachineId, ROOT};
@@ -27,7 +27,7 @@ const MOST_REGISTERS: usize = 4096;
 /// A function that was running.
 #[derive(Debug)]
 struct SavedFrame {
-    module: Arc<Module>,
+    module: ContentHash,
     function: u16,
     /// Operation it goes on with, counted in its function.
     pc: u32,
@@ -40,7 +40,7 @@ struct SavedFrame {
 #[derive(Debug)]
 pub struct Saved {
     id: ExecutionId,
-    module: Arc<Module>,
+    module: ContentHash,
     entry: Arc<str>,
     pinned: bool,
     frames: Vec<SavedFrame>,
@@ -98,16 +98,15 @@ fn portable(heap: &Heap, value: Value, reached: bool) -> bool {
 }
 
 /// Position of a function: module, and number in it.
-fn place(code: &Code, func: u32) -> (Arc<Module>, u16, u32) {
+fn place(code: &Code, func: u32) -> (ContentHash, u16, u32) {
     let found = code.functions[func as usize];
     let loaded = &code.modules[found.module as usize];
-    (loaded.module.clone(), (func - loaded.functions) as u16, found.start)
+    (loaded.hash, (func - loaded.functions) as u16, found.start)
 }
 
-/// Number of a module that is here, the very same one.
-fn module_number(code: &Code, module: &Arc<Module>) -> Option<u32> {
-    let same = |loaded: &super::loaded::Loaded| Arc::ptr_eq(&loaded.module, module);
-    code.modules.iter().rposition(same).map(|at| at as u32)
+/// Number of a module that is here, with the very same content.
+fn module_number(code: &Code, module: ContentHash) -> Option<u32> {
+    code.modules.iter().rposition(|loaded| loaded.hash == module).map(|at| at as u32)
 }
 
 impl Lane {
@@ -145,7 +144,7 @@ impl Lane {
         let val = |value: Value| to_val(heap, names, value);
         let saved = Saved {
             id: x.id,
-            module: code.modules[x.module as usize].module.clone(),
+            module: code.modules[x.module as usize].hash,
             entry: x.entry.clone(),
             pinned: x.pinned,
             frames,
@@ -210,8 +209,8 @@ impl Lane {
     /// Gives it back when there is no place for it: too many executions, no heap, or its module is not loaded here.
     pub fn restore(&mut self, saved: Box<Saved>) -> Result<ExecutionId, Box<Saved>> {
         let numbers: Option<Vec<u32>> =
-            saved.frames.iter().map(|frame| module_number(&self.code, &frame.module)).collect();
-        let (Some(numbers), Some(module)) = (numbers, module_number(&self.code, &saved.module)) else {
+            saved.frames.iter().map(|frame| module_number(&self.code, frame.module)).collect();
+        let (Some(numbers), Some(module)) = (numbers, module_number(&self.code, saved.module)) else {
             return Err(saved);
         };
         if self.execs.len() >= self.world.config.executions as usize || self.execs.contains_key(&saved.id) {

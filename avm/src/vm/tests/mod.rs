@@ -21,6 +21,7 @@ mod quick;
 mod random_choices;
 mod random_standing;
 mod registry;
+mod reload;
 mod replays;
 mod saved;
 mod scopes;

@@ -140,11 +140,25 @@ pub enum ClockError {
     Circle(ExecutionId, u64),
 }
 
-/// Clocks of the entries of one execution, in its order.
+/// Clocks of the entries of one execution, in its order. Each holds a component for every lifeline so far: who wants few entries of
+/// a long trace asks for those with [`clocks_at`].
 #[must_use]
 pub fn clocks(execution: ExecutionId, trace: &[LogEntry]) -> Vec<Clocked<'_>> {
-    // One execution and no links: nothing can go round in a circle.
-    merge(&[(execution, trace)], &[]).unwrap_or_default()
+    clocks_at(execution, trace, |_| true)
+}
+
+/// Clocks of the entries at the positions that are wanted, in order. The trace is walked once and nothing is kept of the others.
+#[must_use]
+pub fn clocks_at(execution: ExecutionId, trace: &[LogEntry], wanted: impl Fn(usize) -> bool) -> Vec<Clocked<'_>> {
+    let mut walk = Walk::new(execution, trace);
+    let mut out = Vec::new();
+    for at in 0..trace.len() {
+        let line = walk.step(std::iter::empty());
+        if wanted(at) {
+            out.push(Clocked { execution, line, entry: &trace[at], clock: walk.clock.clone() });
+        }
+    }
+    out
 }
 
 /// Merges the traces of several executions into one order that keeps every execution's own order and every link; what is not
@@ -182,7 +196,9 @@ pub fn merge<'t>(traces: &[(ExecutionId, &'t [LogEntry])], links: &[Link]) -> Re
         ready.remove(&(timestamp, execution));
         let Some(walk) = lanes.get_mut(&execution) else { continue };
         let causes = before.get(&(execution, timestamp)).into_iter().flatten().filter_map(|from| done.get(from));
-        let clocked = walk.step(causes);
+        let line = walk.step(causes);
+        let entry = &walk.trace[walk.entry - 1];
+        let clocked = Clocked { execution, line, entry, clock: walk.clock.clone() };
         if wanted.contains(&(execution, timestamp)) {
             done.insert((execution, timestamp), clocked.clock.clone());
         }
@@ -225,13 +241,15 @@ struct Walk<'t> {
     steps: Vec<Step>,
     at: usize,
     entry: usize,
-    clocks: BTreeMap<Lifeline, Clock>,
+    /// What the lifeline knows that runs now. One runs at a time and tells all it knows to whom it calls or returns to, so this is
+    /// all that is known in the execution, and no lifeline needs a clock of its own.
+    clock: Clock,
 }
 
 impl<'t> Walk<'t> {
     fn new(execution: ExecutionId, trace: &'t [LogEntry]) -> Self {
         let steps = Calls::of(trace).steps(trace);
-        Self { execution, trace, steps, at: 0, entry: 0, clocks: BTreeMap::new() }
+        Self { execution, trace, steps, at: 0, entry: 0, clock: Clock::default() }
     }
 
     fn position(&self, timestamp: u64) -> Option<usize> {
@@ -246,46 +264,37 @@ impl<'t> Walk<'t> {
         Lifeline { execution: self.execution, object: object.unwrap_or(ROOT) }
     }
 
-    /// Goes up to and over the next entry. What it was caused by is known to whoever runs when it is written.
-    fn step<'c>(&mut self, causes: impl Iterator<Item = &'c Clock>) -> Clocked<'t> {
-        let mut causes: Vec<&Clock> = causes.collect();
+    /// Goes up to and over the next entry; who wrote it. What it was caused by is known to whoever runs when it is written.
+    fn step<'c>(&mut self, causes: impl Iterator<Item = &'c Clock>) -> Lifeline {
+        // The causes of an entry reach the program before what it calls for it.
+        causes.for_each(|cause| self.clock.join(cause));
         loop {
             let step = self.steps[self.at];
             self.at += 1;
             let line = match step {
                 Step::Call { from, to, .. } => {
-                    let (from, to) = (self.line(from), self.line(Some(to)));
-                    // The causes of an entry reach the program before what it calls for it.
-                    causes.drain(..).for_each(|cause| self.clocks.entry(from).or_default().join(cause));
-                    self.pass(from, to);
+                    self.pass(self.line(from), self.line(Some(to)));
                     continue;
                 }
                 Step::Return { from, to, .. } => {
-                    let (from, to) = (self.line(from), self.line(Some(to)));
-                    self.pass(to, from);
+                    let from = self.line(from);
+                    self.pass(self.line(Some(to)), from);
                     from
                 }
                 Step::At { by, .. } => {
                     let line = self.line(by);
-                    self.clocks.entry(line).or_default().tick(line);
+                    self.clock.tick(line);
                     line
                 }
             };
-            let clock = self.clocks.entry(line).or_default();
-            causes.drain(..).for_each(|cause| clock.join(cause));
-            let entry = &self.trace[self.entry];
             self.entry += 1;
-            return Clocked { execution: self.execution, line, entry, clock: clock.clone() };
+            return line;
         }
     }
 
     /// A message from one line to the other.
     fn pass(&mut self, from: Lifeline, to: Lifeline) {
-        let sent = self.clocks.entry(from).or_default();
-        sent.tick(from);
-        let sent = sent.clone();
-        let received = self.clocks.entry(to).or_default();
-        received.join(&sent);
-        received.tick(to);
+        self.clock.tick(from);
+        self.clock.tick(to);
     }
 }

@@ -1,10 +1,12 @@
 //! Hashes of traces (`decisions:AVM-5`). The *full* hash covers every entry as it is. The *semantic* hash covers what a program
-//! did, wherever it ran and however much was logged: no moves, no fetches, no extended events, timestamps counted anew, no depth.
-//! Of two runs of the same program, one local and one remote or migrated, it is the same (`avm:11` R3, R4).
+//! did, wherever it ran and however much was logged: no moves, no fetches, no extended events, timestamps counted anew, no depth,
+//! ids numbered by their first appearance. Of two runs of the same program, one local and one remote or migrated, it is the same
+//! (`avm:11` R3, R4). Both cover how many entries did not fit, so that a cut trace is not taken for a whole one.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::numbering::Numbering;
 use crate::code::ContentHash;
 use crate::event::{Event, LogEntry};
 
@@ -23,6 +25,7 @@ pub struct TraceHasher {
     semantic: Sha256,
     full: Sha256,
     counted: u64,
+    numbering: Numbering,
     room: Vec<u8>,
 }
 
@@ -41,7 +44,9 @@ impl TraceHasher {
         self.full.update(&room);
         if is_semantic(&entry.event) {
             room.clear();
-            room = encode(&(self.counted, &entry.event, &entry.controller), room);
+            let mut event = entry.event.clone();
+            self.numbering.event(&mut event);
+            room = encode(&(self.counted, &event, &entry.controller), room);
             self.semantic.update((room.len() as u64).to_le_bytes());
             self.semantic.update(&room);
             self.counted += 1;
@@ -50,20 +55,22 @@ impl TraceHasher {
         self.room = room;
     }
 
-    /// The hashes so far.
+    /// The hashes so far, of a trace that has lost so many entries.
     #[must_use]
-    pub fn finish(&self) -> TraceHash {
-        let of = |hasher: &Sha256| ContentHash(hasher.clone().finalize().into());
+    pub fn finish(&self, dropped: u64) -> TraceHash {
+        let of = |hasher: &Sha256| {
+            ContentHash(hasher.clone().chain_update(b"dropped").chain_update(dropped.to_le_bytes()).finalize().into())
+        };
         TraceHash { semantic: of(&self.semantic), full: of(&self.full) }
     }
 }
 
-/// Hashes of a whole trace.
+/// Hashes of a trace that has lost so many entries.
 #[must_use]
-pub fn trace_hash(trace: &[LogEntry]) -> TraceHash {
+pub fn trace_hash(trace: &[LogEntry], dropped: u64) -> TraceHash {
     let mut hasher = TraceHasher::new();
     trace.iter().for_each(|entry| hasher.push(entry));
-    hasher.finish()
+    hasher.finish(dropped)
 }
 
 fn encode(value: &impl Serialize, room: Vec<u8>) -> Vec<u8> {

@@ -7,13 +7,14 @@ mod chart;
 mod clock;
 mod hash;
 mod json;
+mod numbering;
 mod query;
 #[cfg(test)]
 mod tests;
 
 pub use calls::{Calls, Step};
 pub use chart::{Chart, chart, reason};
-pub use clock::{Cause, Clock, ClockError, Clocked, Lifeline, Link, Relation, clocks, merge};
+pub use clock::{Cause, Clock, ClockError, Clocked, Lifeline, Link, Relation, clocks, clocks_at, merge};
 pub use hash::{TraceHash, TraceHasher, trace_hash};
 pub use json::{ValueError, entry_json, to_json, value_from_json, value_json};
 pub use query::{Query, kind, object, transaction};

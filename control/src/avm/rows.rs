@@ -314,6 +314,8 @@ pub struct TraceSnapshot {
     pub hash: String,
     /// Who takes part, in the order of their first entry; the first is the program itself.
     pub lifelines: Vec<LifelineSnapshot>,
+    /// How many more take part that are not among them, nor in the clocks; those the entries below speak of always are.
+    pub lifelines_left_out: u64,
     /// The entries.
     pub entries: Vec<TraceEntry>,
 }

@@ -271,6 +271,7 @@ pub fn trace() -> Box<TraceSnapshot> {
         level: "default".into(),
         hash: "5f3a90c2".into(),
         lifelines: lifelines.map(|(id, name)| LifelineSnapshot { id: id.into(), name: name.into() }).to_vec(),
+        lifelines_left_out: 0,
         entries,
     })
 }

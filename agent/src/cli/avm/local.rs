@@ -150,7 +150,7 @@ fn crossterm_width() -> Option<usize> {
 }
 
 fn as_json(drive: &Drive, end: &End, start: &avm::vm::Start) -> Result<(), Failure> {
-    let hash = trace::trace_hash(&end.trace);
+    let hash = trace::trace_hash(&end.trace, end.gap);
     let trace: serde_json::Value = serde_json::from_str(&trace::to_json(&end.trace)).unwrap_or_default();
     let value_json = |value: &Val| {
         let mut text = String::new();

@@ -35,3 +35,5 @@ pub mod view;
 mod level_tests;
 #[cfg(test)]
 mod sleep_tests;
+#[cfg(test)]
+mod view_tests;

@@ -223,7 +223,7 @@ impl Manager {
             children: whole.children.iter().map(ToString::to_string).collect(),
             seed: whole.row.info.seed,
             deadline_ticks: whole.row.info.deadline_ticks,
-            trace_hash: trace::trace_hash(&whole.trace).semantic.to_string(),
+            trace_hash: trace::trace_hash(&whole.trace, whole.gap).semantic.to_string(),
             trace_level: String::new(),
             moved: whole.row.info.moved.iter().cloned().collect(),
             notes: whole.trace.iter().filter_map(note).collect(),
@@ -299,8 +299,8 @@ impl Manager {
     fn trace(&self, execution: ExecutionId, want: &Stretch) -> Result<TraceSnapshot, Refusal> {
         let (at, whole) = self.whole(execution)?;
         let row = view::execution(&whole.row, &self.leads[at].name, "");
-        let mut snapshot = view::stretch(execution, &row.program, &whole.trace, want, &self.leads[at].name);
-        snapshot.dropped = whole.gap;
+        let trace = (&whole.trace[..], whole.gap);
+        let mut snapshot = view::stretch(execution, &row.program, trace, want, &self.leads[at].name);
         for entry in &mut snapshot.entries {
             entry.provisional = entry.timestamp >= whole.decided;
             let transaction = entry.event.starts_with("Transaction").then(|| entry.text.clone());

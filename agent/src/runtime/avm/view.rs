@@ -1,9 +1,9 @@
 //! From the machine's own words to those of the contract: rows, traces, transactions.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use avm::event::{Event, LogEntry};
-use avm::id::{ExecutionId, ROOT};
+use avm::id::{ExecutionId, ObjectId, ROOT};
 use avm::trace::{self, Calls};
 use avm::vm::{Decision, ExecutionSummary, Failure, ObjectSummary, Refused, StackEntry, Status, Why};
 use avm::{AvmError, Val};
@@ -238,73 +238,91 @@ pub struct Stretch {
     pub query: trace::Query,
 }
 
-/// A stretch of a trace, with what is derived from the whole of it.
+/// Most lifelines of a stretch, beside those its entries speak of.
+const LIFELINES: usize = 256;
+
+/// A stretch of a trace that has lost so many entries, with what is derived from the whole of it. It costs what the trace is long and
+/// the stretch holds: of a trace over very many objects the first lifelines are shown, and the number of the others.
 #[must_use]
 pub fn stretch(
     execution: ExecutionId,
     program: &str,
-    whole: &[LogEntry],
+    (whole, dropped): (&[LogEntry], u64),
     want: &Stretch,
     torus: &str,
 ) -> TraceSnapshot {
-    let calls = Calls::of(whole);
-    let clocks = trace::clocks(execution, whole);
     let wanted = want.query.of(whole);
     let total = wanted.len() as u64;
     let from = want.from.unwrap_or_else(|| total.saturating_sub(want.count as u64)).min(total);
-    let position: BTreeMap<u64, usize> = whole.iter().enumerate().map(|(at, entry)| (entry.timestamp, at)).collect();
-    let mut lifelines = vec![LifelineSnapshot { id: "main".to_owned(), name: String::new() }];
-    for entry in whole {
-        let (id, name) = match &entry.event {
-            Event::ObjectCreated(id, name) => (id.to_string(), name.to_string()),
-            Event::ObjectCalled(id, ..) => (id.to_string(), String::new()),
-            _ => continue,
-        };
-        if !lifelines.iter().any(|line| line.id == id) {
-            lifelines.push(LifelineSnapshot { id, name });
+    let rows = wanted.into_iter().skip(from as usize).take(want.count);
+    let rows: BTreeSet<u64> = rows.map(|entry| entry.timestamp).collect();
+    let chosen = |at: usize| whole.get(at).is_some_and(|entry| rows.contains(&entry.timestamp));
+    let calls = Calls::of(whole);
+    let spoken: BTreeSet<ObjectId> = (0..whole.len())
+        .filter(|at| chosen(*at))
+        .flat_map(|at| [calls.actor(at), trace::object(&whole[at].event)])
+        .flatten()
+        .collect();
+    let (lifelines, shown, left_out) = lifelines(whole, spoken);
+    let clocks = trace::clocks_at(execution, whole, chosen);
+    let mut clocks = clocks.iter().map(|clocked| clock_of(clocked, &shown));
+    let mut entries = Vec::with_capacity(rows.len());
+    let mut transaction = None;
+    for (at, entry) in whole.iter().enumerate() {
+        if let Event::TransactionStarted(id) = &entry.event {
+            transaction = transaction.or(Some(*id));
+        }
+        if chosen(at) {
+            let mut row = entry_row(entry, calls.actor(at), torus);
+            row.transaction = transaction.map(|id| id.to_string()).unwrap_or_default();
+            row.clock = clocks.next().unwrap_or_default();
+            entries.push(row);
+        }
+        if let Event::TransactionCommitted(id) | Event::TransactionAborted(id) = &entry.event {
+            transaction = transaction.filter(|open| open != id);
         }
     }
-    let mut transaction = String::new();
-    let mut transactions: Vec<String> = Vec::with_capacity(whole.len());
-    for entry in whole {
-        match &entry.event {
-            Event::TransactionStarted(id) if transaction.is_empty() => transaction = id.to_string(),
-            _ => {}
-        }
-        transactions.push(transaction.clone());
-        match &entry.event {
-            Event::TransactionCommitted(id) | Event::TransactionAborted(id) if transaction == id.to_string() => {
-                transaction.clear();
-            }
-            _ => {}
-        }
-    }
-    let rows = wanted.into_iter().skip(from as usize).take(want.count).map(|entry| {
-        let at = position[&entry.timestamp];
-        let clock = clocks.get(at).map(|clocked| clock_of(clocked)).unwrap_or_default();
-        let mut row = entry_row(entry, calls.actor(at), torus);
-        row.transaction = transactions[at].clone();
-        row.clock = clock;
-        row
-    });
     TraceSnapshot {
         execution: execution.to_string(),
         program: program.to_owned(),
         total,
         from,
-        hash: trace::trace_hash(whole).semantic.to_string(),
+        dropped,
+        hash: trace::trace_hash(whole, dropped).semantic.to_string(),
         lifelines,
-        entries: rows.collect(),
+        lifelines_left_out: left_out,
+        entries,
         ..TraceSnapshot::default()
     }
 }
 
-fn clock_of(clocked: &trace::Clocked<'_>) -> Vec<(String, u64)> {
-    let mut out = Vec::new();
-    for (line, count) in &clocked.clock.0 {
-        out.push((lifeline(Some(line.object)), *count));
+/// The lifelines that are shown, in the order of their first entry: those spoken of, and the first others; which they are, and how
+/// many are left out.
+fn lifelines(whole: &[LogEntry], spoken: BTreeSet<ObjectId>) -> (Vec<LifelineSnapshot>, BTreeSet<ObjectId>, u64) {
+    let mut lines = vec![LifelineSnapshot { id: "main".to_owned(), name: String::new() }];
+    let mut seen = BTreeSet::from([ROOT]);
+    let (mut others, mut shown) = (LIFELINES, spoken.clone());
+    shown.insert(ROOT);
+    for entry in whole {
+        let (id, name) = match &entry.event {
+            Event::ObjectCreated(id, name) => (*id, name.to_string()),
+            Event::ObjectCalled(id, ..) => (*id, String::new()),
+            _ => continue,
+        };
+        if !seen.insert(id) || !spoken.contains(&id) && others == 0 {
+            continue;
+        }
+        others -= usize::from(shown.insert(id));
+        lines.push(LifelineSnapshot { id: id.to_string(), name });
     }
-    out
+    let left_out = (seen.len() - lines.len()) as u64;
+    (lines, shown, left_out)
+}
+
+/// A clock, of the lifelines that are shown.
+fn clock_of(clocked: &trace::Clocked<'_>, shown: &BTreeSet<ObjectId>) -> Vec<(String, u64)> {
+    let known = clocked.clock.0.iter().filter(|(line, _)| shown.contains(&line.object));
+    known.map(|(line, count)| (lifeline(Some(line.object)), *count)).collect()
 }
 
 fn lifeline(object: Option<avm::id::ObjectId>) -> String {

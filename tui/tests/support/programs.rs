@@ -285,6 +285,7 @@ pub fn execution_detail(at: u64) -> Box<ExecutionDetail> {
     };
     Box::new(ExecutionDetail {
         row: execution(at, NOON_NS),
+        deadline_ticks: 0,
         arguments: vec!["o1".into(), "o3".into(), "30".into()],
         result: String::new(),
         error: String::new(),

@@ -5,7 +5,10 @@ mod common;
 
 use common::{TempDir, config, guard};
 use control::api::Refusal;
-use control::avm::{AvmReply, AvmRequest, ExecutionSnapshot, ExecutionState, Query, Source, TransactionState};
+use control::avm::{
+    AvmReply, AvmRequest, ExecutionSnapshot, ExecutionState, Query, Segment, Source, StartRequest, TransactionSnapshot,
+    TransactionState,
+};
 
 /// Three tori that run programs; `avm` goes into the table.
 fn three(dir: &TempDir, avm: &str) -> String {
@@ -91,21 +94,13 @@ impl Running {
 }
 
 fn start(program: &str, entry: &str, arguments: &[&str], torus: Option<&str>, count: u32) -> AvmRequest {
-    AvmRequest::Start {
-        program: program.to_owned(),
-        entry: entry.to_owned(),
+    AvmRequest::Start(StartRequest {
         arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
         count,
         torus: torus.map(str::to_owned),
         seed: Some(1),
-        trace: None,
-        fuel: None,
-        memory_bytes: None,
-        authority: None,
-        blocking: false,
-        parent: None,
-        deadline: None,
-    }
+        ..StartRequest::new(program, entry)
+    })
 }
 
 // decisions:AVM-7, AVM-10: finite domains and choices on a running node give what they give alone; an execution that waits for
@@ -132,12 +127,19 @@ fn queens_sudoku_and_intents_are_solved_on_a_live_node() {
     };
     assert_eq!((tx.state, tx.cause.as_str()), (TransactionState::Aborted, "unsatisfiable"));
     assert!(tx.why.contains("carol gets enough apples") && tx.why.contains("alice keeps apples"), "{}", tx.why);
+    assert!(tx.solver_ns.is_some_and(|ns| ns > 0) && tx.questions >= 1, "{tx:?}");
+    assert!(tx.core.iter().any(|require| require.name.contains("carol")), "{:?}", tx.core);
     match running.ask(&AvmRequest::Constraints { id: unsat, smtlib: true }) {
         AvmReply::Text(text) => assert!(text.contains("(declare-const") && text.contains("minimize"), "{text}"),
         other => panic!("{other:?}"),
     }
     match running.ask(&AvmRequest::Solver {}) {
-        AvmReply::Solver(solver) => assert!(solver.sat >= 1 && solver.unsat >= 1 && solver.unknown == 0, "{solver:?}"),
+        AvmReply::Solver(solver) => {
+            assert!(solver.sat >= 1 && solver.unsat >= 1 && solver.unknown == 0, "{solver:?}");
+            let told =
+                |question: &control::avm::QuestionSnapshot| question.nodes > 0 && question.transaction.starts_with('t');
+            assert!(solver.questions.iter().all(told), "{:?}", solver.questions);
+        }
         other => panic!("{other:?}"),
     }
     running.end();
@@ -215,7 +217,9 @@ fn objects_are_called_and_executions_are_steered_by_hand() {
 const BANK: &str = "module bank\n\nbehaviour account {\n    state balance = 0\n    on deposit(n: int) -> int {\n        balance += n\n        \
                     balance\n    }\n    on withdraw(n: int) -> bool {\n        if n > balance { return false }\n        balance -= n\n        \
                     true\n    }\n    on balance() -> int { balance }\n}\n\nfn open(n: int) -> object {\n    let a = create account at %bank\n    \
-                    let _ = a.deposit(n)\n    a\n}\n\nfn move(a: object, b: object, times: int) -> int {\n    let mut done = 0\n    \
+                    let _ = a.deposit(n)\n    a\n}\n\nfn take(a: object, n: int) -> int {\n    \
+                    require a.withdraw(n) as \"enough money\"\n    n\n}\n\nfn give(a: object, n: int) -> int { a.deposit(n) }\n\n\
+                    fn move(a: object, b: object, times: int) -> int {\n    let mut done = 0\n    \
                     while done < times {\n        if atomic %bank { if a.withdraw(1) { let _ = b.deposit(1) } } { done += 1 }\n    }\n    done\n}\n";
 
 // decisions:AVM-2: objects of three tori are reached from every thread; transfers between them keep the sum, while the executions
@@ -243,6 +247,142 @@ fn transfers_between_objects_of_three_threads_keep_the_sum() {
         }
     };
     assert_eq!(accounts.iter().map(balance).sum::<u64>(), 3000);
+    running.end();
+}
+
+fn transaction(running: &Running, id: &str) -> TransactionSnapshot {
+    match running.ask(&AvmRequest::Show { id: id.to_owned() }) {
+        AvmReply::Transaction(row) => *row,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn transactions(running: &Running, filter: &str) -> Vec<TransactionSnapshot> {
+    match running.ask(&AvmRequest::Tx { query: Query { filter: filter.to_owned(), ..Query::default() } }) {
+        AvmReply::Transactions(listing) => listing.rows,
+        other => panic!("{other:?}"),
+    }
+}
+
+// decisions:AVM-23: of a transaction it is told what it read and wrote, what it collided with and who won; of an object its
+// versions and who wrote them; of an execution what it waits for.
+#[test]
+fn conflicts_versions_and_mailboxes_are_told() {
+    let running = Running::start("avm-told", "quantum_ops = 16\n");
+    running.load_text(0, "bank", BANK).expect("it is a program");
+    let accounts = [0, 1].map(|_| running.result(&running.begin("bank", "open", &["1000"], Some("A"))));
+    let storm: Vec<String> =
+        (0..8).map(|_| running.begin("bank", "move", &[&accounts[0], &accounts[1], "40"], Some("A"))).collect();
+    storm.iter().for_each(|mover| assert_eq!(running.result(mover), "40"));
+    let refused = transactions(&running, "conflict");
+    let row = transaction(&running, &refused.first().expect("eight that write the same collide").id);
+    let conflict = row.conflicts.first().expect("it says with what");
+    assert!(accounts.contains(&conflict.object) && storm.contains(&conflict.changed_by), "{row:?}");
+    assert!(conflict.read.is_some() && conflict.found > conflict.read, "{conflict:?}");
+    assert!(row.why.contains(&conflict.changed_by) && row.began_unix_ns > 0 && row.ended_unix_ns > 0, "{row:?}");
+    let committed = transactions(&running, "committed");
+    let row = committed.iter().find(|row| row.writes == 2).expect("both accounts change");
+    assert_eq!((row.reads, row.read_set.len(), row.write_set.len(), row.controller.as_str()), (2, 2, 2, "bank"));
+    assert!(row.write_set.iter().all(|write| write.what == "state"), "{row:?}");
+    let totals = running.node.handle().avm().expect("it runs programs").snapshot().expect("all answer").totals;
+    assert_eq!((totals.commits, totals.aborts), (320, totals.aborts_conflict), "{totals:?}");
+    assert!(totals.aborts_conflict >= refused.len() as u64, "{totals:?}");
+    let AvmReply::Object(detail) = running.ask(&AvmRequest::Show { id: accounts[1].clone() }) else {
+        panic!("no object")
+    };
+    assert_eq!((detail.history.len(), detail.row.version), (32, detail.history[0].version));
+    assert_eq!(detail.row.last_writer, detail.history[0].execution);
+    assert!(storm.contains(&detail.row.last_writer) && detail.row.changed_unix_ns > 0, "{detail:?}");
+    assert!(detail.history.iter().all(|version| version.transaction.starts_with('t') && version.what == "state"));
+    let (object, message) = (accounts[1].clone(), "[\"deposit\", 5]".to_owned());
+    running.ask(&AvmRequest::Send { object, message });
+    let AvmReply::Object(detail) = running.ask(&AvmRequest::Show { id: accounts[1].clone() }) else {
+        panic!("no object")
+    };
+    assert_eq!(detail.messages, ["[\"deposit\", 5]"]);
+    let chart = AvmRequest::Trace {
+        id: storm[0].clone(),
+        from: Some(0),
+        count: 40,
+        object: String::new(),
+        event: String::new(),
+        since: 0,
+        width: 100,
+    };
+    let AvmReply::Text(chart) = running.ask(&chart) else { panic!("no chart") };
+    assert!(chart.contains("main") && chart.contains("beginTx") && chart.contains("│── "), "{chart}");
+    assert!(chart.lines().all(|line| line.chars().count() <= 100), "{chart}");
+    let AvmReply::Execution(detail) = running.ask(&AvmRequest::Show { id: storm[0].clone() }) else { panic!("none") };
+    assert_eq!((detail.trace_level.as_str(), detail.row.memory_limit_bytes), ("default", 32 << 20));
+    running.end();
+}
+
+// avm:11 R2, decisions:AVM-18, AVM-23: segments of programs in one commit over the socket; why not is said, and quotas hold.
+#[test]
+fn compositions_commit_or_say_why_and_hold_quotas() {
+    let running = Running::start("avm-compose", "[[avm.identity]]\nuser = \"4711\"\nexecutions = 1\n");
+    running.load_text(0, "bank", BANK).expect("it is a program");
+    running.load_text(0, "spin", SPIN).expect("it is a program");
+    let accounts = [0, 1].map(|_| running.result(&running.begin("bank", "open", &["10"], Some("B"))));
+    let compose = |uid: u32, amount: &str, parallel: bool| {
+        let segment = |entry: &str, at: usize| Segment {
+            program: "bank".to_owned(),
+            entry: entry.to_owned(),
+            arguments: vec![accounts[at].clone(), amount.to_owned()],
+        };
+        running.try_ask(uid, &AvmRequest::Compose { segments: vec![segment("take", 0), segment("give", 1)], parallel })
+    };
+    for parallel in [false, true] {
+        match compose(0, "3", parallel) {
+            Ok(AvmReply::Composed { committed, transaction, results }) => {
+                assert!(committed, "{transaction:?}");
+                assert_eq!(results, ["3".to_owned(), if parallel { "16" } else { "13" }.to_owned()]);
+                assert_eq!((transaction.segments.len(), transaction.writes), (2, 2), "{transaction:?}");
+                assert_eq!(transaction.segments, ["bank#take", "bank#give"]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    match compose(0, "300", false) {
+        Ok(AvmReply::Composed { committed, transaction, .. }) => {
+            assert!(!committed && transaction.why.contains("enough money"), "{transaction:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let spin = || running.try_ask(4711, &start("spin", "main", &["100_000_000"], None, 1));
+    assert!(compose(4711, "1", false).is_ok());
+    spin().expect("one is allowed");
+    let refused = compose(4711, "1", false).expect_err("one is allowed");
+    assert!(refused.error.contains("avm.quota_executions"), "{}", refused.error);
+    running.end();
+}
+
+const GREEDY: &str = "module greedy\n\nfn fill(n: int) -> int {\n    let mut all = []\n    let mut i = 0\n    while i < n {\n        \
+                      all = [i, ..all]\n        i += 1\n    }\n    len(all)\n}\n\nfn dice() -> int { random(6) }\n";
+
+// decisions:AVM-11, AVM-15: a start has its own bound of memory, never more than the node's; what the node denies, it denies by name.
+#[test]
+fn memory_is_bounded_for_each_start_and_capabilities_are_denied() {
+    let running = Running::start("avm-bounds", "memory_mib = 4\ndenied = [\"random\"]\n");
+    running.load_text(0, "greedy", GREEDY).expect("it is a program");
+    let with = |memory_bytes: u64| {
+        let start = StartRequest {
+            arguments: vec!["2000".to_owned()],
+            memory_bytes: Some(memory_bytes),
+            ..StartRequest::new("greedy", "fill")
+        };
+        match running.try_ask(0, &AvmRequest::Start(start))? {
+            AvmReply::Started(ids) => Ok(running.result(&ids[0])),
+            other => panic!("{other:?}"),
+        }
+    };
+    let short = with(8_000).expect("it is started");
+    assert!(short.contains("ErrProgramMemory"), "{short}");
+    assert_eq!(with(2 << 20), Ok("2000".to_owned()));
+    let refused: Refusal = with(5 << 20).expect_err("more than the node allows");
+    assert!(refused.error.contains("avm.memory_mib"), "{}", refused.error);
+    let denied = running.result(&running.begin("greedy", "dice", &[], None));
+    assert!(denied.contains("ErrProgramCapability") && denied.contains("random"), "{denied}");
     running.end();
 }
 

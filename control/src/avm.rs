@@ -20,7 +20,7 @@ use crate::Snapshot;
 pub mod ask;
 pub mod rows;
 
-pub use ask::{AvmReply, AvmRequest, Query, Segment, Source};
+pub use ask::{AvmReply, AvmRequest, Query, Segment, Source, StartRequest};
 pub use rows::*;
 
 /// Bytes of JSON the AVM's record of the page holds.
@@ -266,8 +266,6 @@ pub struct Totals {
     pub aborts_error: u64,
     /// Of those: the program said so, or ended with the transaction open.
     pub aborts_program: u64,
-    /// Calls of objects that returned.
-    pub calls: u64,
     /// Operations executed (fuel).
     pub operations: u64,
     /// Executions moved between tori by the braid's corrections.
@@ -276,6 +274,17 @@ pub struct Totals {
     pub trace_entries: u64,
     /// Trace entries dropped because a trace was full.
     pub trace_dropped: u64,
+}
+
+impl Totals {
+    /// Takes what is told apart out of what was counted whole: of the refused those that were unsatisfiable, of the aborted those an
+    /// error ended; and sums all up.
+    pub const fn split_aborts(&mut self) {
+        self.aborts_conflict = self.aborts_conflict.saturating_sub(self.aborts_unsatisfiable);
+        self.aborts_program = self.aborts_program.saturating_sub(self.aborts_unknown + self.aborts_error);
+        let causes = [self.aborts_conflict, self.aborts_unsatisfiable, self.aborts_unknown, self.aborts_error];
+        self.aborts = causes[0] + causes[1] + causes[2] + causes[3] + self.aborts_program;
+    }
 }
 
 /// Something bounded (`decisions:AVM-5`, `AVM-12`, `AVM-21`): heap, executions, objects, mailboxes, traces, the solver's queue.

@@ -16,6 +16,7 @@ use ratatui::backend::Backend;
 use crate::avm;
 use crate::recording::{Recorder, Recording, open_recording};
 use crate::state::{Link, State};
+use crate::target::Screen;
 use crate::terminal::{Guard, Painter};
 use crate::theme::Colours;
 use crate::update::{Effect, Event, update};
@@ -46,6 +47,8 @@ pub struct Options {
     pub stop_node_on_quit: bool,
     /// What the console is attached to, shown until the node says its name.
     pub label: String,
+    /// The screen it opens on.
+    pub screen: Screen,
     /// Colours; `None` = by `NO_COLOR`, `TERM` and `COLORTERM`.
     pub colours: Option<Colours>,
     /// Set from outside (a signal handler) to end the console in order.
@@ -60,6 +63,7 @@ impl Default for Options {
             read_only: None,
             stop_node_on_quit: false,
             label: String::new(),
+            screen: Screen::Overview,
             colours: None,
             stop: None,
         }
@@ -103,6 +107,7 @@ fn new_state(options: &Options) -> std::io::Result<State> {
     state.read_only.clone_from(&options.read_only);
     state.stop_node_on_quit = options.stop_node_on_quit;
     state.label.clone_from(&options.label);
+    crate::update::go(&mut state, options.screen);
     Ok(state)
 }
 

@@ -26,5 +26,5 @@ pub mod update;
 pub mod verdict;
 
 pub use console::{Exit, Options, TuiError, load_recording, run, run_recording};
-pub use picture::{Format, FrameOptions, frame};
+pub use picture::{Format, FrameOptions, frame, frame_wants};
 pub use recording::{RecordError, Recorder, Recording, RecordingError, open_recording, read_recording};

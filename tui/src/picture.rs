@@ -1,13 +1,14 @@
 //! One frame as text or JSON, for scripts (`trefoil console --frame text|json`).
 
 use control::Snapshot;
+use control::avm::AvmRequest;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::json;
 
 use crate::draw::{buffer_text, paint};
 use crate::state::{Link, State};
-use crate::target::Screen;
+use crate::target::{Id, Screen};
 use crate::theme::Colours;
 use crate::update::{Event, update};
 use crate::verdict;
@@ -30,24 +31,43 @@ pub struct FrameOptions {
     pub screen: Screen,
     /// Index of the torus its screen shows.
     pub torus: usize,
+    /// The execution, object or transaction it is about.
+    pub of: Option<Id>,
 }
 
 impl Default for FrameOptions {
     fn default() -> Self {
-        Self { size: (100, 30), screen: Screen::Overview, torus: 0 }
+        Self { size: (100, 30), screen: Screen::Overview, torus: 0, of: None }
     }
+}
+
+/// The state of a console that has seen these.
+fn seen(snapshots: &[Snapshot], options: &FrameOptions) -> State {
+    let mut state = State::new(options.size, Colours::None, snapshots.len());
+    state.screen = options.screen;
+    state.torus = options.torus;
+    match options.of {
+        Some(id) if options.screen == Screen::Trace => state.avm.traced = Some(id),
+        Some(id) => id.target().into_iter().for_each(|target| crate::avm::open(&mut state, target)),
+        None => {}
+    }
+    for snapshot in snapshots {
+        update(&mut state, Event::Seen(Box::new(snapshot.clone())));
+    }
+    state
+}
+
+/// What the agent has to be asked for a frame beside the snapshots; its answer belongs into the newest one's `avm.details`.
+#[must_use]
+pub fn frame_wants(snapshots: &[Snapshot], options: &FrameOptions) -> Option<AvmRequest> {
+    crate::avm::wanted(&seen(snapshots, options))
 }
 
 /// Draws one frame from successive snapshots, oldest first. Rates need two that lie a second or so apart; with one they are
 /// unknown. With none the frame says that there is no snapshot.
 #[must_use]
 pub fn frame(snapshots: &[Snapshot], format: Format, options: &FrameOptions) -> String {
-    let mut state = State::new(options.size, Colours::None, snapshots.len());
-    state.screen = options.screen;
-    state.torus = options.torus;
-    for snapshot in snapshots {
-        update(&mut state, Event::Seen(Box::new(snapshot.clone())));
-    }
+    let mut state = seen(snapshots, options);
     // Nothing is selected in a picture.
     state.focus = usize::MAX;
     match format {

@@ -156,6 +156,8 @@ pub enum Target {
     Trace(Id),
     /// The executions that failed.
     Failed,
+    /// A list of the AVM with a filter: the rows a total counts.
+    Listed(Screen, &'static str),
     /// Nowhere else: the line says all there is.
     Here,
     /// A heading: it cannot be selected.
@@ -178,6 +180,7 @@ impl Target {
             | Self::Transaction(_)
             | Self::Trace(_)
             | Self::Failed
+            | Self::Listed(..)
             | Self::Here
             | Self::Heading => Screen::Executions.key(),
         }

@@ -419,7 +419,8 @@ fn clamp_focus(state: &mut State) -> usize {
     state.focus
 }
 
-fn go(state: &mut State, screen: Screen) {
+/// To a screen, as it was left.
+pub fn go(state: &mut State, screen: Screen) {
     if screen.is_avm() {
         return avm::enter(state, screen);
     }
@@ -462,7 +463,12 @@ fn open(state: &mut State, target: Target) {
         Target::Cell(y, z) => state.cell = (y, z),
         Target::Face => state.face = 1 - state.face.min(1),
         Target::Interval => drop(steer(state, Action::Interval)),
-        Target::Execution(_) | Target::Object(_) | Target::Transaction(_) | Target::Trace(_) | Target::Failed => {
+        Target::Execution(_)
+        | Target::Object(_)
+        | Target::Transaction(_)
+        | Target::Trace(_)
+        | Target::Failed
+        | Target::Listed(..) => {
             avm::open(state, target);
         }
         Target::Here | Target::Heading => {}

@@ -237,10 +237,8 @@ fn the_command_line_says_what_trefoil_avm_says() {
     assert!(console.text().contains("expected PROGRAM#ENTRY") || console.text().contains("no such word"));
     console.keys(&["esc", ":", "avm start bank#transfer 'o1' 5", "enter"]);
     assert!(console.text().contains("trefoil avm start bank#transfer o1 5"), "{}", console.text());
-    let Some(Effect::Avm(AvmRequest::Start { program, arguments, .. })) = console.keys(&["enter"]) else {
-        panic!("{}", console.text())
-    };
-    assert_eq!((program.as_str(), arguments.len()), ("bank", 2));
+    let Some(Effect::Avm(AvmRequest::Start(start))) = console.keys(&["enter"]) else { panic!("{}", console.text()) };
+    assert_eq!((start.program.as_str(), start.arguments.len(), start.count), ("bank", 2, 1));
     console.event(Event::AvmAnswered(Box::new(Ok(AvmReply::Started(vec!["x12".into()])))));
     assert!(console.text().contains("done: started x12"), "{}", console.text());
     console.keys(&[":", "avm show o3", "enter"]);

@@ -123,9 +123,12 @@ pub(super) struct Console {
     /// Print one frame instead of opening the terminal.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) frame: Option<Frame>,
-    /// Screen of the frame.
-    #[arg(long, value_enum, default_value = "overview", requires = "frame")]
+    /// Screen of the frame, or the one the console opens on.
+    #[arg(long, value_enum, default_value = "overview")]
     pub(super) screen: Screen,
+    /// What the frame is about: an execution (x7), an object (o3) or a transaction (t4); of the trace its execution.
+    #[arg(long, value_name = "ID", requires = "frame", conflicts_with = "open")]
+    pub(super) of: Option<String>,
     /// Columns and rows of the frame.
     #[arg(long, value_name = "COLUMNSxROWS", default_value = "100x30", value_parser = size, requires = "frame")]
     pub(super) size: (u16, u16),
@@ -163,6 +166,8 @@ pub(super) enum Screen {
     Objects,
     /// Transactions of programs.
     Transactions,
+    /// What an execution did, as a sequence chart.
+    Trace,
     /// The solver, and how full everything bounded is.
     Solver,
     /// Whether the cluster is formed.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use control::page::FILE_NAME;
-use control::{Snapshot, SourceError, StatusSource};
+use control::{Snapshot, SourceError, StatusSource, Steering};
 use nix::unistd::{Uid, User, getegid, geteuid, getgroups};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,6 +32,7 @@ pub(super) fn console(arguments: &Console, runtime_dir: &Path) -> Result<(), Fai
         record: arguments.record.clone(),
         label: runtime_dir.display().to_string(),
         read_only: read_only(runtime_dir),
+        screen: screen(arguments.screen),
         stop: Some(stop_on_sigterm().map_err(|error| Failure::failed(format!("signals: {error}")))?),
         ..tui::Options::default()
     };
@@ -104,7 +105,7 @@ pub(super) fn has_terminal() -> bool {
 }
 
 fn frame(arguments: &Console, format: Frame, runtime_dir: &Path) -> Result<(), Failure> {
-    let snapshots = match &arguments.open {
+    let mut snapshots = match &arguments.open {
         Some(file) => tui::open_recording(file).map_err(Failure::failed)?.snapshots,
         None => {
             // Two looks, so that there are rates.
@@ -118,7 +119,32 @@ fn frame(arguments: &Console, format: Frame, runtime_dir: &Path) -> Result<(), F
         Frame::Text => tui::Format::Text,
         Frame::Json => tui::Format::Json,
     };
-    let screen = match arguments.screen {
+    let screen = screen(arguments.screen);
+    let of = match &arguments.of {
+        Some(id) => Some(tui::target::Id::new(id).filter(|id| id.target().is_some()).ok_or_else(|| {
+            Failure::usage(format!("--of {id}: no id; an execution is x7, an object o3, a transaction t4"))
+        })?),
+        None => None,
+    };
+    let options = tui::FrameOptions { size: arguments.size, screen, of, ..tui::FrameOptions::default() };
+    if arguments.open.is_none() {
+        // What the record has no room for is asked of the agent; a picture without it says why.
+        let asked = tui::frame_wants(&snapshots, &options).map(|request| Client::new(runtime_dir).avm(&request));
+        if let (Some(answer), Some(avm)) = (asked, snapshots.last_mut().and_then(|last| last.avm.as_deref_mut())) {
+            match answer {
+                Ok(reply) => avm.details.take(reply),
+                Err(error) => avm.details.missing = error.to_string(),
+            }
+        }
+    }
+    let text = tui::frame(&snapshots, format, &options);
+    out::text(text.trim_end_matches('\n'));
+    out::line("");
+    Ok(())
+}
+
+const fn screen(screen: Screen) -> tui::target::Screen {
+    match screen {
         Screen::Overview => tui::target::Screen::Overview,
         Screen::Torus => tui::target::Screen::Torus,
         Screen::Mesh => tui::target::Screen::Mesh,
@@ -127,14 +153,10 @@ fn frame(arguments: &Console, format: Frame, runtime_dir: &Path) -> Result<(), F
         Screen::Executions => tui::target::Screen::Executions,
         Screen::Objects => tui::target::Screen::Objects,
         Screen::Transactions => tui::target::Screen::Transactions,
+        Screen::Trace => tui::target::Screen::Trace,
         Screen::Solver => tui::target::Screen::Solver,
         Screen::Bootstrap => tui::target::Screen::Bootstrap,
         Screen::Host => tui::target::Screen::Host,
         Screen::Events => tui::target::Screen::Events,
-    };
-    let options = tui::FrameOptions { size: arguments.size, screen, ..tui::FrameOptions::default() };
-    let text = tui::frame(&snapshots, format, &options);
-    out::text(text.trim_end_matches('\n'));
-    out::line("");
-    Ok(())
+    }
 }

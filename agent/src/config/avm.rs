@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use avm::event::TraceLevel;
+use avm::vm::Capability;
 
 pub use super::raw_avm::SolverKind;
 
@@ -17,6 +18,10 @@ pub struct Avm {
     pub machines: Vec<String>,
     /// Reachable controllers; empty = all.
     pub controllers: Vec<String>,
+    /// What programs may not do.
+    pub denied: Vec<Capability>,
+    /// Machines that take no objects from others; each is one of `machines`.
+    pub sealed_machines: Vec<String>,
     /// Heap, bytes.
     pub heap_bytes: usize,
     /// Executions.
@@ -37,6 +42,10 @@ pub struct Avm {
     pub mailbox: u32,
     /// Older versions of an object.
     pub versions: u32,
+    /// Changes of objects that are remembered.
+    pub history: u32,
+    /// Decided transactions that are remembered: so many commits, so many others.
+    pub transactions: u32,
     /// Trace.
     pub trace: TraceLevel,
     /// Bytes of a trace.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use avm::event::TraceLevel;
+use avm::vm::Capability;
 
 use super::avm::{Avm, Rights, Solver, Start};
 use super::check::{Checker, name_of, quoted};
@@ -35,6 +36,8 @@ impl Checker<'_> {
             load: self.avm_files(avm),
             machines: self.avm_machines(avm, &tori),
             controllers: avm.controllers.clone(),
+            denied: self.avm_denied(avm),
+            sealed_machines: self.avm_sealed(avm, &tori),
             heap_bytes: (avm.heap_mib as usize) << 20,
             executions: avm.executions,
             remember: avm.remember.min(avm.executions),
@@ -45,6 +48,8 @@ impl Checker<'_> {
             memory_bytes: u64::from(avm.memory_mib) << 20,
             mailbox: avm.mailbox,
             versions: avm.versions,
+            history: avm.history,
+            transactions: avm.transactions,
             trace: match avm.trace {
                 RawTrace::Off => TraceLevel::Off,
                 RawTrace::Default => TraceLevel::Default,
@@ -104,6 +109,33 @@ impl Checker<'_> {
             }
         }
         machines.clone()
+    }
+
+    fn avm_denied(&mut self, avm: &RawAvm) -> Vec<Capability> {
+        let mut denied = Vec::new();
+        for (at, capability) in avm.denied.iter().map(|named| named.capability()).enumerate() {
+            if denied.contains(&capability) {
+                let key = format!("avm.denied[{at}]");
+                self.refuse(&key, quoted(capability.name()), "each capability once", "remove it here");
+            } else {
+                denied.push(capability);
+            }
+        }
+        denied
+    }
+
+    fn avm_sealed(&mut self, avm: &RawAvm, tori: &[(usize, String)]) -> Vec<String> {
+        let known = avm.machines.clone().unwrap_or_else(|| tori.iter().map(|(_, name)| name.clone()).collect());
+        for (at, name) in avm.sealed_machines.iter().enumerate() {
+            let key = format!("avm.sealed_machines[{at}]");
+            if !known.contains(name) {
+                let expected = format!("a machine of this node: {}", known.join(", "));
+                self.refuse(&key, quoted(name), expected, "name one of them, or remove it");
+            } else if avm.sealed_machines[..at].contains(name) {
+                self.refuse(&key, quoted(name), "each machine once", "remove it here");
+            }
+        }
+        avm.sealed_machines.clone()
     }
 
     fn avm_identities(&mut self, avm: &RawAvm, everybody: Rights) -> Vec<(u32, Rights)> {

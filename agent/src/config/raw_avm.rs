@@ -1,5 +1,6 @@
 //! The AVM part of a configuration file as written; see [`super::raw`].
 
+use avm::vm::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,12 @@ pub struct RawAvm {
     /// Controllers that can be reached; a program that names another gets ErrControllerUnreachable. Empty: all can.
     #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
     pub controllers: Vec<String>,
+    /// What programs may not do here; who tries fails with ErrProgramCapability.
+    #[schemars(length(max = 6))]
+    pub denied: Vec<RawCapability>,
+    /// Machines, of those above, that take no objects from others: moveObject there fails with ErrInvalidMachineTransfer.
+    #[schemars(length(max = 16), inner(length(min = 1, max = 64)))]
+    pub sealed_machines: Vec<String>,
     /// Memory for all values, taken at start, MiB.
     #[schemars(range(min = 1, max = 65_536))]
     pub heap_mib: u32,
@@ -48,6 +55,13 @@ pub struct RawAvm {
     /// Older versions kept of an object, for transactions that began before it changed.
     #[schemars(range(min = 1, max = 1_024))]
     pub versions: u32,
+    /// Changes of objects that are remembered for whoever looks, of all objects together; 0: none.
+    #[schemars(range(min = 0, max = 1_048_576))]
+    pub history: u32,
+    /// Decided transactions that are remembered with what they read and wrote: so many commits, and so many that had choices or
+    /// were not committed; 0: none.
+    #[schemars(range(min = 0, max = 65_536))]
+    pub transactions: u32,
     /// What traces hold.
     pub trace: RawTrace,
     /// Memory of the trace of one execution, KiB; what does not fit is counted as a gap.
@@ -79,6 +93,8 @@ impl Default for RawAvm {
             load: Vec::new(),
             machines: None,
             controllers: Vec::new(),
+            denied: Vec::new(),
+            sealed_machines: Vec::new(),
             heap_mib: 64,
             executions: 4096,
             remember: 1024,
@@ -89,6 +105,8 @@ impl Default for RawAvm {
             memory_mib: 32,
             mailbox: 4096,
             versions: 16,
+            history: 16_384,
+            transactions: 1024,
             trace: RawTrace::Default,
             trace_kib: 1024,
             grant_unsafe: false,
@@ -113,6 +131,39 @@ pub enum RawTrace {
     Extended,
 }
 
+/// Something a node may deny to programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawCapability {
+    /// `now` and `sleep`.
+    Clock,
+    /// `random`.
+    Random,
+    /// `send`.
+    Send,
+    /// `reflect`, `scryMeta` and `scryDeep`.
+    Reflect,
+    /// `registerPure` and `updatePure`.
+    Registry,
+    /// `teleport`, `moveObject` and `fetch`.
+    Machines,
+}
+
+impl RawCapability {
+    /// As the machine calls it.
+    #[must_use]
+    pub const fn capability(self) -> Capability {
+        match self {
+            Self::Clock => Capability::Clock,
+            Self::Random => Capability::Random,
+            Self::Send => Capability::Send,
+            Self::Reflect => Capability::Reflect,
+            Self::Registry => Capability::Registry,
+            Self::Machines => Capability::Machines,
+        }
+    }
+}
+
 /// The solver pool of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -134,7 +185,8 @@ pub struct RawSolver {
     /// Nodes of one question.
     #[schemars(range(min = 16, max = 100_000_000))]
     pub nodes: u32,
-    /// Memory, MiB, where the solver can hold it.
+    /// Memory of all questions that Z3 is asked at a time, MiB, as Z3 counts it: it looks while it searches, gives a question up
+    /// beyond it, and the execution gets ErrProgramSolverUnknown. The built-in search is bounded by `nodes` and `steps` alone.
     #[schemars(range(min = 16, max = 1_048_576))]
     pub memory_mib: u32,
 }

@@ -270,6 +270,8 @@ fn every_key_of_the_avm_acts() {
     let keys = [
         "machines = [\"left\"]",
         "controllers = [\"c1\"]",
+        "denied = [\"clock\", \"machines\"]",
+        "sealed_machines = [\"A\"]",
         "heap_mib = 3",
         "executions = 7",
         "remember = 5",
@@ -280,6 +282,8 @@ fn every_key_of_the_avm_acts() {
         "memory_mib = 2",
         "mailbox = 8",
         "versions = 3",
+        "history = 7",
+        "transactions = 4",
         "trace = \"extended\"",
         "trace_kib = 4",
         "grant_unsafe = true",
@@ -317,6 +321,13 @@ fn what_the_avm_cannot_do_is_refused_with_the_remedy() {
     assert!(problem("[avm]\nstart = [{ entry = \"f\" }]").contains("the name of a program"));
     assert!(problem("[avm]\nidentity = [{ user = \"nobody-has-this-name\" }]").contains("a user of this host"));
     assert!(problem("[avm]\nidentity = [{ user = \"1\" }, { user = \"1\" }]").contains("no table yet"));
+    let denied = problem("[avm]\ndenied = [\"clock\", \"time\"]");
+    assert!(denied.contains("denied") && denied.contains("time") && denied.contains("registry"), "{denied}");
+    let twice = problem("[avm]\ndenied = [\"send\", \"send\"]");
+    assert!(twice.contains("avm.denied[1]") && twice.contains("each capability once"), "{twice}");
+    let sealed = problem("[avm]\nsealed_machines = [\"B\"]");
+    assert!(sealed.contains("avm.sealed_machines[0]") && sealed.contains("a machine of this node: A"), "{sealed}");
+    assert!(problem("[avm]\nsealed_machines = [\"A\", \"A\"]").contains("each machine once"));
     let idle = parse("[avm]\n[braid]\ntori = 1\n[[torus]]\n").expect_err("nobody runs programs").to_string();
     assert!(idle.contains("kind = \"avm\""), "{idle}");
 }

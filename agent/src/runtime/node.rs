@@ -107,8 +107,8 @@ pub enum StartError {
     },
     /// Programs and recordings do not go together yet.
     #[error(
-        "recording {path}: a node that runs programs cannot be recorded yet (its executions are not in the recording); leave \
-         --record out, or start without tori of kind \"avm\""
+        "recording {path}: a node that runs programs cannot be recorded: programs, starts, answers of the solver and messages between \
+         tori are no part of a recording, so that a replay would differ; leave --record out, or start without tori of kind \"avm\""
     )]
     RecordAvm {
         /// The file.

@@ -265,6 +265,7 @@ impl World {
             }
         }
         if x.tx.explicit() {
+            self.remember_dropped(x, None);
             self.abort_frames(x, 0, false);
         }
         let plain = self.heap.plain(value)?;
@@ -362,6 +363,7 @@ impl World {
         let error = AvmError::clone(&fault);
         x.trace.listen();
         self.log_wide(x, || Event::ErrorOccurred(error));
+        self.remember_dropped(x, Some(&*fault));
         self.end_transactions(x);
         self.over(code, x, Err(Box::new(Failure { error: *fault, stack })));
         Flow::Over

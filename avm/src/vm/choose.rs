@@ -115,7 +115,7 @@ fn verdict_of(decision: &Decision) -> Verdict {
             });
             Verdict::None { core: core.clone(), beside: beside.collect(), cut: false }
         }
-        Some(Refused::Changed { .. } | Refused::Updated { .. }) | None => {
+        Some(Refused::Changed { .. } | Refused::Updated { .. } | Refused::Dropped { .. }) | None => {
             let vars = decision.vars.iter().cloned().collect();
             Verdict::First(Answer { choices: decision.choices.clone(), vars })
         }

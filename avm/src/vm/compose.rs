@@ -115,6 +115,7 @@ impl World {
             x.tx.snapshot = self.store.begin();
             x.tx.kept = true;
             x.decided = Some(x.trace.mark());
+            x.carried.began_ns = self.told_ns();
         }
         x.tx.controller = 0;
         let id = self.fresh_tx(x);

@@ -69,6 +69,11 @@ pub struct Config {
     pub value_nodes: u32,
     /// Most runs of one transaction while its choices are decided.
     pub runs: u32,
+    /// Changes of objects that are remembered for whoever looks ([`super::Lane::history`]); 0: none.
+    pub history: u32,
+    /// Decided transactions that are remembered with what they read and wrote ([`super::Lane::decided`]): so many plain commits,
+    /// and so many others; 0: none.
+    pub transactions: u32,
     /// What a question to the solver may cost.
     pub solver: Limits,
     /// Whether changes of the store go out as records that are acknowledged; otherwise the state is in memory only.
@@ -104,6 +109,8 @@ impl Default for Config {
             versions: 16,
             value_nodes: 1 << 22,
             runs: 10_000,
+            history: 0,
+            transactions: 0,
             solver: Limits::default(),
             records: false,
         }
@@ -164,6 +171,9 @@ pub struct Start {
     pub trace: Option<TraceLevel>,
     /// Operations it may take; `None`: the lane's.
     pub fuel: Option<u64>,
+    /// Memory it may use, bytes; `None`: the lane's. It is never more than that.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
     /// Authority it runs under (`avm:10.3`).
     pub authority: Option<ControllerId>,
     /// Execution that started it: it ends no later than that one.
@@ -188,6 +198,7 @@ impl Start {
             now_ns: 0,
             trace: None,
             fuel: None,
+            memory_bytes: None,
             authority: None,
             parent: None,
             blocking: false,
@@ -439,6 +450,12 @@ pub enum Refused {
         /// Where each stands: file:line:column; empty where that is not known.
         places: Vec<String>,
     },
+    /// It never came to its commit: the program aborted it, or ended with it open; remembered only where
+    /// [`Config::transactions`] asks for it.
+    Dropped {
+        /// The error that ended the program.
+        error: Option<String>,
+    },
 }
 
 /// An execution at a glance.
@@ -456,6 +473,8 @@ pub struct ExecutionSummary {
     pub operations: u64,
     /// Events counted.
     pub events: u64,
+    /// Entries that its trace had no room for.
+    pub lost: u64,
     /// Nested calls now.
     pub depth: u32,
     /// Open transactions now, outermost first.
@@ -464,6 +483,12 @@ pub struct ExecutionSummary {
     pub touched: u32,
     /// Heap it is charged for, bytes.
     pub memory_bytes: u64,
+    /// Memory it may use, bytes.
+    pub memory_limit: u64,
+    /// What its trace holds.
+    pub trace: TraceLevel,
+    /// What it waits for, while it waits for a thing.
+    pub waits_for: Option<super::past::Waits>,
     /// Who started it.
     pub parent: Option<ExecutionId>,
     /// Whether it holds machine instructions: the balancer leaves it where it is.
@@ -474,8 +499,12 @@ pub struct ExecutionSummary {
     pub refused: u64,
     /// See `committed`.
     pub aborted: u64,
-    /// Of those refused: nothing that was required could hold together; the others met a change.
+    /// Of those refused: no resolution satisfies the requirements.
     pub unsatisfiable: u64,
+    /// Of those aborted: the solver did not decide.
+    pub undecided: u64,
+    /// Of those aborted: another error ended the program.
+    pub failures: u64,
 }
 
 /// An object at a glance.
@@ -497,4 +526,12 @@ pub struct ObjectSummary {
     pub state_nodes: u32,
     /// Messages in its mailbox.
     pub mailbox: u32,
+    /// Execution that changed it last, where known.
+    pub writer: Option<ExecutionId>,
+    /// When, as [`super::Lane::set_time`] was told, ns; 0 = that is not remembered.
+    pub changed_ns: u64,
+    /// Execution whose undecided transaction will write it (`decisions:AVM-2`).
+    pub intent: Option<ExecutionId>,
+    /// Replicas of it here.
+    pub replicas: u32,
 }

@@ -248,6 +248,7 @@ pub(super) struct Exec {
     pub(super) aborted: u64,
     /// Of those refused: because nothing that was required could hold.
     pub(super) unsatisfiable: u64,
+    pub(super) carried: super::past::Carried,
 }
 
 impl std::fmt::Debug for Exec {
@@ -319,6 +320,7 @@ impl Exec {
             refused: 0,
             aborted: 0,
             unsatisfiable: 0,
+            carried: super::past::Carried::default(),
         }
     }
 

@@ -223,6 +223,8 @@ impl Lane {
         x.named = 0;
         x.decisions.clear();
         x.set_counts([0; 4]);
+        let memory_bytes = start.memory_bytes.unwrap_or(u64::MAX).min(world.config.memory_bytes);
+        x.carried = super::past::Carried { memory_bytes, ..Default::default() };
         x.contexts.push(Exec::root_context(input, world.machine));
         Ok(x)
     }
@@ -258,12 +260,13 @@ impl Lane {
         let budget = u64::from(world.config.quantum_ops.max(1)).min(x.fuel) as u32;
         let live = world.heap.live();
         let quota = world.quota(x);
+        world.heap.set_quota(x.carried.memory_bytes);
         world.heap.allow(usize::try_from(quota).unwrap_or(0));
         let exit = if budget == 0 {
             world.failed(code, x, ProgramError::Fuel(x.done).into());
             Exit::Over
         } else if quota < 0 && x.joint.is_none() {
-            world.failed(code, x, ProgramError::Memory(world.config.memory_bytes).into());
+            world.failed(code, x, ProgramError::Memory(x.carried.memory_bytes).into());
             Exit::Over
         } else {
             x.left = budget;
@@ -510,16 +513,22 @@ impl Lane {
             failed: matches!(x.result, Some(Err(_))),
             operations: x.done,
             events: x.trace.next,
+            lost: x.trace.lost(),
             depth: (x.contexts.len() as u32).saturating_sub(1),
             transactions: x.tx.begun.iter().map(|begun| begun.id).collect(),
             touched: x.tx.table.len() as u32,
             memory_bytes: 8 * x.words.max(0) as u64 + x.beside(),
+            memory_limit: x.carried.memory_bytes,
+            trace: x.trace.level,
+            waits_for: Self::waits_for(x),
             parent: x.parent,
             pinned: x.pinned,
             committed: x.committed,
             refused: x.refused,
             unsatisfiable: x.unsatisfiable,
             aborted: x.aborted,
+            undecided: x.carried.undecided,
+            failures: x.carried.failed,
         }
     }
 
@@ -548,6 +557,10 @@ impl Lane {
             version: version.stamp,
             state_nodes: world.heap.size(version.state),
             mailbox: world.store.mailboxes.get(&id).map_or(0, |mailbox| mailbox.len() as u32),
+            writer: world.store.writer(id),
+            changed_ns: self.changed_ns(id),
+            intent: world.remotes.writer(id),
+            replicas: world.store.replicas.range((id, 0)..=(id, u32::MAX)).count() as u32,
         }
     }
 

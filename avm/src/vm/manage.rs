@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::config::{Decision, ExecutionSummary, Failure, LoadError, Output, Status, Why};
+use super::config::{ExecutionSummary, Failure, LoadError, Output, Status, Why};
 use super::lane::Lane;
 use super::loaded::Code;
 use super::word::{T_FUNCTION, Value};
@@ -46,8 +46,14 @@ pub struct Census {
     pub refused: u64,
     /// Aborted.
     pub aborted: u64,
-    /// Of those refused: nothing that was required could hold together.
+    /// Of those refused: no resolution satisfies the requirements.
     pub unsatisfiable: u64,
+    /// Of those aborted: the solver did not decide.
+    pub undecided: u64,
+    /// Of those aborted: another error ended the program.
+    pub errors: u64,
+    /// Trace events that did not fit.
+    pub lost: u64,
     /// Of each module, those that are not over.
     pub alive: BTreeMap<Arc<str>, u64>,
 }
@@ -69,6 +75,9 @@ impl Census {
         self.refused += other.refused;
         self.aborted += other.aborted;
         self.unsatisfiable += other.unsatisfiable;
+        self.undecided += other.undecided;
+        self.errors += other.errors;
+        self.lost += other.lost;
         for (name, count) in &other.alive {
             *self.alive.entry(name.clone()).or_default() += count;
         }
@@ -206,6 +215,9 @@ impl Lane {
             census.refused += x.refused;
             census.aborted += x.aborted;
             census.unsatisfiable += x.unsatisfiable;
+            census.undecided += x.carried.undecided;
+            census.errors += x.carried.failed;
+            census.lost += x.trace.lost();
         }
         (census, all.next().map(|(id, _)| *id))
     }
@@ -215,13 +227,6 @@ impl Lane {
     pub fn open(&self, most: usize, look: usize) -> Vec<ExecutionSummary> {
         let newest = self.execs.values().rev().take(look);
         newest.filter(|x| !x.tx.begun.is_empty()).take(most).map(|x| self.summarise(x)).collect()
-    }
-
-    /// Up to `most` decisions of the newest `look` executions, those of the newest execution first; see [`Lane::decisions`].
-    #[must_use]
-    pub fn decided(&self, most: usize, look: usize) -> Vec<(ExecutionId, Decision)> {
-        let newest = self.execs.values().rev().take(look);
-        newest.flat_map(|x| x.decisions.iter().map(|one| (x.id, one.clone()))).take(most).collect()
     }
 
     /// Nodes of the result of an execution that ended well: what [`Lane::result`] copies.
@@ -297,6 +302,7 @@ impl Lane {
                 world.failed(code, x, ProgramError::Deadline(ticks).into());
             }
             None => {
+                world.remember_dropped(x, None);
                 world.end_transactions(x);
                 let error = ProgramError::Terminated.into();
                 world.over(code, x, Err(Box::new(Failure { error, stack: Vec::new() })));

@@ -23,6 +23,7 @@ mod measure;
 mod native;
 mod order;
 mod owners;
+mod past;
 mod pure;
 mod quick;
 mod record;
@@ -54,6 +55,7 @@ pub use config::{
 };
 pub use lane::{Arity, Lane};
 pub use manage::{Census, Prepared};
+pub use past::{Change, Changed, Decided, Sets, Waits};
 pub use record::Record;
 pub use saved::SavedExecution;
 pub use store::Damage;

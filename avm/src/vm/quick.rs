@@ -299,7 +299,7 @@ impl World {
             if leaf.written {
                 let id = x.contexts[x.contexts.len() - 1].id;
                 self.store.clock += 1;
-                self.store.renew(&mut self.heap, id, leaf.state, x.id.counter() as u32);
+                self.store.renew(&mut self.heap, id, leaf.state, x.id);
             }
             self.store.tidy(&mut self.heap);
         } else if x.tx.mode != Mode::Implicit || !self.easy(x) || x.contexts.len() == 2 && !self.quick_apply(x) {
@@ -327,7 +327,7 @@ impl World {
         if !x.tx.table.iter().all(alike) {
             return false;
         }
-        let writer = x.id.counter() as u32;
+        let writer = x.id;
         for entry in &x.tx.table {
             if entry.has(STATE) {
                 self.store.clock = x.tx.snapshot + 1;

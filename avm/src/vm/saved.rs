@@ -54,6 +54,7 @@ pub struct SavedExecution {
     fd: Option<SavedDomains>,
     counts: [u64; 4],
     named: u32,
+    carried: super::past::Carried,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -236,6 +237,7 @@ impl Lane {
             fd: x.fd.as_ref().map(|fd| saved_domains(fd)),
             counts: x.counts(),
             named: x.named,
+            carried: x.carried,
         })
     }
 
@@ -324,6 +326,7 @@ impl Lane {
         x.done = saved.done;
         x.set_counts(saved.counts);
         x.named = saved.named;
+        x.carried = saved.carried;
         x.finished_set(&saved.finished);
         x.fd = saved.fd.as_ref().map(|saved| Box::new(domains(saved)));
         x.trace.take_up(saved.level, saved.trace.clone(), (saved.events, saved.lost, saved.charged));

@@ -6,14 +6,18 @@ use std::collections::{BTreeMap, VecDeque};
 pub use damage::Damage;
 
 use super::heap::Heap;
+use super::past::Past;
 use super::word::Value;
-use crate::id::ObjectId;
+use crate::id::{ExecutionId, ObjectId, TxId};
 
 mod damage;
 
 /// Slots of one page.
 const PAGE: usize = 256;
 const NONE: u32 = u32::MAX;
+/// Bits of the counter of a writer, and the largest.
+const COUNTER: u32 = 24;
+const WRITERS: u32 = (1 << COUNTER) - 1;
 
 /// An object at one version. Names are numbers, 0 for none.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +49,7 @@ pub(super) const ABSENT: Version = Version {
 struct Slot {
     now: Version,
     older: u32,
+    /// Torus and counter of the execution that wrote it last; it is of this node.
     writer: u32,
 }
 
@@ -109,12 +114,14 @@ pub(super) struct Store {
     replica_stamps: u64,
     /// Objects whose metadata says that it is another's: only in a damaged store.
     misfiled: BTreeMap<ObjectId, ObjectId>,
+    /// The last changes, where they are remembered.
+    pub(super) past: Option<Box<Past>>,
 }
 
 const EMPTY_SLOT: Slot = Slot { now: ABSENT, older: NONE, writer: NONE };
 
 impl Store {
-    pub(super) fn new(node: u16, torus: u8, most_versions: u32) -> Self {
+    pub(super) fn new(node: u16, torus: u8, most_versions: u32, history: u32) -> Self {
         Self {
             node,
             torus,
@@ -132,6 +139,7 @@ impl Store {
             replicas: BTreeMap::new(),
             replica_stamps: 0,
             misfiled: BTreeMap::new(),
+            past: Past::new(history),
         }
     }
 
@@ -191,9 +199,11 @@ impl Store {
 
     /// Gives an object that is there another state at the stamp of now; takes over its reference.
     #[inline]
-    pub(super) fn renew(&mut self, heap: &mut Heap, id: ObjectId, state: Value, writer: u32) {
+    pub(super) fn renew(&mut self, heap: &mut Heap, id: ObjectId, state: Value, by: ExecutionId) {
         let stamp = self.clock;
-        let alone = self.open.is_empty();
+        // What is remembered of changes is remembered in one place.
+        let alone = self.open.is_empty() && self.past.is_none();
+        let writer = self.compact(by);
         let Some(slot) = self.slot_mut(id) else { return };
         if alone {
             let before = std::mem::replace(&mut slot.now.state, state);
@@ -202,7 +212,7 @@ impl Store {
             heap.release(before);
         } else {
             let version = Version { state, stamp, ..slot.now };
-            self.put(heap, id, version, writer);
+            self.put(heap, id, version, (by, None));
         }
     }
 
@@ -225,9 +235,27 @@ impl Store {
         self.replicas.range((id, 0)..=(id, u32::MAX)).map(|((_, machine), replica)| (*machine, replica))
     }
 
-    /// Counter of the execution that wrote it last.
-    pub(super) fn writer(&self, id: ObjectId) -> Option<u32> {
-        self.slot(id).map(|slot| slot.writer).filter(|writer| *writer != NONE)
+    /// The object at exactly this version, while it is kept.
+    pub(super) fn version(&self, id: ObjectId, stamp: u64) -> Option<Version> {
+        match self.find(id, stamp) {
+            Found::Here(version) if version.stamp == stamp => Some(version),
+            _ => None,
+        }
+    }
+
+    /// Execution that wrote it last.
+    pub(super) fn writer(&self, id: ObjectId) -> Option<ExecutionId> {
+        let writer = self.slot(id).map(|slot| slot.writer).filter(|writer| *writer != NONE)?;
+        Some(ExecutionId::new(self.node, (writer >> COUNTER) as u8, u64::from(writer & WRITERS)))
+    }
+
+    /// An execution in the room a slot has; those beyond the first 16 million of a torus have none.
+    fn compact(&self, by: ExecutionId) -> u32 {
+        if by.node() == self.node && by.counter() < u64::from(WRITERS) {
+            u32::from(by.torus()) << COUNTER | by.counter() as u32
+        } else {
+            NONE
+        }
     }
 
     /// Opens a snapshot of now.
@@ -314,7 +342,8 @@ impl Store {
     }
 
     /// Makes a version the newest; takes over the reference of its state. The writer's own snapshot is closed before.
-    pub(super) fn put(&mut self, heap: &mut Heap, id: ObjectId, version: Version, writer: u32) {
+    pub(super) fn put(&mut self, heap: &mut Heap, id: ObjectId, version: Version, by: (ExecutionId, Option<TxId>)) {
+        let writer = self.compact(by.0);
         let counter = id.counter() as usize;
         if counter / PAGE >= self.pages.len() {
             self.pages.resize_with(counter / PAGE + 1, || None);
@@ -340,6 +369,9 @@ impl Store {
         }
         slot.now = version;
         slot.writer = writer;
+        if let Some(past) = &mut self.past {
+            past.note(id, &before, &version, by.0, by.1);
+        }
         if self.open.is_empty() {
             heap.release(before.state);
             return;

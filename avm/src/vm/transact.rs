@@ -2,7 +2,7 @@
 //! transaction of the program one is open all the same while an outermost call or instruction runs; nobody sees it
 //! (`decisions:AVM-1`).
 
-use super::config::{Decision, Envelope, Output, Refused, Why};
+use super::config::{Envelope, Output, Refused, Why};
 use super::exec::{Exec, Fault};
 use super::loaded::Code;
 use super::remote::Step;
@@ -18,11 +18,6 @@ use crate::error::{ControllerError, ObjError, ProgramError, TxError};
 use crate::id::{ObjectId, ROOT, TxId};
 use crate::nondet::Expr;
 use crate::value::Val;
-
-/// Decisions remembered.
-const DECISIONS: usize = 1024;
-/// Picks remembered in these, when the newest has as many as all.
-const PICKS: usize = 1 << 20;
 
 /// How an outermost commit ended.
 pub(super) enum Committed {
@@ -167,6 +162,7 @@ impl World {
             x.tx.snapshot = self.store.begin();
             x.tx.kept = true;
             x.decided = Some(x.trace.mark());
+            x.carried.began_ns = self.told_ns();
         }
         let id = self.fresh_tx(x);
         self.log(x, What::Started, id.0, NOTHING, NOTHING);
@@ -237,7 +233,7 @@ impl World {
             x.finish(id, true);
         }
         if let Some(id) = x.tx.begun.first().map(|begun| begun.id) {
-            Self::remember_decision(x, id, None);
+            self.remember_decision(x, id, None);
         }
         if let Some(fd) = &mut x.fd {
             let before = if x.posted.is_empty() { Vec::new() } else { fd.constraints().to_vec() };
@@ -258,27 +254,11 @@ impl World {
     pub(super) fn refused(&mut self, x: &mut Exec, refused: Refused) {
         x.unsatisfiable += u64::from(matches!(refused, Refused::Unsatisfiable { .. }));
         if let Some(tx) = x.tx.begun.first().map(|begun| begun.id) {
-            Self::remember_decision(x, tx, Some(refused));
+            self.remember_decision(x, tx, Some(refused));
         }
         self.abort_frames(x, 0, x.segments.is_some());
         x.aborted -= 1;
         x.refused += 1;
-    }
-
-    pub(super) fn remember_decision(x: &mut Exec, tx: TxId, refused: Option<Refused>) {
-        let choices = x.tx.choices.len();
-        let vars = Self::witness(x);
-        if choices == 0 && vars.is_empty() && refused.is_none() {
-            return;
-        }
-        x.known.pop_front();
-        // Of those with very many choices fewer are kept.
-        while x.decisions.len() >= DECISIONS.min(PICKS / (choices + 1)).max(1) {
-            x.decisions.pop_front();
-        }
-        let picks = (0..choices).map(|at| x.tx.plan.get(at).copied().unwrap_or(0)).collect();
-        let runs = x.exploring.as_ref().map_or(1, |exploring| exploring.runs());
-        x.decisions.push_back(Decision { tx, choices: picks, vars, runs, refused });
     }
 
     /// Nothing of the transaction is left.
@@ -408,13 +388,7 @@ impl World {
         if let Some(object) = self.refilled(x) {
             return Some(Refused::Changed { object, by: None });
         }
-        self.changed(x).map(|object| Refused::Changed {
-            object,
-            by: self
-                .store
-                .writer(object)
-                .map(|counter| crate::id::ExecutionId::new(self.config.node, self.config.torus, u64::from(counter))),
-        })
+        self.changed(x).map(|object| Refused::Changed { object, by: self.store.writer(object) })
     }
 
     /// Outermost commit: reads, requirements, authority, application (`avm:7.3`).
@@ -508,7 +482,8 @@ impl World {
                 version = Version { state: EMPTY, exists: false, ..version };
                 self.drop_beside(entry.id);
             }
-            self.store.put(&mut self.heap, entry.id, version, x.id.counter() as u32);
+            let tx = x.tx.begun.first().map(|begun| begun.id);
+            self.store.put(&mut self.heap, entry.id, version, (x.id, tx));
             if self.config.records {
                 self.unrecorded.push(entry.id);
             }
@@ -630,6 +605,9 @@ impl World {
             && let Some(flow) = self.leave_early(code, x)?
         {
             return Ok(Did::Flow(flow));
+        }
+        if level == 0 {
+            self.remember_dropped(x, None);
         }
         self.abort_frames(x, level, false);
         Self::remembers_refutations(x)?;

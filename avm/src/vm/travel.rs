@@ -63,6 +63,7 @@ pub struct Saved {
     finished: Vec<Finished>,
     decisions: VecDeque<Decision>,
     counted: [u64; 4],
+    carried: super::past::Carried,
     level: TraceLevel,
     trace: Vec<LogEntry>,
     trace_next: u64,
@@ -166,6 +167,7 @@ impl Lane {
             finished: x.finished.clone(),
             decisions: x.decisions.clone(),
             counted: x.counts(),
+            carried: x.carried,
             level: x.trace.level,
             trace: x.trace.entries(heap, names, code, (0, u64::MAX, usize::MAX)),
             trace_next: x.trace.next,
@@ -250,6 +252,7 @@ impl Lane {
         x.named = saved.named;
         (x.finished, x.decisions) = (saved.finished, saved.decisions);
         x.set_counts(saved.counted);
+        x.carried = saved.carried;
         let counted = (saved.trace_next, saved.trace_lost, saved.trace_bytes);
         x.trace.take_up(saved.level, saved.trace, counted);
         self.execs.insert(saved.id, x);

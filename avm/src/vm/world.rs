@@ -76,6 +76,8 @@ pub(super) struct World {
     /// Objects that were changed since the last record, and records so far.
     pub(super) unrecorded: Vec<ObjectId>,
     pub(super) records: u64,
+    /// Decided transactions that are remembered.
+    pub(super) decided: super::past::AllDecided,
     /// Transactions over several tori.
     pub(super) remotes: super::remote::Remotes,
 }
@@ -95,7 +97,7 @@ impl World {
         heap.set_quota(config.memory_bytes);
         Self {
             heap,
-            store: Store::new(config.node, config.torus, config.versions),
+            store: Store::new(config.node, config.torus, config.versions, config.history),
             names,
             pures: BTreeMap::new(),
             registry: 0,
@@ -111,6 +113,7 @@ impl World {
             delivered: Vec::new(),
             unrecorded: Vec::new(),
             records: 0,
+            decided: super::past::AllDecided::default(),
             remotes: super::remote::Remotes::default(),
             config,
         }
@@ -261,7 +264,7 @@ impl World {
 
     /// What the memory quota of an execution leaves, words; counted from what it was charged. Negative: it has taken too much.
     pub(super) fn quota(&self, x: &Exec) -> i64 {
-        let most = (self.config.memory_bytes / 8) as i64;
+        let most = (x.carried.memory_bytes / 8) as i64;
         most.saturating_sub((x.beside() / 8) as i64).saturating_sub(x.words)
     }
 

@@ -91,6 +91,85 @@ pub struct Segment {
     pub arguments: Vec<String>,
 }
 
+/// What is to be started, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRequest {
+    /// Program.
+    pub program: String,
+    /// Entry.
+    pub entry: String,
+    /// Arguments, as the language writes values.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// How many equal executions.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Torus it starts on; `None` = the least loaded.
+    #[serde(default)]
+    pub torus: Option<String>,
+    /// Seed of its random numbers; `None` = drawn and recorded.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// `off`, `default` or `extended`; `None` = the node's.
+    #[serde(default)]
+    pub trace: Option<String>,
+    /// Operations it may use; `None` = the node's limit.
+    #[serde(default)]
+    pub fuel: Option<u64>,
+    /// Memory it may use, bytes; `None` = the node's limit, which it never exceeds.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Controller whose authority it has.
+    #[serde(default)]
+    pub authority: Option<String>,
+    /// Wait in `receive` instead of getting `nothing`.
+    #[serde(default)]
+    pub blocking: bool,
+    /// Execution whose child it is: it starts on the same torus and ends no later; `None` = nobody's.
+    #[serde(default)]
+    pub parent: Option<String>,
+    /// It is ended after so many ticks of its torus (`decisions:AVM-23`); `None` = it has as long as it likes.
+    #[serde(default)]
+    pub deadline: Option<u64>,
+}
+
+impl StartRequest {
+    /// One execution of an entry, everything else as the node has it.
+    #[must_use]
+    pub fn new(program: &str, entry: &str) -> Self {
+        Self { program: program.to_owned(), entry: entry.to_owned(), count: 1, ..Self::default() }
+    }
+
+    /// As it is written after `trefoil avm`.
+    fn line(&self) -> String {
+        let mut out =
+            format!("start {}{}", quoted(&format!("{}#{}", self.program, self.entry)), words(&self.arguments));
+        if self.count != 1 {
+            out += &format!(" --count {}", self.count);
+        }
+        let options = [
+            ("torus", self.torus.clone()),
+            ("seed", self.seed.map(|seed| seed.to_string())),
+            ("trace", self.trace.clone()),
+            ("fuel", self.fuel.map(|fuel| fuel.to_string())),
+            ("memory", self.memory_bytes.map(|bytes| bytes.to_string())),
+            ("authority", self.authority.clone()),
+            ("parent", self.parent.clone()),
+            ("deadline", self.deadline.map(|ticks| ticks.to_string())),
+        ];
+        for (name, value) in options {
+            if let Some(value) = value {
+                out += &format!(" --{name} {}", quoted(&value));
+            }
+        }
+        if self.blocking {
+            out += " --blocking";
+        }
+        out
+    }
+}
+
 /// What may be asked. Each has a command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -103,45 +182,7 @@ pub enum AvmRequest {
     /// `trefoil avm programs`: what is loaded.
     Programs {},
     /// `trefoil avm start PROGRAM#ENTRY [ARGUMENT...]`.
-    Start {
-        /// Program.
-        program: String,
-        /// Entry.
-        entry: String,
-        /// Arguments, as the language writes values.
-        #[serde(default)]
-        arguments: Vec<String>,
-        /// How many equal executions.
-        #[serde(default = "one")]
-        count: u32,
-        /// Torus it starts on; `None` = the least loaded.
-        #[serde(default)]
-        torus: Option<String>,
-        /// Seed of its random numbers; `None` = drawn and recorded.
-        #[serde(default)]
-        seed: Option<u64>,
-        /// `off`, `default` or `extended`; `None` = the node's.
-        #[serde(default)]
-        trace: Option<String>,
-        /// Operations it may use; `None` = the node's limit.
-        #[serde(default)]
-        fuel: Option<u64>,
-        /// Memory it may use, bytes; `None` = the node's limit.
-        #[serde(default)]
-        memory_bytes: Option<u64>,
-        /// Controller whose authority it has.
-        #[serde(default)]
-        authority: Option<String>,
-        /// Wait in `receive` instead of getting `nothing`.
-        #[serde(default)]
-        blocking: bool,
-        /// Execution whose child it is: it starts on the same torus and ends no later; `None` = nobody's.
-        #[serde(default)]
-        parent: Option<String>,
-        /// It is ended after so many ticks of its torus (`decisions:AVM-23`); `None` = it has as long as it likes.
-        #[serde(default)]
-        deadline: Option<u64>,
-    },
+    Start(StartRequest),
     /// `trefoil avm ps`: executions.
     Ps {
         /// Which.
@@ -204,6 +245,9 @@ pub enum AvmRequest {
         /// Only entries from this timestamp on.
         #[serde(default)]
         since: u64,
+        /// As a sequence chart of so many columns ([`AvmReply::Text`]); 0 = as rows.
+        #[serde(default)]
+        width: u32,
     },
     /// `trefoil avm objects`.
     Objects {
@@ -282,7 +326,7 @@ impl AvmRequest {
                 format!("load{}", words(&names))
             }
             Self::Programs {} => "programs".to_owned(),
-            Self::Start { .. } => self.start_line(),
+            Self::Start(start) => start.line(),
             Self::Ps { query } => format!("ps{}", query.options()),
             Self::Show { id } => format!("show {}", quoted(id)),
             Self::Suspend { id } => format!("suspend {}", quoted(id)),
@@ -320,52 +364,8 @@ impl AvmRequest {
         format!("trefoil avm {rest}")
     }
 
-    fn start_line(&self) -> String {
-        let Self::Start {
-            program,
-            entry,
-            arguments,
-            count,
-            torus,
-            seed,
-            trace,
-            fuel,
-            memory_bytes,
-            authority,
-            blocking,
-            parent,
-            deadline,
-        } = self
-        else {
-            return String::new();
-        };
-        let mut out = format!("start {}{}", quoted(&format!("{program}#{entry}")), words(arguments));
-        if *count != 1 {
-            out += &format!(" --count {count}");
-        }
-        let options = [
-            ("torus", torus.clone()),
-            ("seed", seed.map(|seed| seed.to_string())),
-            ("trace", trace.clone()),
-            ("fuel", fuel.map(|fuel| fuel.to_string())),
-            ("memory", memory_bytes.map(|bytes| bytes.to_string())),
-            ("authority", authority.clone()),
-            ("parent", parent.clone()),
-            ("deadline", deadline.map(|ticks| ticks.to_string())),
-        ];
-        for (name, value) in options {
-            if let Some(value) = value {
-                out += &format!(" --{name} {}", quoted(&value));
-            }
-        }
-        if *blocking {
-            out += " --blocking";
-        }
-        out
-    }
-
     fn trace_line(&self) -> String {
-        let Self::Trace { id, from, count, object, event, since } = self else { return String::new() };
+        let Self::Trace { id, from, count, object, event, since, width } = self else { return String::new() };
         let mut out = format!("trace {}", quoted(id));
         for (name, value) in [("object", object), ("event", event)] {
             if !value.is_empty() {
@@ -376,6 +376,9 @@ impl AvmRequest {
             if value > 0 {
                 out += &format!(" --{name} {value}");
             }
+        }
+        if *width > 0 {
+            out += " --chart";
         }
         out
     }

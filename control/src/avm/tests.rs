@@ -79,21 +79,17 @@ fn answers_find_their_place_and_end_the_lack_of_them() {
 fn every_request_has_a_command_line_and_looking_changes_nothing() {
     let query = Query { from: 50, count: 20, sort: "fuel".into(), descending: true, filter: "it's x".into() };
     let id = || "x7".to_owned();
-    let start = AvmRequest::Start {
-        program: "bank".into(),
-        entry: "main".into(),
+    let start = AvmRequest::Start(StartRequest {
         arguments: vec!["5".into(), "[1, 2]".into()],
         count: 3,
         torus: Some("B".into()),
         seed: Some(9),
-        trace: None,
-        fuel: None,
-        memory_bytes: None,
-        authority: None,
+        memory_bytes: Some(4096),
         blocking: true,
         parent: Some("x4".into()),
         deadline: Some(500),
-    };
+        ..StartRequest::new("bank", "main")
+    });
     let parts =
         ["A", "B"].map(|program| Segment { program: program.into(), entry: "f".into(), arguments: vec!["1".into()] });
     let all = [
@@ -102,7 +98,11 @@ fn every_request_has_a_command_line_and_looking_changes_nothing() {
             true,
             "load 'a b.avm'",
         ),
-        (start, true, "start bank#main 5 '[1, 2]' --count 3 --torus B --seed 9 --parent x4 --deadline 500 --blocking"),
+        (
+            start,
+            true,
+            "start bank#main 5 '[1, 2]' --count 3 --torus B --seed 9 --memory 4096 --parent x4 --deadline 500 --blocking",
+        ),
         (AvmRequest::Ps { query }, false, "ps --filter 'it'\\''s x' --sort fuel --descending --from 50 --count 20"),
         (AvmRequest::Show { id: id() }, false, "show x7"),
         (AvmRequest::Suspend { id: id() }, true, "suspend x7"),
@@ -122,7 +122,11 @@ fn every_request_has_a_command_line_and_looking_changes_nothing() {
         let json = serde_json::to_string(&request).expect("written");
         assert_eq!(serde_json::from_str::<AvmRequest>(&json).expect("read back"), request);
     }
-    assert!(serde_json::from_str::<AvmRequest>(r#"{"do":"kill","id":"x1","all":true}"#).is_err(), "no unknown field");
+    for unknown in [r#"{"do":"kill","id":"x1","all":true}"#, r#"{"do":"start","program":"p","entry":"f","many":2}"#] {
+        assert!(serde_json::from_str::<AvmRequest>(unknown).is_err(), "no unknown field: {unknown}");
+    }
+    let short = serde_json::from_str::<AvmRequest>(r#"{"do":"start","program":"p","entry":"f"}"#).expect("the least");
+    assert_eq!(short, AvmRequest::Start(StartRequest::new("p", "f")));
 }
 
 #[test]

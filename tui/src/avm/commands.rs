@@ -1,6 +1,6 @@
 //! `:avm ...`: the same words as `trefoil avm ...`, so that what is learnt here works there.
 
-use control::avm::AvmRequest;
+use control::avm::{AvmRequest, StartRequest};
 
 /// The words after `avm`, for completion.
 pub const WORDS: [&str; 7] = ["start", "show", "suspend", "resume", "kill", "call", "send"];
@@ -51,21 +51,7 @@ pub fn parse(rest: &str) -> Result<AvmAsked, String> {
                 .split_once('#')
                 .filter(|(program, entry)| !program.is_empty() && !entry.is_empty())
                 .ok_or_else(|| usage(format!("{first}: expected PROGRAM#ENTRY")))?;
-            AvmRequest::Start {
-                program: program.to_owned(),
-                entry: entry.to_owned(),
-                arguments: words.collect(),
-                count: 1,
-                torus: None,
-                seed: None,
-                trace: None,
-                fuel: None,
-                memory_bytes: None,
-                authority: None,
-                blocking: false,
-                parent: None,
-                deadline: None,
-            }
+            AvmRequest::Start(StartRequest { arguments: words.collect(), ..StartRequest::new(program, entry) })
         }
         other => return Err(usage(format!("{other}: no such word"))),
     }))

@@ -271,7 +271,7 @@ fn trace_wanted(state: &State) -> Option<AvmRequest> {
     let filter = state.avm.trace_filter.trim().to_owned();
     let object = filter.strip_prefix('o').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let (object, event) = if object { (filter, String::new()) } else { (String::new(), filter) };
-    Some(AvmRequest::Trace { id, from, count, object, event, since: 0 })
+    Some(AvmRequest::Trace { id, from, count, object, event, since: 0, width: 0 })
 }
 
 /// Lays what the agent answered beside the record of a new moment.
@@ -442,12 +442,18 @@ pub fn open(state: &mut State, target: Target) {
             }
             show(state, Screen::Trace, None, state.focus);
         }
-        Target::Failed => {
-            state.avm.executions = List { filter: "failed".into(), ..List::default() };
-            show(state, Screen::Executions, None, 0);
-        }
+        Target::Failed => open_listed(state, Screen::Executions, "failed"),
+        Target::Listed(screen, filter) => open_listed(state, screen, filter),
         _ => {}
     }
+}
+
+/// A list, with the rows that a total counts.
+fn open_listed(state: &mut State, screen: Screen, filter: &str) {
+    if let Some(list) = state.avm.list_mut(screen) {
+        *list = List { filter: filter.to_owned(), ..List::default() };
+    }
+    show(state, screen, None, 0);
 }
 
 /// Escape: back the way one came, then the filter, then false: out of the AVM.

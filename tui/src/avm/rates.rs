@@ -19,8 +19,6 @@ pub struct AvmRates {
     pub aborts: Option<f64>,
     /// Executions started, 1/s.
     pub started: Option<f64>,
-    /// Calls, 1/s.
-    pub calls: Option<f64>,
     /// Operations, 1/s.
     pub operations: Option<f64>,
     /// Moves between tori, 1/s.
@@ -63,7 +61,6 @@ pub fn rates(now: &Snapshot, before: Option<&Arc<Snapshot>>, seconds: &[Option<&
         commits: total(|totals| totals.commits),
         aborts: total(|totals| totals.aborts),
         started: total(|totals| totals.started),
-        calls: total(|totals| totals.calls),
         operations: total(|totals| totals.operations),
         moves: total(|totals| totals.moves),
         trace: total(|totals| totals.trace_entries),

@@ -173,8 +173,8 @@ fn of_the_avm(request: &AvmRequest, program: &str) -> (String, String) {
             format!("kill execution {}?", short(id)),
             format!("{of}it ends with its children; open transactions abort. It cannot be undone."),
         ),
-        AvmRequest::Start { program, entry, .. } => (
-            format!("start {}?", short(&format!("{program}#{entry}"))),
+        AvmRequest::Start(start) => (
+            format!("start {}?", short(&format!("{}#{}", start.program, start.entry))),
             "A new execution on the least loaded torus.".into(),
         ),
         AvmRequest::Call { object, .. } => {

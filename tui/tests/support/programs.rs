@@ -30,7 +30,6 @@ pub fn programs(polls: u64) -> Box<AvmSnapshot> {
             aborts: polls * 4,
             aborts_conflict: polls * 3,
             aborts_unsatisfiable: polls,
-            calls: polls * 900,
             operations: polls * 2_480_000,
             moves: polls / 5 * 3,
             trace_entries: polls * 2_000,

@@ -123,9 +123,8 @@ pub(super) struct How {
     /// Seed of its random numbers: the same seed, the same run.
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     pub(super) seed: u64,
-    /// Operations it may use.
-    #[arg(long, value_name = "OPERATIONS")]
-    pub(super) fuel: Option<u64>,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
     /// Time `now` gives it, Unix ns [default: the time].
     #[arg(long, value_name = "NS")]
     pub(super) now: Option<u64>,
@@ -143,17 +142,35 @@ pub(super) struct How {
     pub(super) machines: Vec<String>,
 }
 
+/// What of a program file is started.
 #[derive(Debug, Args)]
-pub(super) struct Run {
-    /// Program file.
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
+pub(super) struct Entry {
     /// Entry to start.
     #[arg(long, default_value = "main")]
     pub(super) entry: String,
     /// An argument, as the language writes values: 5, '"text"', '[1, 2]'. Once for each.
     #[arg(long = "arg", value_name = "VALUE", allow_hyphen_values = true)]
     pub(super) arguments: Vec<Val>,
+}
+
+/// What one execution may use, here and on a node.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Bounds {
+    /// Operations it may use.
+    #[arg(long, value_name = "OPERATIONS")]
+    pub(super) fuel: Option<u64>,
+    /// Memory it may use: bytes, or with a unit, 64KiB, 8MiB.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(super) memory: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Program file.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) call: Entry,
     /// Show the trace.
     #[arg(long)]
     pub(super) trace: bool,
@@ -187,12 +204,8 @@ pub(super) struct Constraints {
     /// Program file, or execution of the node (x7).
     #[arg(value_name = "FILE|ID")]
     pub(super) what: String,
-    /// Entry to start.
-    #[arg(long, default_value = "main")]
-    pub(super) entry: String,
-    /// An argument. Once for each.
-    #[arg(long = "arg", value_name = "VALUE", allow_hyphen_values = true)]
-    pub(super) arguments: Vec<Val>,
+    #[command(flatten)]
+    pub(super) call: Entry,
     /// SMT-LIB 2 instead of JSON.
     #[arg(long)]
     pub(super) smtlib: bool,
@@ -217,7 +230,8 @@ pub(super) struct Load {
     pub(super) files: Vec<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+/// How the answer is shown.
+#[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Json {
     /// As JSON.
     #[arg(long)]
@@ -244,9 +258,8 @@ pub(super) struct Start {
     /// What its trace holds.
     #[arg(long, value_parser = ["off", "default", "extended"])]
     pub(super) trace: Option<String>,
-    /// Operations it may use.
-    #[arg(long)]
-    pub(super) fuel: Option<u64>,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
     /// Controller whose authority it has.
     #[arg(long)]
     pub(super) authority: Option<String>,
@@ -278,9 +291,8 @@ pub(super) struct List {
     /// How many rows.
     #[arg(long, default_value_t = 50)]
     pub(super) count: u32,
-    /// As JSON.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 impl List {
@@ -300,24 +312,11 @@ pub(super) struct Id {
     /// The id.
     #[arg(value_name = "ID")]
     pub(super) id: String,
-    /// As JSON.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Call {
-    /// The object: o7.
-    #[arg(value_name = "OBJECT")]
-    pub(super) object: String,
-    /// The message: '["deposit", 5]'.
-    #[arg(value_name = "MESSAGE", allow_hyphen_values = true)]
-    pub(super) message: String,
-    /// Controller whose authority the call has.
-    #[arg(long)]
-    pub(super) authority: Option<String>,
-}
-
+/// A message and whom it is for.
 #[derive(Debug, Args)]
 pub(super) struct Send {
     /// The object: o7.
@@ -326,6 +325,15 @@ pub(super) struct Send {
     /// The message: '["deposit", 5]'.
     #[arg(value_name = "MESSAGE", allow_hyphen_values = true)]
     pub(super) message: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Call {
+    #[command(flatten)]
+    pub(super) send: Send,
+    /// Controller whose authority the call has.
+    #[arg(long)]
+    pub(super) authority: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -351,9 +359,8 @@ pub(super) struct Trace {
     /// As a sequence chart.
     #[arg(long)]
     pub(super) chart: bool,
-    /// As JSON.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 #[derive(Debug, Args)]
@@ -364,9 +371,8 @@ pub(super) struct Compose {
     /// All on one snapshot, and refused when they touch the same, instead of one after the other.
     #[arg(long)]
     pub(super) parallel: bool,
-    /// As JSON.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 #[derive(Debug, Args)]
@@ -374,17 +380,24 @@ pub(super) struct Bench {
     /// Program file.
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Entry to start.
-    #[arg(long, default_value = "main")]
-    pub(super) entry: String,
-    /// An argument. Once for each.
-    #[arg(long = "arg", value_name = "VALUE", allow_hyphen_values = true)]
-    pub(super) arguments: Vec<Val>,
+    #[command(flatten)]
+    pub(super) call: Entry,
     /// How often.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) times: u32,
     #[command(flatten)]
     pub(super) how: How,
+}
+
+/// Bytes of `65536`, `65_536`, `64KiB`, `8MiB` or `1GiB`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let (number, shift) =
+        units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift))).unwrap_or((text, 0));
+    let number = number.trim_end().replace('_', "").parse::<u64>().ok().filter(|number| *number > 0);
+    number
+        .and_then(|number| number.checked_shl(shift).filter(|bytes| bytes >> shift == number))
+        .ok_or_else(|| format!("{text:?}: expected a number of bytes, 64KiB, 8MiB or 1GiB"))
 }
 
 /// Program and entry of `bank#main`.
@@ -415,6 +428,16 @@ fn segment(text: &str) -> Result<Segment, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_of_memory_are_read_with_their_units() {
+        for (text, wanted) in [("7", 7), ("65_536", 65_536), ("64KiB", 65_536), ("8MiB", 8 << 20), ("1GiB", 1 << 30)] {
+            assert_eq!(bytes(text), Ok(wanted), "{text}");
+        }
+        for wrong in ["", "0", "-1", "8MB", "KiB", "99999999999GiB", "1.5MiB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn parts_are_read_with_their_arguments() {

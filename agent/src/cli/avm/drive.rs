@@ -75,7 +75,8 @@ impl Drive {
             args: arguments.to_vec(),
             seed: how.seed,
             now_ns: self.now_ns,
-            fuel: how.fuel,
+            fuel: how.bounds.fuel,
+            memory_bytes: how.bounds.memory,
             trace: Some(level),
             ..Start::new(module, entry)
         }

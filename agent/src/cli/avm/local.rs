@@ -99,7 +99,7 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         out::note(IN_MEMORY);
     }
     let level = if run.extended { TraceLevel::Extended } else { TraceLevel::Default };
-    let start = drive.order(&run.how, &program.main.module().name, &run.entry, &run.arguments, level);
+    let start = drive.order(&run.how, &program.main.module().name, &run.call.entry, &run.call.arguments, level);
     let json = run.json;
     let end = drive.run(&start, &mut |value| {
         if !json {
@@ -140,7 +140,7 @@ fn explain(end: &End, failure: &avm::vm::Failure) -> String {
     }
 }
 
-fn width() -> usize {
+pub(super) fn width() -> usize {
     crossterm_width().unwrap_or(100)
 }
 
@@ -221,7 +221,7 @@ pub(super) fn constraints(asked: &Constraints) -> Result<(), Failure> {
     let program = compile(Path::new(&asked.what))?;
     let mut drive = ready(&program, &asked.how)?;
     let module = &program.main.module().name;
-    let start = drive.order(&asked.how, module, &asked.entry, &asked.arguments, TraceLevel::Off);
+    let start = drive.order(&asked.how, module, &asked.call.entry, &asked.call.arguments, TraceLevel::Off);
     let end = drive.run(&start, &mut |_| ())?;
     if drive.questions.is_empty() {
         out::note("the program asked the solver nothing: no commit of it had choices");
@@ -271,7 +271,8 @@ pub(super) fn cfg(cfg: &Cfg) -> Result<(), Failure> {
 pub(super) fn bench(bench: &Bench) -> Result<(), Failure> {
     let program = compile(&bench.file)?;
     let mut drive = ready(&program, &bench.how)?;
-    let start = drive.order(&bench.how, &program.main.module().name, &bench.entry, &bench.arguments, TraceLevel::Off);
+    let start =
+        drive.order(&bench.how, &program.main.module().name, &bench.call.entry, &bench.call.arguments, TraceLevel::Off);
     let (mut times, mut operations) = (Vec::with_capacity(bench.times as usize), 0);
     for _ in 0..bench.times {
         let began = Instant::now();

@@ -6,11 +6,11 @@ use avm::lang;
 use control::Steering;
 use control::avm::{
     AvmReply, AvmRequest, ExecutionDetail, ExecutionSnapshot, ExecutionState, Listing, ObjectDetail, ObjectSnapshot,
-    ProgramSnapshot, SolverSnapshot, Source, TraceSnapshot, TransactionSnapshot, TransactionState,
+    ProgramSnapshot, SolverSnapshot, Source, StartRequest, TraceSnapshot, TransactionSnapshot, TransactionState,
 };
 use serde::Serialize;
 
-use super::args::{Command, Load, Start, named};
+use super::args::{Command, Json, Load, Start, Trace, named};
 use crate::cli::table::grouped;
 use crate::cli::{Failure, out, units};
 use crate::control_plane::Client;
@@ -44,9 +44,9 @@ pub(super) fn load(load: &Load, runtime_dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn start(start: Start) -> Result<AvmRequest, Failure> {
+fn start(start: Start) -> Result<StartRequest, Failure> {
     let (program, entry) = named(&start.what).map_err(Failure::usage)?;
-    Ok(AvmRequest::Start {
+    Ok(StartRequest {
         program,
         entry,
         arguments: start.arguments,
@@ -54,8 +54,8 @@ fn start(start: Start) -> Result<AvmRequest, Failure> {
         torus: start.torus,
         seed: start.seed,
         trace: start.trace,
-        fuel: start.fuel,
-        memory_bytes: None,
+        fuel: start.bounds.fuel,
+        memory_bytes: start.bounds.memory,
         authority: start.authority,
         blocking: start.blocking,
         parent: start.parent,
@@ -63,40 +63,54 @@ fn start(start: Start) -> Result<AvmRequest, Failure> {
     })
 }
 
-pub(super) fn command(command: Command, runtime_dir: &Path) -> Result<(), Failure> {
-    let (request, json, chart) = match command {
-        Command::Load(files) => return load(&files, runtime_dir),
-        Command::Programs(json) => (AvmRequest::Programs {}, json.json, false),
-        Command::Start(arguments) => (start(arguments)?, false, false),
-        Command::Ps(list) => (AvmRequest::Ps { query: list.query() }, list.json, false),
-        Command::Show(id) => (AvmRequest::Show { id: id.id }, id.json, false),
-        Command::Suspend(id) => (AvmRequest::Suspend { id: id.id }, id.json, false),
-        Command::Resume(id) => (AvmRequest::Resume { id: id.id }, id.json, false),
-        Command::Kill(id) => (AvmRequest::Kill { id: id.id }, id.json, false),
+/// What is asked, and whether the answer is wanted as JSON.
+fn request(command: Command) -> Result<(AvmRequest, bool), Failure> {
+    let plain = Json { json: false };
+    let (request, json) = match command {
+        Command::Programs(json) => (AvmRequest::Programs {}, json),
+        Command::Start(arguments) => (AvmRequest::Start(start(arguments)?), plain),
+        Command::Ps(list) => (AvmRequest::Ps { query: list.query() }, list.json),
+        Command::Show(id) => (AvmRequest::Show { id: id.id }, id.json),
+        Command::Suspend(id) => (AvmRequest::Suspend { id: id.id }, id.json),
+        Command::Resume(id) => (AvmRequest::Resume { id: id.id }, id.json),
+        Command::Kill(id) => (AvmRequest::Kill { id: id.id }, id.json),
         Command::Call(call) => {
-            let (object, message, authority) = (call.object, call.message, call.authority);
-            (AvmRequest::Call { object, message, authority }, false, false)
+            let (object, message, authority) = (call.send.object, call.send.message, call.authority);
+            (AvmRequest::Call { object, message, authority }, plain)
         }
-        Command::Send(send) => (AvmRequest::Send { object: send.object, message: send.message }, false, false),
-        Command::Trace(trace) => {
-            let super::args::Trace { id, object, event, since, from, count, chart, json } = trace;
-            (AvmRequest::Trace { id, from, count, object, event, since }, json, chart)
-        }
-        Command::Objects(list) => (AvmRequest::Objects { query: list.query() }, list.json, false),
-        Command::Tx(list) => (AvmRequest::Tx { query: list.query() }, list.json, false),
-        Command::Solver(json) => (AvmRequest::Solver {}, json.json, false),
-        Command::Constraints(asked) => (AvmRequest::Constraints { id: asked.what, smtlib: asked.smtlib }, false, false),
+        Command::Send(send) => (AvmRequest::Send { object: send.object, message: send.message }, plain),
+        Command::Objects(list) => (AvmRequest::Objects { query: list.query() }, list.json),
+        Command::Tx(list) => (AvmRequest::Tx { query: list.query() }, list.json),
+        Command::Solver(json) => (AvmRequest::Solver {}, json),
+        Command::Constraints(asked) => (AvmRequest::Constraints { id: asked.what, smtlib: asked.smtlib }, plain),
         Command::Compose(compose) => {
             let (segments, parallel) = (compose.parts, compose.parallel);
-            (AvmRequest::Compose { segments, parallel }, compose.json, false)
+            (AvmRequest::Compose { segments, parallel }, compose.json)
         }
         _ => return Err(Failure::failed("this command needs no agent; this is a bug")),
+    };
+    Ok((request, json.json))
+}
+
+pub(super) fn command(command: Command, runtime_dir: &Path) -> Result<(), Failure> {
+    let (request, json) = match command {
+        Command::Load(files) => return load(&files, runtime_dir),
+        Command::Trace(trace) => return traced(&trace, runtime_dir),
+        other => request(other)?,
     };
     let reply = ask(&request, runtime_dir)?;
     if json {
         return as_json(&reply);
     }
-    show(&reply, chart)
+    match (&request, &reply) {
+        // Of many only the first are named; who is not refused has started them all.
+        (AvmRequest::Start(start), AvmReply::Started(ids)) if start.count > 1 => {
+            let first = ids.first().map_or("", String::as_str);
+            out::line(&format!("{} started, the first is {first}", grouped(u64::from(start.count))));
+            Ok(())
+        }
+        _ => show(&reply),
+    }
 }
 
 fn as_json(reply: &impl Serialize) -> Result<(), Failure> {
@@ -104,19 +118,19 @@ fn as_json(reply: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(reply: &AvmReply, chart: bool) -> Result<(), Failure> {
+fn show(reply: &AvmReply) -> Result<(), Failure> {
     match reply {
         AvmReply::Done(line) => out::line(line),
         AvmReply::Text(text) => out::line(text.trim_end()),
         AvmReply::Programs(programs) => show_programs(programs),
-        AvmReply::Started(ids) => show_started(ids),
+        AvmReply::Started(ids) => ids.iter().for_each(|id| out::line(id)),
         AvmReply::Executions(listing) => show_executions(listing),
         AvmReply::Objects(listing) => show_objects(listing),
         AvmReply::Transactions(listing) => show_transactions(listing),
         AvmReply::Execution(detail) => show_execution(detail),
         AvmReply::Object(detail) => show_object(detail),
         AvmReply::Transaction(row) => show_transaction(row),
-        AvmReply::Trace(trace) => show_trace(trace, chart),
+        AvmReply::Trace(trace) => show_trace(trace),
         AvmReply::Solver(solver) => show_solver(solver),
         AvmReply::Output(output) => out::line(output.as_deref().unwrap_or("nothing")),
         AvmReply::Composed { committed, transaction, results } => {
@@ -183,13 +197,6 @@ fn show_programs(programs: &[ProgramSnapshot]) {
         })
         .collect();
     table(&["PROGRAM", "HASH", "RUNNING", "NEEDS", "ENTRIES"], &rows);
-}
-
-fn show_started(ids: &[String]) {
-    match ids {
-        [first, .., last] => out::line(&format!("{} started: {first} to {last}", ids.len())),
-        _ => ids.iter().for_each(|id| out::line(id)),
-    }
 }
 
 fn state(state: ExecutionState) -> &'static str {
@@ -268,15 +275,35 @@ fn show_transactions(listing: &Listing<TransactionSnapshot>) {
 fn show_transaction(row: &TransactionSnapshot) {
     let id = if row.id.is_empty() { "the transaction" } else { &row.id };
     out::line(&format!("{id} of {}: {}", row.execution, transaction_state(row.state)));
-    if !row.why.is_empty() {
-        out::line(&format!("  why      {}", row.why));
+    let line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            out::line(&format!("  {name:<12} {value}"));
+        }
+    };
+    line("why", &row.why);
+    line("controller", &row.controller);
+    line("segments", &row.segments.join(", "));
+    if let Some(ns) = row.solver_ns {
+        let (questions, runs) = (row.questions, row.runs);
+        line("solver", &format!("{}, {questions} questions, {runs} runs", units::nanoseconds(ns)));
     }
-    row.choices.iter().for_each(|choice| out::line(&format!("  {choice}")));
-    for requirement in &row.core {
-        out::line(&format!("  requires {} {}", requirement.name, requirement.place));
-    }
+    row.choices.iter().for_each(|choice| line("chosen", choice));
+    row.core.iter().for_each(|require| line("requires", format!("{} {}", require.name, require.place).trim()));
+    let version = |version: Option<u64>| version.map_or_else(|| "absent".to_owned(), |version| version.to_string());
     for conflict in &row.conflicts {
-        out::line(&format!("  conflict {} changed by {}", conflict.object, conflict.changed_by));
+        let by = if conflict.changed_by.is_empty() { "nobody known any more" } else { &conflict.changed_by };
+        let (read, found) = (version(conflict.read), version(conflict.found));
+        line("conflict", &format!("{}: version {read} read, {found} found, changed by {by}", conflict.object));
+    }
+    for read in &row.read_set {
+        line("read", &format!("{} version {}", read.object, version(read.version)));
+    }
+    for write in &row.write_set {
+        line("wrote", format!("{} {} {}", write.object, write.what, write.value).trim_end());
+    }
+    let (reads, writes) = (row.reads - row.read_set.len() as u64, row.writes - row.write_set.len() as u64);
+    if reads + writes > 0 {
+        line("more", &format!("{reads} read, {writes} written"));
     }
 }
 
@@ -297,11 +324,15 @@ fn show_execution(detail: &ExecutionDetail) {
         ("torus", format!("{}{pinned}", row.torus)),
         ("moved", detail.moved.join(", ")),
         ("operations", grouped(row.fuel)),
-        ("memory", units::bytes(row.memory_bytes as f64)),
+        (
+            "memory",
+            format!("{} of {}", units::bytes(row.memory_bytes as f64), units::bytes(row.memory_limit_bytes as f64)),
+        ),
+        ("waits for", row.waits_for.clone()),
         ("transaction", row.transaction.clone()),
         ("commits", format!("{} ({} aborted)", row.commits, row.aborts)),
         ("children", detail.children.join(", ")),
-        ("trace", format!("{} entries, hash {}", row.trace_entries, detail.trace_hash)),
+        ("trace", format!("{}, {} entries, hash {}", detail.trace_level, row.trace_entries, detail.trace_hash)),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         out::line(&format!("  {name:<12} {value}"));
@@ -322,24 +353,45 @@ fn show_object(detail: &ObjectDetail) {
         ("controller", row.controller.clone()),
         ("created by", row.creating_controller.clone()),
         ("version", row.version.to_string()),
+        ("written by", row.last_writer.clone()),
+        ("intent of", row.intent.clone()),
         ("mailbox", row.mailbox.to_string()),
         ("behaviour", detail.behaviour_hash.clone()),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         out::line(&format!("  {name:<12} {value}"));
     }
+    for version in &detail.history {
+        let tx = if version.transaction.is_empty() { String::new() } else { format!(" in {}", version.transaction) };
+        let words = format!("{}: {} by {}{tx} {}", version.version, version.what, version.execution, version.value);
+        out::line(&format!("  {:<12} {}", "version", words.trim_end()));
+    }
+    detail.messages.iter().for_each(|message| out::line(&format!("  {:<12} {message}", "message")));
 }
 
-fn show_trace(trace: &TraceSnapshot, chart: bool) {
+fn traced(asked: &Trace, runtime_dir: &Path) -> Result<(), Failure> {
+    let request = AvmRequest::Trace {
+        id: asked.id.clone(),
+        from: asked.from,
+        count: asked.count,
+        object: asked.object.clone(),
+        event: asked.event.clone(),
+        since: asked.since,
+        width: if asked.chart { super::local::width() as u32 } else { 0 },
+    };
+    let reply = ask(&request, runtime_dir)?;
+    if asked.json.json { as_json(&reply) } else { show(&reply) }
+}
+
+fn show_trace(trace: &TraceSnapshot) {
     for entry in &trace.entries {
         let output = entry.output.as_ref().map_or_else(String::new, |output| format!(" -> {output}"));
         let to = if entry.to.is_empty() { String::new() } else { format!(" {}", entry.to) };
         let controller = if entry.controller.is_empty() { "-" } else { &entry.controller };
         let note = if entry.note.is_empty() { String::new() } else { format!("  ({})", entry.note) };
         let provisional = if entry.provisional { " provisional" } else { "" };
-        let indent = if chart { "  ".repeat(entry.depth as usize) } else { String::new() };
         out::line(&format!(
-            "[{}] {indent}{}{to} {}{output} @{controller}{note}{provisional}",
+            "[{}] {}{to} {}{output} @{controller}{note}{provisional}",
             entry.timestamp, entry.event, entry.text
         ));
     }

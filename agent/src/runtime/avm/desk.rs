@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use avm::id::ExecutionId;
+use avm::id::{ExecutionId, TxId};
 use avm::nondet::{Ir, Limits};
 use avm::vm::{Envelope, Input as LaneInput, Output};
 use torus::{Input, Torus};
@@ -32,6 +32,9 @@ pub type Job = Box<dyn FnOnce(&mut Avm<LaneMachine>) + Send>;
 /// Wakes a torus, by its braid id, when it sleeps.
 pub type Bell = Box<dyn FnMut(u8) + Send>;
 
+/// Who asks the solver, and in which transaction.
+type Asks = (ExecutionId, Option<TxId>);
+
 /// Jobs of one turn.
 const JOBS: u32 = 8;
 /// Envelopes and answers of one turn.
@@ -51,7 +54,7 @@ pub struct Desk {
     /// Tori that something was sent to in this turn: each is woken once.
     sent: BTreeSet<u8>,
     /// Questions for which the solver had no room, the oldest first.
-    questions: VecDeque<(ExecutionId, Box<Ir>, Limits)>,
+    questions: VecDeque<(Asks, Box<Ir>, Limits)>,
     /// Envelopes for which their way had no room, by torus, the oldest first.
     letters: BTreeMap<u8, VecDeque<Envelope>>,
 }
@@ -87,8 +90,10 @@ impl Desk {
             let Some(solved) = self.asker.answer() else { break };
             any = true;
             // An execution that was ended meanwhile waits for nothing.
+            let machine = avm.machine_mut();
+            machine.note_answer(solved.execution, solved.took_ns);
             let input = LaneInput::Solved { execution: solved.execution, outcome: solved.outcome };
-            let _ = avm.machine_mut().lane.input(input);
+            let _ = machine.lane.input(input);
         }
         for _ in 0..LETTERS {
             let Some((from, envelope)) = self.envelopes.take() else { break };
@@ -102,11 +107,11 @@ impl Desk {
     }
 
     /// Asks the solver, after those that wait already.
-    fn ask(&mut self, question: (ExecutionId, Box<Ir>, Limits), now_ns: u64) {
+    fn ask(&mut self, question: (Asks, Box<Ir>, Limits), now_ns: u64) {
         self.questions.push_back(question);
-        while let Some((execution, ir, limits)) = self.questions.pop_front() {
-            if let Err((ir, limits)) = self.asker.ask(execution, ir, limits, now_ns) {
-                self.questions.push_front((execution, ir, limits));
+        while let Some((asks, ir, limits)) = self.questions.pop_front() {
+            if let Err((ir, limits)) = self.asker.ask(asks, ir, limits, now_ns) {
+                self.questions.push_front((asks, ir, limits));
                 return;
             }
         }
@@ -150,7 +155,8 @@ impl Desk {
             match output {
                 Output::Solve { execution, ir, limits } => {
                     avm.machine_mut().note_question(execution, &ir);
-                    self.ask((execution, ir, limits), now_ns);
+                    let asks = (execution, avm.machine().lane.open_transaction(execution));
+                    self.ask((asks, ir, limits), now_ns);
                 }
                 Output::Send { to, envelope } => self.post(to, envelope),
                 Output::Ended(execution) => avm.machine_mut().note_end(execution),

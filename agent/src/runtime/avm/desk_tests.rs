@@ -113,7 +113,7 @@ fn what_finds_no_room_keeps_nothing_else_back() {
         turn(torus, tested);
         assert_eq!(tested.taken(1), [6]);
         assert!(!turn(torus, tested), "questions wait for an answer");
-        let waiting: Vec<u64> = tested.desk.questions.iter().map(|(execution, ..)| execution.0).collect();
+        let waiting: Vec<u64> = tested.desk.questions.iter().map(|((execution, _), ..)| execution.0).collect();
         assert_eq!(waiting, [3, 4, 5]);
     });
 }

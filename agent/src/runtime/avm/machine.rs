@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use avm::Val;
-use avm::id::ExecutionId;
+use avm::error::ProgramError;
+use avm::id::{ExecutionId, TxId};
 use avm::nondet::Ir;
 use avm::vm::{Composition, Failure, Input, Lane, Output, Quantum, Segment, Start, StartError};
+use avm::{AvmError, Val};
 
 use super::quotas::Place;
 use super::reactor::Machine;
@@ -25,6 +26,8 @@ pub struct Info {
     pub since_unix_ns: u64,
     /// Operations it may use; `u64::MAX` = as many as it likes.
     pub fuel: u64,
+    /// Segments of a composition: `A#f`; empty for another start.
+    pub segments: Vec<String>,
     /// Moves between tori, oldest first, the last ones.
     pub moved: VecDeque<String>,
     /// How many there were.
@@ -44,6 +47,17 @@ const MOVES: usize = 16;
 
 /// Questions to the solver that are remembered on one torus.
 const QUESTIONS: usize = 64;
+/// Transactions of which it is remembered what they asked the solver.
+const ASKED: usize = 1024;
+
+/// What a transaction asked the solver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Questions that were answered.
+    pub questions: u32,
+    /// Time they took, ns, without the wait in the queue.
+    pub took_ns: u64,
+}
 
 /// Counters since the start, and what changed last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,6 +82,18 @@ pub struct Tally {
     pub unsatisfiable: u64,
     /// See `commits`: aborted by the program or an error.
     pub aborted: u64,
+    /// Of those aborted: the solver did not decide.
+    pub undecided: u64,
+    /// Of those aborted: another error.
+    pub errors: u64,
+    /// Trace entries of executions that are forgotten.
+    pub events: u64,
+    /// Trace entries that did not fit, of executions that are forgotten.
+    pub lost: u64,
+    /// Executions that failed because the heap was used up.
+    pub out_of_memory: u64,
+    /// The last of them.
+    pub last_out_of_memory: Option<ExecutionId>,
 }
 
 /// Who starts an execution.
@@ -101,6 +127,8 @@ pub struct LaneMachine {
     places: HashMap<ExecutionId, Place>,
     /// The last questions to the solver, by who asked, oldest first.
     questions: VecDeque<(ExecutionId, Box<Ir>)>,
+    /// What transactions asked the solver, oldest first.
+    asked: VecDeque<(TxId, Asked)>,
     /// Executions that are over, oldest first.
     ended: VecDeque<ExecutionId>,
     /// How many of them are remembered.
@@ -121,6 +149,7 @@ impl LaneMachine {
             tally: Tally::default(),
             places: HashMap::with_capacity(places),
             questions: VecDeque::with_capacity(QUESTIONS + 1),
+            asked: VecDeque::with_capacity(ASKED),
             ended: VecDeque::with_capacity(remember + 1),
             remember,
             name: name.to_owned(),
@@ -129,7 +158,8 @@ impl LaneMachine {
     }
 
     /// Tells the time, Unix ns.
-    pub const fn set_unix(&mut self, unix_ns: u64) {
+    pub fn set_unix(&mut self, unix_ns: u64) {
+        self.lane.set_time(unix_ns);
         self.unix_ns = unix_ns;
     }
 
@@ -140,7 +170,7 @@ impl LaneMachine {
     pub fn start(&mut self, start: &Start, owner: Owner) -> Result<ExecutionId, StartError> {
         let started = self.lane.start(start);
         let arguments = start.args.iter().map(Val::to_string).collect();
-        self.note_start(started, arguments, start, owner)
+        self.note_start(started, (arguments, Vec::new()), start, owner)
     }
 
     /// Whether one more execution is started here: `most` may be that have not ended.
@@ -168,14 +198,15 @@ impl LaneMachine {
         owner: Owner,
     ) -> Result<ExecutionId, StartError> {
         let started = self.lane.compose(segments, how, common);
-        let arguments = segments.iter().map(|segment| format!("{}#{}", segment.module, segment.entry)).collect();
-        self.note_start(started, arguments, common, owner)
+        let names = segments.iter().map(|segment| format!("{}#{}", segment.module, segment.entry)).collect();
+        let arguments = segments.iter().flat_map(|segment| segment.args.iter().map(Val::to_string)).collect();
+        self.note_start(started, (arguments, names), common, owner)
     }
 
     fn note_start(
         &mut self,
         started: Result<ExecutionId, StartError>,
-        arguments: Vec<String>,
+        (arguments, segments): (Vec<String>, Vec<String>),
         start: &Start,
         owner: Owner,
     ) -> Result<ExecutionId, StartError> {
@@ -193,6 +224,7 @@ impl LaneMachine {
             started_unix_ns: self.unix_ns,
             since_unix_ns: self.unix_ns,
             fuel: start.fuel.unwrap_or(self.lane.config().fuel),
+            segments,
             ..Info::default()
         };
         self.info.insert(execution, info);
@@ -222,7 +254,16 @@ impl LaneMachine {
 
     /// An execution is over: it is remembered, and the oldest that was is forgotten.
     pub fn note_end(&mut self, execution: ExecutionId) {
-        let failed = matches!(self.lane.result(execution), Some(Err(_)));
+        let failure = self.lane.failure(execution);
+        let failed = failure.is_some();
+        // The error carries the bound that was met: that of the heap, or one of its own.
+        let heap = self.lane.config().heap_bytes as u64;
+        if let Some(AvmError::Program(ProgramError::Memory(bound))) = failure.map(|failure| &failure.error)
+            && bound.saturating_add(64) >= heap
+        {
+            self.tally.out_of_memory += 1;
+            self.tally.last_out_of_memory = Some(execution);
+        }
         self.tally.failures += u64::from(failed);
         if failed {
             self.tally.failed_unix_ns = self.unix_ns;
@@ -242,6 +283,10 @@ impl LaneMachine {
                 self.tally.refused += summary.refused;
                 self.tally.unsatisfiable += summary.unsatisfiable;
                 self.tally.aborted += summary.aborted;
+                self.tally.undecided += summary.undecided;
+                self.tally.errors += summary.failures;
+                self.tally.events += summary.events;
+                self.tally.lost += summary.lost;
             }
             self.lane.forget(oldest);
             self.info.remove(&oldest);
@@ -260,6 +305,36 @@ impl LaneMachine {
         if self.questions.len() > QUESTIONS {
             self.questions.pop_front();
         }
+    }
+
+    /// Counts an answer of the solver to the open transaction of an execution.
+    pub fn note_answer(&mut self, execution: ExecutionId, took_ns: u64) {
+        let Some(tx) = self.lane.open_transaction(execution) else { return };
+        let known = self.asked.iter_mut().rev().find(|(known, _)| *known == tx);
+        match known {
+            Some((_, asked)) => {
+                asked.questions += 1;
+                asked.took_ns += took_ns;
+            }
+            None => {
+                if self.asked.len() >= ASKED {
+                    self.asked.pop_front();
+                }
+                self.asked.push_back((tx, Asked { questions: 1, took_ns }));
+            }
+        }
+    }
+
+    /// What a transaction asked the solver; `None` = nothing that is remembered.
+    #[must_use]
+    pub fn asked(&self, tx: TxId) -> Option<Asked> {
+        self.asked.iter().rev().find(|(known, _)| *known == tx).map(|(_, asked)| *asked)
+    }
+
+    /// Segments of a composition: `A#f`.
+    #[must_use]
+    pub fn segments(&self, execution: ExecutionId) -> Vec<String> {
+        self.info.get(&execution).map(|info| info.segments.clone()).unwrap_or_default()
     }
 
     /// The last question of an execution to the solver, while it is remembered.

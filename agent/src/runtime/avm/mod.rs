@@ -8,7 +8,7 @@
 //! | [`desk`], [`parts`] | what a torus does beside events: jobs, answers, envelopes; what it is made from |
 //! | [`ports`] | rings between the tori of this process: executions on their way, envelopes |
 //! | [`solver`] | the pool of threads that answer what commits ask |
-//! | [`manager`], [`requests`] | the control side: load, start, look, stop |
+//! | [`manager`], [`requests`], [`look`] | the control side: load, start, look, stop |
 //! | `loading`, `errands`, [`quotas`] | programs on all tori or on none; jobs and the wait for them; executions a user may have |
 //! | [`publish`], `paging`, [`view`] | what is shown, in the words of the contract |
 //! | [`programs`], [`helper`] | programs from sources, and the module every node has |
@@ -17,6 +17,7 @@ pub mod desk;
 mod errands;
 pub mod helper;
 mod loading;
+pub mod look;
 pub mod machine;
 pub mod manager;
 mod paging;

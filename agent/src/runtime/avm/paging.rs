@@ -2,13 +2,13 @@
 //! on it and whoever asks.
 
 use avm::id::{ExecutionId, ObjectId};
-use avm::vm::{Decision, ExecutionSummary, ObjectSummary};
+use avm::vm::{ExecutionSummary, ObjectSummary};
 use control::api::Refusal;
-use control::avm::{ExecutionSnapshot, Listing, ObjectSnapshot, Query, TransactionSnapshot, ask};
+use control::avm::{ExecutionSnapshot, Listing, ObjectSnapshot, Query, ask};
 
 use super::machine::LaneMachine;
 use super::manager::Manager;
-use super::requests::{execution_order, listing, object_order, transaction_order};
+use super::requests::{execution_order, listing, object_order};
 use super::view::{self, Row};
 
 /// Rows of one job.
@@ -75,8 +75,7 @@ impl Manager {
     /// Executions of all tori as a list of what was asked for.
     pub(super) fn executions(&self, query: &Query) -> Result<Listing<ExecutionSnapshot>, Refusal> {
         let (mut all, mut before) = (Vec::new(), 0);
-        for (at, lead) in self.leads.iter().enumerate() {
-            let machine = self.config.machines.get(at).map_or("", String::as_str);
+        for at in 0..self.leads.len() {
             let rows = if natural(query) {
                 let count = self.on(at, |avm| avm.machine().info.len() as u64)?;
                 let (skip, take) = share(query, before, count);
@@ -85,7 +84,7 @@ impl Manager {
             } else {
                 self.pages(at, row)?
             };
-            all.extend(rows.iter().map(|row| view::execution(row, &lead.name, machine)));
+            all.extend(rows.iter().map(|row| self.execution_row(row, at)));
         }
         if natural(query) {
             return Ok(page(query, all, before));
@@ -129,7 +128,7 @@ impl Manager {
             return Ok(page(query, all, total));
         }
         let list = listing(all, query, &ask::OBJECT_COLUMNS, object_order, |row| {
-            format!("{} {} {} {} {}", row.id, row.behaviour, row.controller, row.torus, row.machine)
+            format!("{} {} {} {} {} {}", row.id, row.behaviour, row.controller, row.torus, row.machine, row.last_writer)
         })?;
         Ok(Listing { total, ..list })
     }
@@ -154,26 +153,6 @@ impl Manager {
             found.extend(more);
         }
         Ok(found)
-    }
-
-    /// Open and remembered transactions of all tori as a list of what was asked for.
-    pub(super) fn transactions(&self, query: &Query) -> Result<Listing<TransactionSnapshot>, Refusal> {
-        let (mut all, mut ended) = (Vec::new(), Vec::new());
-        let make = |machine: &LaneMachine, summary: ExecutionSummary| -> (ExecutionSummary, Vec<Decision>) {
-            let decisions = machine.lane.decisions(summary.id);
-            (summary, decisions)
-        };
-        for (at, lead) in self.leads.iter().enumerate() {
-            for (summary, decisions) in self.pages(at, make)? {
-                all.extend(view::open(&summary, &lead.name));
-                ended.extend(decisions.iter().map(|decided| view::decision(summary.id, decided, &lead.name)));
-            }
-        }
-        ended.sort_by_key(|row| std::cmp::Reverse(row.id.parse::<avm::id::TxId>().ok()));
-        all.extend(ended);
-        listing(all, query, &ask::TRANSACTION_COLUMNS, transaction_order, |row| {
-            format!("{} {} {:?} {} {} {}", row.id, row.execution, row.state, row.cause, row.why, row.controller)
-        })
     }
 }
 

@@ -66,8 +66,12 @@ pub fn lane_config(avm: &config::Avm, at: usize, ids: &[u8], places: u32) -> Con
         trace: avm.trace,
         trace_bytes: avm.trace_bytes,
         grant_unsafe: avm.any_unsafe(),
+        denied: avm.denied.clone(),
+        sealed_machines: avm.sealed_machines.iter().map(|name| name.as_str().into()).collect(),
         mailbox: avm.mailbox,
         versions: avm.versions,
+        history: avm.history,
+        transactions: avm.transactions,
         solver: limits(avm),
         ..Config::default()
     }

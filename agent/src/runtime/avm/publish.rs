@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use avm::id::ExecutionId;
-use avm::vm::{Census, ExecutionSummary};
+use avm::vm::Census;
 use control::api::Refusal;
 use control::avm::{AvmSnapshot, Capacity, HEAD_ROWS, LaneSnapshot, Listing};
 
@@ -29,9 +29,12 @@ struct Told {
     /// The first executions.
     rows: Vec<view::Row>,
     /// Executions in a transaction, the newest first.
-    open: Vec<ExecutionSummary>,
+    begun: Vec<super::look::Begun>,
+    /// Transactions that were decided, the newest first, and how many are remembered.
+    decided: Vec<super::look::Known>,
+    remembered: u64,
+    asking: Vec<super::solver::Asking>,
     objects: Vec<avm::vm::ObjectSummary>,
-    decisions: Vec<(ExecutionId, avm::vm::Decision)>,
     object_count: u64,
     live_bytes: u64,
     tally: Tally,
@@ -58,8 +61,10 @@ impl Manager {
             let lane = &machine.lane;
             Told {
                 rows: super::paging::rows(machine, ExecutionId(0), HEAD_ROWS),
-                open: lane.open(HEAD_ROWS, COUNTED),
-                decisions: lane.decided(HEAD_ROWS, COUNTED),
+                begun: super::look::begun(machine, lane.open(HEAD_ROWS, COUNTED)),
+                decided: super::look::newest(machine, HEAD_ROWS),
+                remembered: lane.decided().count() as u64,
+                asking: super::look::asking(machine),
                 objects: lane.objects(first, HEAD_ROWS),
                 object_count: lane.object_count(),
                 live_bytes: 8 * lane.live_words() as u64,
@@ -77,23 +82,23 @@ impl Manager {
     pub fn snapshot(&self) -> Result<AvmSnapshot, Refusal> {
         let mut shown =
             AvmSnapshot { at_ns: self.clock.now_ns(), notes: vec![IN_MEMORY.to_owned()], ..Default::default() };
-        let (mut executions, mut objects, mut transactions) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut execution_count, mut asked) = (0, 0);
+        let (mut executions, mut objects, mut begun, mut decided) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut execution_count, mut remembered, mut asked, mut asking) = (0, 0, 0, Vec::new());
         let mut running: BTreeMap<String, u64> = BTreeMap::new();
         for (at, lead) in self.leads.iter().enumerate() {
             let told = self.told(at)?;
-            let machine = self.config.machines.get(at).map_or("", String::as_str);
             self.add_lane(&mut shown, at, &told);
             asked += told.census.solving;
+            asking.extend_from_slice(&told.asking);
+            remembered += told.remembered;
             execution_count += told.census.executions;
             for (module, alive) in &told.census.alive {
                 *running.entry(module.to_string()).or_default() += alive;
             }
-            executions.extend(told.rows.iter().map(|row| view::execution(row, &lead.name, machine)));
+            executions.extend(told.rows.iter().map(|row| self.execution_row(row, at)));
             objects.extend(told.objects.iter().map(|object| view::object(object, &lead.name)));
-            transactions.extend(told.open.iter().filter_map(|summary| view::open(summary, &lead.name)));
-            let decided = told.decisions.iter().map(|(execution, one)| view::decision(*execution, one, &lead.name));
-            transactions.extend(decided);
+            begun.extend(told.begun.iter().map(|open| view::open(open, &lead.name)));
+            decided.extend(told.decided.iter().map(|known| view::decided(known, &lead.name)));
         }
         executions.truncate(HEAD_ROWS);
         let open = shown.totals.open;
@@ -101,12 +106,19 @@ impl Manager {
         let count = shown.totals.objects;
         objects.truncate(HEAD_ROWS);
         shown.objects = Listing::head(objects, count);
-        let remembered = transactions.len() as u64;
-        transactions.truncate(HEAD_ROWS);
-        shown.transactions = Listing::head(transactions, remembered.max(open));
+        super::look::newest_first(&mut decided);
+        begun.append(&mut decided);
+        begun.truncate(HEAD_ROWS);
+        shown.transactions = Listing::head(begun, remembered + open);
         shown.programs = self.program_rows(&running);
-        shown.solver = self.pool.snapshot(asked);
-        shown.totals.aborts_unknown = shown.solver.unknown;
+        shown.totals.split_aborts();
+        shown.solver = self.pool.snapshot(asked, &asking);
+        shown.capacities.push(Capacity {
+            name: "solver queue".to_owned(),
+            used: shown.solver.queued,
+            limit: shown.solver.queue_limit,
+            ..Capacity::default()
+        });
         Ok(shown)
     }
 
@@ -134,15 +146,22 @@ impl Manager {
         totals.ended += census.ended;
         totals.open += census.open;
         totals.commits += census.committed;
-        totals.aborts_conflict += census.refused - census.unsatisfiable;
-        totals.aborts_unsatisfiable += census.unsatisfiable;
+        totals.aborts_conflict += census.refused;
         totals.aborts_program += census.aborted;
         totals.trace_entries += census.events;
-        totals.commits += told.tally.commits;
-        totals.aborts_conflict += told.tally.refused - told.tally.unsatisfiable;
-        totals.aborts_unsatisfiable += told.tally.unsatisfiable;
-        totals.aborts_program += told.tally.aborted;
-        totals.aborts = totals.aborts_conflict + totals.aborts_unsatisfiable + totals.aborts_program;
+        totals.aborts_unsatisfiable += census.unsatisfiable;
+        totals.aborts_unknown += census.undecided;
+        totals.aborts_error += census.errors;
+        totals.trace_dropped += census.lost;
+        let tally = &told.tally;
+        totals.commits += tally.commits;
+        totals.aborts_conflict += tally.refused;
+        totals.aborts_program += tally.aborted;
+        totals.aborts_unsatisfiable += tally.unsatisfiable;
+        totals.aborts_unknown += tally.undecided;
+        totals.aborts_error += tally.errors;
+        totals.trace_entries += tally.events;
+        totals.trace_dropped += tally.lost;
         totals.running += lane.running;
         totals.suspended += lane.suspended;
         totals.started += told.tally.started;
@@ -160,7 +179,10 @@ impl Manager {
             hits,
             last_hit: String::new(),
         };
-        shown.capacities.push(capacity("heap", lane.heap_bytes, lane.heap_limit_bytes, "bytes", 0));
+        shown.capacities.push(capacity("heap", lane.heap_bytes, lane.heap_limit_bytes, "bytes", tally.out_of_memory));
+        if let (Some(heap), Some(execution)) = (shown.capacities.last_mut(), tally.last_out_of_memory) {
+            heap.last_hit = format!("{execution}: ErrProgramMemory");
+        }
         let executions = census.executions;
         let most = u64::from(self.config.executions);
         shown.capacities.push(capacity("executions", executions, most, "", told.tally.full));

@@ -11,8 +11,8 @@ use avm::trace;
 use avm::vm::{Composition, Input, Segment, Start};
 use control::api::Refusal;
 use control::avm::{
-    AvmReply, AvmRequest, ExecutionDetail, ExecutionSnapshot, ExecutionState, Listing, ObjectDetail, ObjectSnapshot,
-    PAGE_ROWS, ProgramSnapshot, Query, TraceSnapshot, TransactionSnapshot, ask,
+    AvmReply, AvmRequest, ExecutionDetail, ExecutionSnapshot, ExecutionState, Listing, ObjectSnapshot, PAGE_ROWS,
+    ProgramSnapshot, Query, StartRequest, TransactionSnapshot, ask,
 };
 
 use super::machine::{LaneMachine, Owner};
@@ -31,14 +31,14 @@ const ENTRIES: usize = 1024;
 
 /// Everything about one execution, from its torus.
 #[derive(Debug)]
-struct Whole {
-    row: Row,
-    trace: Vec<avm::LogEntry>,
-    gap: u64,
+pub(super) struct Whole {
+    pub(super) row: Row,
+    pub(super) trace: Vec<avm::LogEntry>,
+    pub(super) gap: u64,
     /// Timestamp from which on the trace is provisional.
-    decided: u64,
-    decisions: Vec<avm::vm::Decision>,
-    children: Vec<ExecutionId>,
+    pub(super) decided: u64,
+    pub(super) decisions: Vec<avm::vm::Decision>,
+    pub(super) children: Vec<ExecutionId>,
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Refusal> {
@@ -62,7 +62,7 @@ impl Manager {
                 self.programs()
             }
             AvmRequest::Programs {} => self.programs(),
-            AvmRequest::Start { .. } => self.start_request(uid, request),
+            AvmRequest::Start(asked) => self.start_request(uid, asked),
             AvmRequest::Ps { query } => Ok(AvmReply::Executions(self.executions(query)?)),
             AvmRequest::Show { id } => self.show(id),
             AvmRequest::Suspend { id } => self.hold(uid, id, true),
@@ -70,7 +70,7 @@ impl Manager {
             AvmRequest::Kill { id } => self.kill(uid, id),
             AvmRequest::Call { object, message, authority } => self.call(uid, object, message, authority.as_deref()),
             AvmRequest::Send { object, message } => self.send(object, message),
-            AvmRequest::Trace { id, from, count, object, event, since } => {
+            AvmRequest::Trace { id, from, count, object, event, since, width } => {
                 let query = trace::Query {
                     object: if object.is_empty() { None } else { Some(parse(object)?) },
                     event: Some(event.clone()).filter(|event| !event.is_empty()),
@@ -79,11 +79,11 @@ impl Manager {
                 };
                 let count = if *count == 0 { PAGE_ROWS } else { (*count).min(PAGE_ROWS) } as usize;
                 let stretch = Stretch { from: *from, count, query };
-                Ok(AvmReply::Trace(Box::new(self.trace(parse(id)?, &stretch)?)))
+                self.trace(parse(id)?, &stretch, *width)
             }
             AvmRequest::Objects { query } => Ok(AvmReply::Objects(self.objects(query)?)),
             AvmRequest::Tx { query } => Ok(AvmReply::Transactions(self.transactions(query)?)),
-            AvmRequest::Solver {} => Ok(AvmReply::Solver(Box::new(self.pool.snapshot(0)))),
+            AvmRequest::Solver {} => self.solver(),
             AvmRequest::Constraints { id, smtlib } => self.constraints(id, *smtlib),
             AvmRequest::Compose { segments, parallel } => self.compose(uid, segments, *parallel),
         }
@@ -116,52 +116,36 @@ impl Manager {
         programs.iter().map(row).collect()
     }
 
-    fn start_request(&self, uid: u32, request: &AvmRequest) -> Result<AvmReply, Refusal> {
-        let AvmRequest::Start {
-            program,
-            entry,
-            arguments,
-            count,
-            torus,
-            seed,
-            trace,
-            fuel,
-            memory_bytes,
-            authority,
-            blocking,
-            parent,
-            deadline,
-        } = request
-        else {
-            return Err(refuse("not a start"));
-        };
-        if memory_bytes.is_some() {
-            return Err(refuse("memory is bounded for the whole node: avm.memory_mib"));
-        }
-        let trace = match trace.as_deref() {
+    fn start_request(&self, uid: u32, asked: &StartRequest) -> Result<AvmReply, Refusal> {
+        let trace = match asked.trace.as_deref() {
             None => None,
             Some("off") => Some(TraceLevel::Off),
             Some("default") => Some(TraceLevel::Default),
             Some("extended") => Some(TraceLevel::Extended),
             Some(other) => return Err(refuse(format!("trace is {other:?}, expected off, default or extended"))),
         };
+        if let Some(bytes) = asked.memory_bytes.filter(|bytes| *bytes > self.config.memory_bytes) {
+            let most = self.config.memory_bytes;
+            return Err(refuse(format!("memory is {bytes} bytes, expected at most {most}: avm.memory_mib")));
+        }
         let start = Start {
-            args: values(arguments)?,
-            seed: seed.unwrap_or_else(|| self.draw()),
+            args: values(&asked.arguments)?,
+            seed: asked.seed.unwrap_or_else(|| self.draw()),
             now_ns: self.unix_ns(),
             trace,
-            fuel: *fuel,
-            authority: authority.as_deref().map(Into::into),
-            blocking: *blocking,
-            parent: parent.as_deref().map(parse).transpose()?,
-            ..Start::new(program, entry)
+            fuel: asked.fuel,
+            memory_bytes: asked.memory_bytes,
+            authority: asked.authority.as_deref().map(Into::into),
+            blocking: asked.blocking,
+            parent: asked.parent.as_deref().map(parse).transpose()?,
+            ..Start::new(&asked.program, &asked.entry)
         };
-        let (torus, deadline_ticks) = (torus.clone(), *deadline);
-        let ids = self.order(&Order { start, count: *count, torus, owner: Some(uid), deadline_ticks })?;
+        let (torus, deadline_ticks) = (asked.torus.clone(), asked.deadline);
+        let ids = self.order(&Order { start, count: asked.count, torus, owner: Some(uid), deadline_ticks })?;
         Ok(AvmReply::Started(ids.iter().take(PAGE_ROWS as usize).map(ToString::to_string).collect()))
     }
 
-    fn whole(&self, execution: ExecutionId) -> Result<(usize, Whole), Refusal> {
+    pub(super) fn whole(&self, execution: ExecutionId) -> Result<(usize, Whole), Refusal> {
         let at = self.find(execution)?;
         let mut trace: Vec<avm::LogEntry> = Vec::new();
         loop {
@@ -192,19 +176,13 @@ impl Manager {
         match id.chars().next() {
             Some('x') => Ok(AvmReply::Execution(Box::new(self.show_execution(parse(id)?)?))),
             Some('o') => Ok(AvmReply::Object(Box::new(self.show_object(parse(id)?)?))),
-            Some('t') => {
-                let all = self.transactions(&Query { filter: id.to_owned(), ..Query::default() })?;
-                let found = all.rows.into_iter().find(|row| row.id == id);
-                let gone = || refuse(format!("transaction {id} is not open and not remembered: trefoil avm tx"));
-                found.map(|row| AvmReply::Transaction(Box::new(row))).ok_or_else(gone)
-            }
+            Some('t') => Ok(AvmReply::Transaction(Box::new(self.show_transaction(parse(id)?)?))),
             _ => Err(refuse(format!("{id:?} is no id: an execution is x7, an object o3, a transaction t4"))),
         }
     }
 
     fn show_execution(&self, execution: ExecutionId) -> Result<ExecutionDetail, Refusal> {
         let (at, whole) = self.whole(execution)?;
-        let machine = self.config.machines.get(at).map_or("", String::as_str);
         let (result, error, stack) = match &whole.row.result {
             None => Default::default(),
             Some(Ok(value)) => (value.to_string(), String::new(), Vec::new()),
@@ -215,7 +193,7 @@ impl Manager {
             _ => None,
         };
         Ok(ExecutionDetail {
-            row: view::execution(&whole.row, &self.leads[at].name, machine),
+            row: self.execution_row(&whole.row, at),
             arguments: whole.row.info.arguments.clone(),
             result,
             error,
@@ -224,33 +202,10 @@ impl Manager {
             seed: whole.row.info.seed,
             deadline_ticks: whole.row.info.deadline_ticks,
             trace_hash: trace::trace_hash(&whole.trace, whole.gap).semantic.to_string(),
-            trace_level: String::new(),
+            trace_level: view::level(whole.row.summary.trace).to_owned(),
             moved: whole.row.info.moved.iter().cloned().collect(),
             notes: whole.trace.iter().filter_map(note).collect(),
         })
-    }
-
-    fn show_object(&self, object: ObjectId) -> Result<ObjectDetail, Refusal> {
-        let at = self.home_of(object)?;
-        let found = self.on(at, move |avm| {
-            let lane = &avm.machine().lane;
-            let summary = lane.objects(object, 1).into_iter().find(|summary| summary.id == object)?;
-            Some((summary, lane.state(object), lane.behaviour_hash(object)))
-        })?;
-        let gone = || refuse(format!("object {object} is not here: trefoil avm objects"));
-        let (summary, state, hash) = found.ok_or_else(gone)?;
-        Ok(ObjectDetail {
-            row: view::object(&summary, &self.leads[at].name),
-            state: state.map(|state| view::short(&state.to_string())).unwrap_or_default(),
-            behaviour_hash: hash.map(|hash| hash.to_string()).unwrap_or_default(),
-            ..ObjectDetail::default()
-        })
-    }
-
-    /// The torus an object lives on: the one that made it.
-    fn home_of(&self, object: ObjectId) -> Result<usize, Refusal> {
-        let found = self.leads.iter().position(|lead| lead.id == object.torus());
-        found.ok_or_else(|| refuse(format!("object {object} belongs to no torus of this node")))
     }
 
     /// Has the torus of an execution do something with it that its owner may.
@@ -295,23 +250,6 @@ impl Manager {
         }
     }
 
-    /// The trace of an execution; entries of an undecided transaction are marked.
-    fn trace(&self, execution: ExecutionId, want: &Stretch) -> Result<TraceSnapshot, Refusal> {
-        let (at, whole) = self.whole(execution)?;
-        let row = view::execution(&whole.row, &self.leads[at].name, "");
-        let trace = (&whole.trace[..], whole.gap);
-        let mut snapshot = view::stretch(execution, &row.program, trace, want, &self.leads[at].name);
-        for entry in &mut snapshot.entries {
-            entry.provisional = entry.timestamp >= whole.decided;
-            let transaction = entry.event.starts_with("Transaction").then(|| entry.text.clone());
-            let about = |decision: &&avm::vm::Decision| Some(decision.tx.to_string()) == transaction;
-            if let Some(decision) = whole.decisions.iter().find(about) {
-                entry.note = view::why_not(decision).unwrap_or_default();
-            }
-        }
-        Ok(snapshot)
-    }
-
     fn call(&self, uid: u32, object: &str, message: &str, authority: Option<&str>) -> Result<AvmReply, Refusal> {
         let (object, message): (ObjectId, Val) = (parse(object)?, parse(message)?);
         let at = self.home_of(object)?;
@@ -332,6 +270,15 @@ impl Manager {
             Some(Ok(value)) => Ok(AvmReply::Output(Some(value.to_string()))),
             Some(Err(failure)) => Err(refuse(view::failure_text(&failure))),
         }
+    }
+
+    fn solver(&self) -> Result<AvmReply, Refusal> {
+        let (mut asked, mut asking) = (0, Vec::new());
+        for at in 0..self.leads.len() {
+            asked += self.census(at)?.solving;
+            asking.extend(self.on(at, |avm| super::look::asking(avm.machine()))?);
+        }
+        Ok(AvmReply::Solver(Box::new(self.pool.snapshot(asked, &asking))))
     }
 
     /// Waits, bounded, for the end of an execution.
@@ -402,13 +349,7 @@ impl Manager {
             },
             other => return Err(refuse(format!("composition answered {other}"))),
         };
-        let (at, whole) = self.whole(execution)?;
-        let torus = &self.leads[at].name;
-        let decided = whole.decisions.last().map(|decision| view::decision(execution, decision, torus));
-        let mut transaction = decided.unwrap_or_else(|| TransactionSnapshot {
-            execution: execution.to_string(),
-            ..TransactionSnapshot::default()
-        });
+        let mut transaction = self.composed(execution)?;
         transaction.segments = parts.iter().map(|part| format!("{}#{}", part.program, part.entry)).collect();
         let results = results.iter().map(Val::to_string).collect();
         Ok(AvmReply::Composed { committed, transaction: Box::new(transaction), results })

@@ -3,7 +3,8 @@
 //! A torus puts a question into its ring and goes on; the execution that asked waits. A thread takes the oldest question of the
 //! next torus that has one, answers it and puts the answer into the ring back. A watchdog beside each thread interrupts Z3 when a
 //! question takes longer than its limit, again and again until it ends: an interrupt that comes between two checks is lost. A
-//! question that panics is answered "unknown", and its thread is replaced, for the state of Z3 may be damaged.
+//! question that panics is answered "unknown", and its thread is replaced, for the state of Z3 may be damaged; so is the thread of
+//! one that used up the memory of the solver, for it gives that back only then.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use avm::id::ExecutionId;
+use avm::id::{ExecutionId, TxId};
 use avm::nondet::builtin::BuiltinSolver;
 use avm::nondet::{Ir, Limits, Outcome, Solver};
 use control::avm::{QuestionSnapshot, SolverSnapshot};
@@ -29,6 +30,8 @@ const NAP: Duration = Duration::from_millis(20);
 const AGAIN: Duration = Duration::from_millis(5);
 /// Answered questions that are remembered.
 const REMEMBERED: usize = 64;
+/// Questions that wait and are shown.
+const QUEUED: usize = 16;
 /// How long a stop waits for a question to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -37,8 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Question {
     /// Torus, in the order of the pool.
     pub torus: usize,
-    /// Who waits for it.
+    /// Who waits for it, and in which transaction.
     pub execution: ExecutionId,
+    /// See `execution`.
+    pub transaction: Option<TxId>,
     /// The question.
     pub ir: Box<Ir>,
     /// What it may cost.
@@ -54,7 +59,12 @@ pub struct Solved {
     pub execution: ExecutionId,
     /// The answer.
     pub outcome: Outcome,
+    /// Time it took, ns.
+    pub took_ns: u64,
 }
+
+/// An execution that waits for the solver, its transaction, and since when, Unix ns.
+pub type Asking = (ExecutionId, Option<TxId>, u64);
 
 /// The ends of one torus.
 #[derive(Debug)]
@@ -75,7 +85,7 @@ impl Asker {
     /// The question.
     pub fn ask(
         &mut self,
-        execution: ExecutionId,
+        (execution, transaction): (ExecutionId, Option<TxId>),
         ir: Box<Ir>,
         limits: Limits,
         now_ns: u64,
@@ -83,7 +93,7 @@ impl Asker {
         if self.open >= self.most {
             return Err((ir, limits));
         }
-        let question = Question { torus: self.torus, execution, ir, limits, asked_ns: now_ns };
+        let question = Question { torus: self.torus, execution, transaction, ir, limits, asked_ns: now_ns };
         match self.questions.try_send(question) {
             Ok(()) => {
                 self.open += 1;
@@ -203,6 +213,10 @@ impl Pool {
         region: Option<(Arc<Region>, Vec<u8>)>,
         clock: Clock,
     ) -> std::io::Result<(Self, Vec<Asker>)> {
+        #[cfg(feature = "z3")]
+        if settings.kind == SolverKind::Z3 {
+            avm::nondet::z3::bound_memory(settings.memory_bytes);
+        }
         let most = settings.queue as usize;
         let bell = Arc::new(Bell::default());
         let (mut askers, mut takers, mut answers) = (Vec::new(), Vec::new(), Vec::new());
@@ -232,25 +246,44 @@ impl Pool {
         Ok((pool, askers))
     }
 
-    /// What the pool does and did. `asked` is how many questions the tori have open.
+    /// What the pool does and did. `asked` executions of the tori wait for an answer; `asking` are the first of them.
     #[must_use]
-    pub fn snapshot(&self, asked: u64) -> SolverSnapshot {
-        let now_ns = self.shared.clock.now_ns();
+    pub fn snapshot(&self, asked: u64, asking: &[Asking]) -> SolverSnapshot {
+        let now_unix_ns = self.shared.clock.unix_ns(self.shared.clock.now_ns());
         let stats = lock(&self.shared.stats);
         let mut questions = stats.running.clone();
         for question in &mut questions {
-            question.took_ns = self.shared.clock.unix_ns(now_ns).saturating_sub(question.asked_unix_ns);
+            let waited = question.asked_unix_ns.saturating_add(question.waited_ns);
+            question.took_ns = now_unix_ns.saturating_sub(waited);
         }
         let oldest = questions.iter().max_by_key(|question| question.took_ns).cloned().unwrap_or_default();
         let busy = questions.len() as u32;
+        let waits = |asking: &&Asking| {
+            let execution = asking.0.to_string();
+            questions.iter().all(|running| running.execution != execution)
+        };
+        let mut waiting: Vec<&Asking> = asking.iter().filter(waits).collect();
+        waiting.sort_unstable_by_key(|(execution, _, since)| (*since, *execution));
+        let age = |since: u64| now_unix_ns.saturating_sub(since);
+        let oldest_queued_ns = waiting.first().map_or(0, |(_, _, since)| age(*since));
+        let queued = asked.saturating_sub(u64::from(busy));
+        let queue = waiting.iter().take(QUEUED).map(|(execution, transaction, since)| QuestionSnapshot {
+            execution: execution.to_string(),
+            transaction: transaction.map(|tx| tx.to_string()).unwrap_or_default(),
+            outcome: "queued".to_owned(),
+            waited_ns: age(*since),
+            asked_unix_ns: *since,
+            ..QuestionSnapshot::default()
+        });
+        questions.extend(queue);
         questions.extend(stats.recent.iter().cloned());
         SolverSnapshot {
             name: name(self.shared.settings.kind).to_owned(),
             workers: self.shared.settings.threads,
             busy,
-            queued: asked.saturating_sub(u64::from(busy)),
+            queued,
             queue_limit: u64::from(self.shared.settings.queue) * self.shared.answers.len() as u64,
-            oldest_queued_ns: 0,
+            oldest_queued_ns,
             oldest_running_ns: oldest.took_ns,
             oldest_running: oldest.execution,
             limit_ns: self.shared.settings.timeout.as_nanos() as u64,
@@ -411,11 +444,12 @@ fn answer(shared: &Shared, at: usize, solver: &mut dyn Solver, question: Questio
     let started_ns = shared.clock.now_ns();
     let shown = QuestionSnapshot {
         execution: question.execution.to_string(),
+        transaction: question.transaction.map(|tx| tx.to_string()).unwrap_or_default(),
         outcome: "running".to_owned(),
         choices: question.ir.choices.len() as u32,
         requires: question.ir.requires.len() as u32,
         variables: question.ir.fd.vars.len() as u32,
-        nodes: 0,
+        nodes: question.ir.size(),
         waited_ns: started_ns.saturating_sub(question.asked_ns),
         asked_unix_ns: shared.clock.unix_ns(question.asked_ns),
         ..QuestionSnapshot::default()
@@ -432,6 +466,10 @@ fn answer(shared: &Shared, at: usize, solver: &mut dyn Solver, question: Questio
             let limit_ms = shared.settings.timeout.as_millis();
             (Outcome::Unknown(format!("interrupted after {limit_ms} ms (avm.solver.timeout_ms): {why}")), false)
         }
+        Ok(Outcome::Unknown(why)) if out_of_memory(&why) => {
+            let limit = shared.settings.memory_bytes >> 20;
+            (Outcome::Unknown(format!("more than {limit} MiB of memory (avm.solver.memory_mib): {why}")), true)
+        }
         Ok(outcome) => (outcome, false),
         Err(panic) => {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -440,7 +478,7 @@ fn answer(shared: &Shared, at: usize, solver: &mut dyn Solver, question: Questio
         }
     };
     note(shared, &shown, &outcome, took_ns, damaged);
-    let solved = Solved { execution: question.execution, outcome };
+    let solved = Solved { execution: question.execution, outcome, took_ns };
     // There is room: a torus has no more questions open than the ring holds.
     let _ = lock(&shared.answers[question.torus]).try_send(solved);
     if let Some((region, ids)) = &shared.region
@@ -449,6 +487,18 @@ fn answer(shared: &Shared, at: usize, solver: &mut dyn Solver, question: Questio
         waker.wake();
     }
     damaged
+}
+
+/// Whether a question was given up for the memory of the solver: its thread goes, and with it what it holds.
+#[cfg(feature = "z3")]
+fn out_of_memory(why: &str) -> bool {
+    why.starts_with(avm::nondet::z3::OUT_OF_MEMORY)
+}
+
+/// The built-in search is bounded by nodes and steps.
+#[cfg(not(feature = "z3"))]
+const fn out_of_memory(_why: &str) -> bool {
+    false
 }
 
 fn note(shared: &Shared, shown: &QuestionSnapshot, outcome: &Outcome, took_ns: u64, damaged: bool) {

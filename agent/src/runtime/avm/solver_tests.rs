@@ -51,10 +51,10 @@ fn questions_of_all_tori_are_answered_in_bounds() {
         for (at, asker) in askers.iter_mut().enumerate() {
             for number in 0..8 {
                 let execution = ExecutionId::new(0, at as u8, number);
-                assert!(asker.ask(execution, question(number as i64), Limits::default(), 0).is_ok());
+                assert!(asker.ask((execution, None), question(number as i64), Limits::default(), 0).is_ok());
             }
             let execution = ExecutionId::new(0, at as u8, 99);
-            let refused = asker.ask(execution, question(0), Limits::default(), 0);
+            let refused = asker.ask((execution, None), question(0), Limits::default(), 0);
             assert!(refused.is_err() || asker.open() <= 8, "{}", asker.open());
         }
         for (at, asker) in askers.iter_mut().enumerate() {
@@ -70,7 +70,7 @@ fn questions_of_all_tori_are_answered_in_bounds() {
                 assert_eq!(solved.outcome, expected, "{kind:?} greater than {than}");
             }
         }
-        let shown = pool.snapshot(0);
+        let shown = pool.snapshot(0, &[]);
         assert!(shown.sat >= 15 && shown.unsat == 9 && shown.unknown == 0, "{shown:?}");
         assert_eq!((shown.busy, shown.times_ns.iter().sum::<u64>()), (0, shown.sat + shown.unsat));
         assert!(shown.p50_ns > 0 && shown.p99_ns >= shown.p50_ns);
@@ -94,12 +94,13 @@ fn a_panic_is_answered_and_the_thread_given_up() {
     let (pool, mut askers) =
         Pool::start(settings(SolverKind::BuiltIn, 1), 1, None, Clock::new()).expect("threads are to be had");
     let execution = ExecutionId::new(0, 0, 1);
-    let asked = Question { torus: 0, execution, ir: question(1), limits: Limits::default(), asked_ns: 0 };
+    let asked =
+        Question { torus: 0, execution, transaction: None, ir: question(1), limits: Limits::default(), asked_ns: 0 };
     askers[0].open = 1;
     assert!(answer(&pool.shared, 0, &mut Fragile(0), asked), "the thread must go");
     let solved = await_answer(&mut askers[0]);
     assert_eq!(solved.outcome, Outcome::Unknown("the solver failed: a bug in the solver".to_owned()));
-    let shown = pool.snapshot(0);
+    let shown = pool.snapshot(0, &[]);
     assert_eq!((shown.restarts, shown.unknown), (1, 1));
     assert_eq!(shown.restart_reason, "the solver failed: a bug in the solver");
 }
@@ -110,12 +111,12 @@ fn a_solver_that_nobody_watches_says_so() {
     let (pool, mut askers) =
         Pool::start(settings(SolverKind::BuiltIn, 0), 1, None, Clock::new()).expect("threads are to be had");
     let execution = ExecutionId::new(0, 0, 1);
-    assert!(askers[0].ask(execution, question(1), Limits::default(), 0).is_ok());
+    assert!(askers[0].ask((execution, None), question(1), Limits::default(), 0).is_ok());
     let error = std::io::Error::other("none left");
     assert!(serve_unwatched(&pool.shared, 0, &error), "the thread is to be replaced");
     let why = "the system gives no thread to watch solver-0: none left; check ulimit -u";
     assert_eq!(await_answer(&mut askers[0]).outcome, Outcome::Unknown(why.to_owned()));
-    let shown = pool.snapshot(0);
+    let shown = pool.snapshot(0, &[]);
     assert_eq!((shown.restarts, shown.unknown, shown.restart_reason.as_str()), (1, 1, why));
 }
 

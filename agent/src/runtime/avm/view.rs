@@ -2,17 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use avm::event::{Event, LogEntry};
+use avm::event::{Event, LogEntry, TraceLevel};
 use avm::id::{ExecutionId, ObjectId, ROOT};
 use avm::trace::{self, Calls};
-use avm::vm::{Decision, ExecutionSummary, Failure, ObjectSummary, Refused, StackEntry, Status, Why};
+use avm::vm::{
+    Changed, Decision, ExecutionSummary, Failure, ObjectSummary, Refused, Sets, StackEntry, Status, Waits, Why,
+};
 use avm::{AvmError, Val};
 use control::avm::{
-    ExecutionSnapshot, ExecutionState, FrameSnapshot, LifelineSnapshot, ObjectSnapshot, RequirementSnapshot,
-    TraceEntry, TraceSnapshot, TransactionSnapshot, TransactionState,
+    ConflictSnapshot, ExecutionSnapshot, ExecutionState, FrameSnapshot, LifelineSnapshot, ObjectSnapshot, ReadSnapshot,
+    RequirementSnapshot, TraceEntry, TraceSnapshot, TransactionSnapshot, TransactionState, VersionSnapshot,
+    WriteSnapshot,
 };
 
-use super::machine::Info;
+use super::look::{Begun, Known};
+use super::machine::{Asked, Info};
 
 /// Longest result or value in a row, characters.
 const SHORT: usize = 160;
@@ -76,11 +80,16 @@ pub fn frames(failure: &Failure) -> Vec<FrameSnapshot> {
     failure.stack.iter().map(frame).collect()
 }
 
-/// An execution as a row.
+/// An execution as a row; `home` names the torus of an object.
 #[must_use]
-pub fn execution(row: &Row, torus: &str, machine: &str) -> ExecutionSnapshot {
+pub fn execution(row: &Row, torus: &str, machine: &str, home: &dyn Fn(u8) -> Option<String>) -> ExecutionSnapshot {
     let (summary, info) = (&row.summary, &row.info);
-    let (state, why) = state_of(row);
+    let (state, why) = state_of(row, home);
+    let waits_for = match summary.waits_for {
+        Some(Waits::Object(object)) => object.to_string(),
+        Some(Waits::Transaction(tx)) => tx.to_string(),
+        None => String::new(),
+    };
     let program = summary
         .program
         .rsplit_once('.')
@@ -90,13 +99,13 @@ pub fn execution(row: &Row, torus: &str, machine: &str) -> ExecutionSnapshot {
         program,
         state,
         why,
-        waits_for: String::new(),
+        waits_for,
         since_unix_ns: info.since_unix_ns,
         started_unix_ns: info.started_unix_ns,
         fuel: summary.operations,
         fuel_limit: if info.fuel == u64::MAX { 0 } else { info.fuel },
         memory_bytes: summary.memory_bytes,
-        memory_limit_bytes: 0,
+        memory_limit_bytes: summary.memory_limit,
         torus: torus.to_owned(),
         moves: info.moves,
         pinned: summary.pinned,
@@ -110,10 +119,10 @@ pub fn execution(row: &Row, torus: &str, machine: &str) -> ExecutionSnapshot {
     }
 }
 
-fn state_of(row: &Row) -> (ExecutionState, String) {
+fn state_of(row: &Row, home: &dyn Fn(u8) -> Option<String>) -> (ExecutionState, String) {
     match (row.summary.status, &row.result) {
         (Status::Running, _) => (ExecutionState::Running, String::new()),
-        (Status::Suspended(why), _) => (ExecutionState::Suspended, waits(why).to_owned()),
+        (Status::Suspended(why), _) => (ExecutionState::Suspended, waits(why, row.summary.waits_for, home)),
         (Status::Terminated, _) if row.info.terminated => (ExecutionState::Terminated, "by hand".to_owned()),
         (Status::Terminated, Some(Err(failure))) => (ExecutionState::Failed, short(&failure_line(failure))),
         (Status::Terminated, Some(Ok(value))) => (ExecutionState::Ended, short(&value.to_string())),
@@ -121,14 +130,31 @@ fn state_of(row: &Row) -> (ExecutionState, String) {
     }
 }
 
-const fn waits(why: Why) -> &'static str {
-    match why {
-        Why::Asked => "by hand",
-        Why::Solving => "waits for the solver",
-        Why::Receiving => "waits for a message",
-        Why::Sleeping => "sleeps",
-        Why::Elsewhere => "waits for another torus",
-        Why::Recording => "waits for the journal",
+fn waits(why: Why, what: Option<Waits>, home: &dyn Fn(u8) -> Option<String>) -> String {
+    let words = match (why, what) {
+        (Why::Elsewhere, Some(Waits::Object(object))) => {
+            let torus = home(object.torus()).map_or_else(String::new, |name| format!(" of torus {name}"));
+            return format!("waits for {object}{torus}");
+        }
+        (Why::Elsewhere, Some(Waits::Transaction(_))) => "waits for other tori to decide",
+        (Why::Receiving, Some(Waits::Object(object))) => return format!("waits for a message to {object}"),
+        (Why::Asked, _) => "by hand",
+        (Why::Solving, _) => "waits for the solver",
+        (Why::Receiving, _) => "waits for a message",
+        (Why::Sleeping, _) => "sleeps",
+        (Why::Elsewhere, None) => "waits for another torus",
+        (Why::Recording, _) => "waits for the journal",
+    };
+    words.to_owned()
+}
+
+/// What a trace holds, in the word of the command line.
+#[must_use]
+pub const fn level(level: TraceLevel) -> &'static str {
+    match level {
+        TraceLevel::Off => "off",
+        TraceLevel::Default => "default",
+        TraceLevel::Extended => "extended",
     }
 }
 
@@ -145,23 +171,75 @@ pub fn object(summary: &ObjectSummary, torus: &str) -> ObjectSnapshot {
         torus: torus.to_owned(),
         mailbox: summary.mailbox,
         state_bytes: u64::from(summary.state_nodes) * 8,
-        ..ObjectSnapshot::default()
+        last_writer: summary.writer.map(|writer| writer.to_string()).unwrap_or_default(),
+        changed_unix_ns: summary.changed_ns,
+        intent: summary.intent.map(|writer| writer.to_string()).unwrap_or_default(),
+        replicas: summary.replicas,
+    }
+}
+
+/// One remembered version of an object.
+#[must_use]
+pub fn version(changed: &Changed) -> VersionSnapshot {
+    VersionSnapshot {
+        version: changed.version,
+        execution: changed.by.to_string(),
+        transaction: changed.tx.map(|tx| tx.to_string()).unwrap_or_default(),
+        at_unix_ns: changed.at_ns,
+        what: changed.what.word().to_owned(),
+        value: changed.state.as_ref().map(|state| short(&state.to_string())).unwrap_or_default(),
+    }
+}
+
+/// What a transaction read and wrote, into its row.
+fn with_sets(row: TransactionSnapshot, sets: &Sets, asked: Option<Asked>) -> TransactionSnapshot {
+    let read = |(object, version): &(_, Option<u64>)| ReadSnapshot { object: name(*object), version: *version };
+    let write = |(object, what): &(_, avm::vm::Change)| WriteSnapshot {
+        object: name(*object),
+        what: what.word().to_owned(),
+        value: String::new(),
+    };
+    TransactionSnapshot {
+        controller: sets.controller.as_ref().map(ToString::to_string).unwrap_or_default(),
+        began_unix_ns: sets.began_ns,
+        ended_unix_ns: sets.ended_ns,
+        reads: sets.read_count,
+        writes: sets.write_count,
+        read_set: sets.reads.iter().map(read).collect(),
+        write_set: sets.writes.iter().map(write).collect(),
+        solver_ns: asked.map(|asked| asked.took_ns),
+        questions: asked.map_or(0, |asked| asked.questions),
+        ..row
+    }
+}
+
+fn name(object: avm::id::ObjectId) -> String {
+    object.to_string()
+}
+
+/// The word for why a transaction was not committed; empty for one that was.
+const fn cause(refused: Option<&Refused>, error: bool) -> &'static str {
+    match refused {
+        None => "",
+        Some(Refused::Changed { .. } | Refused::Updated { .. }) => "conflict",
+        Some(Refused::Unsatisfiable { .. }) => "unsatisfiable",
+        Some(Refused::Dropped { error: Some(_) }) if error => "unknown",
+        Some(Refused::Dropped { error: Some(_) }) => "error",
+        Some(Refused::Dropped { error: None }) => "program",
     }
 }
 
 /// A decided transaction as a row.
 #[must_use]
-pub fn decision(execution: ExecutionId, decision: &Decision, torus: &str) -> TransactionSnapshot {
-    let cause = match &decision.refused {
-        None => "",
-        Some(Refused::Changed { .. } | Refused::Updated { .. }) => "conflict",
-        Some(Refused::Unsatisfiable { .. }) => "unsatisfiable",
-    };
+pub fn decided((known, asked): &Known, torus: &str) -> TransactionSnapshot {
+    let (decision, sets) = (&known.decision, &known.sets);
     let conflicts = match &decision.refused {
-        Some(Refused::Changed { object, by }) => vec![control::avm::ConflictSnapshot {
-            object: object.to_string(),
+        Some(Refused::Changed { object, by }) => vec![ConflictSnapshot {
+            object: name(*object),
             changed_by: by.map(|by| by.to_string()).unwrap_or_default(),
-            ..Default::default()
+            read: sets.reads.iter().find(|(read, _)| read == object).and_then(|(_, version)| *version),
+            found: sets.found,
+            ..ConflictSnapshot::default()
         }],
         _ => Vec::new(),
     };
@@ -171,25 +249,27 @@ pub fn decision(execution: ExecutionId, decision: &Decision, torus: &str) -> Tra
         }
         _ => Vec::new(),
     };
-    TransactionSnapshot {
+    let undecided = match &decision.refused {
+        Some(Refused::Dropped { error: Some(error) }) => error.starts_with("ErrProgramSolverUnknown"),
+        _ => false,
+    };
+    let choice = |(at, option): (usize, &u32)| format!("choice {at}: option {option}");
+    let row = TransactionSnapshot {
         id: decision.tx.to_string(),
-        execution: execution.to_string(),
+        execution: known.execution.to_string(),
         state: if decision.refused.is_some() { TransactionState::Aborted } else { TransactionState::Committed },
-        cause: cause.to_owned(),
+        cause: cause(decision.refused.as_ref(), undecided).to_owned(),
         why: why_not(decision).unwrap_or_default(),
         tori: vec![torus.to_owned()],
         conflicts,
         core,
-        choices: decision
-            .choices
-            .iter()
-            .enumerate()
-            .map(|(at, option)| format!("choice {at}: option {option}"))
+        choices: (decision.choices.iter().enumerate().map(choice))
             .chain(decision.vars.iter().map(|(var, value)| format!("variable v{}: {value}", var.0)))
             .collect(),
         runs: decision.runs,
         ..TransactionSnapshot::default()
-    }
+    };
+    with_sets(row, sets, *asked)
 }
 
 /// A member of a core; one without a name is called by its place.
@@ -209,22 +289,23 @@ pub fn why_not(decision: &Decision) -> Option<String> {
         Refused::Unsatisfiable { names, .. } if names.is_empty() => "no choice leads to a commit".to_owned(),
         Refused::Unsatisfiable { names, .. } if names.len() == 1 => format!("no choice satisfies: {}", names[0]),
         Refused::Unsatisfiable { names, .. } => format!("no choice satisfies all of: {}", names.join("; ")),
+        Refused::Dropped { error: Some(error) } => short(error),
+        Refused::Dropped { error: None } => "the program aborted it, or ended with it open".to_owned(),
     })
 }
 
 /// An open transaction as a row.
 #[must_use]
-pub fn open(summary: &ExecutionSummary, torus: &str) -> Option<TransactionSnapshot> {
-    let first = summary.transactions.first()?;
-    let deciding = summary.status == Status::Suspended(Why::Solving);
-    Some(TransactionSnapshot {
-        id: first.to_string(),
+pub fn open((summary, sets, asked): &Begun, torus: &str) -> TransactionSnapshot {
+    let waits = matches!(summary.status, Status::Suspended(Why::Solving | Why::Elsewhere));
+    let row = TransactionSnapshot {
+        id: summary.transactions.first().map(ToString::to_string).unwrap_or_default(),
         execution: summary.id.to_string(),
-        state: if deciding { TransactionState::Deciding } else { TransactionState::Open },
-        reads: u64::from(summary.touched),
+        state: if waits { TransactionState::Deciding } else { TransactionState::Open },
         tori: vec![torus.to_owned()],
         ..TransactionSnapshot::default()
-    })
+    };
+    with_sets(row, sets, *asked)
 }
 
 /// What of a trace is wanted.
@@ -236,6 +317,24 @@ pub struct Stretch {
     pub count: usize,
     /// Which entries.
     pub query: trace::Query,
+}
+
+/// The entries of a trace that are wanted, and how many stand before them.
+pub struct Cut {
+    /// The entries.
+    pub entries: Vec<LogEntry>,
+    /// Entries before the first.
+    pub before: u64,
+}
+
+/// Cuts what is wanted out of a trace.
+#[must_use]
+pub fn cut(whole: &[LogEntry], want: &Stretch) -> Cut {
+    let wanted = want.query.of(whole);
+    let total = wanted.len() as u64;
+    let from = want.from.unwrap_or_else(|| total.saturating_sub(want.count as u64)).min(total);
+    let entries = wanted.into_iter().skip(from as usize).take(want.count).cloned().collect();
+    Cut { entries, before: from }
 }
 
 /// Most lifelines of a stretch, beside those its entries speak of.

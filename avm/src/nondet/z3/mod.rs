@@ -24,6 +24,8 @@ use lit::Lit;
 
 /// Steps of filtering before a question goes to the engine.
 const FILTERING: u64 = 1_000_000;
+/// How the reason begins when a question is given up for the memory of [`bound_memory`].
+pub const OUT_OF_MEMORY: &str = "Z3 holds more memory than it may";
 /// Most checks of the engine for one question.
 const MAX_CHECKS: u32 = 100_000;
 
@@ -51,6 +53,14 @@ impl Interrupt<'_> {
         self.called.store(true, Ordering::SeqCst);
         self.handle.interrupt();
     }
+}
+
+/// Bounds the memory of all engines of this process together, as Z3 counts it, to so many bytes, rounded to MiB. An engine looks
+/// while it searches and gives a question up beyond the bound ([`OUT_OF_MEMORY`]); what it holds it gives back only when its context
+/// ends, so whoever asks replaces its thread then. It is Z3's high watermark, not its hard limit: beyond that one it throws wherever
+/// it is, which may end the process.
+pub fn bound_memory(bytes: u64) {
+    z3::set_global_param("memory_high_watermark", &(bytes >> 20).max(1).to_string());
 }
 
 /// Why no verdict was reached.
@@ -245,6 +255,9 @@ impl Question<'_> {
             SatResult::Unsat => Ok(false),
             SatResult::Unknown => {
                 let reason = self.engine.get_reason_unknown().unwrap_or_default();
+                if ["memout", "max. memory", "out of memory"].iter().any(|said| reason.contains(said)) {
+                    return Err(Stopped(format!("{OUT_OF_MEMORY} ({reason})")));
+                }
                 Err(Stopped(format!("Z3 gave up: {reason}")))
             }
         }

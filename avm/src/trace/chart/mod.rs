@@ -52,6 +52,8 @@ pub fn reason(decision: &Decision) -> Option<String> {
         Refused::Unsatisfiable { names, .. } if names.is_empty() => "no choice leads to a commit".into(),
         Refused::Unsatisfiable { names, .. } if names.len() == 1 => format!("no choice satisfies {}", names[0]),
         Refused::Unsatisfiable { names, .. } => format!("no choice satisfies all of: {}", names.join("; ")),
+        Refused::Dropped { error: Some(error) } => error.clone(),
+        Refused::Dropped { error: None } => "by the program".into(),
     })
 }
 

@@ -276,7 +276,7 @@ impl World {
         let what = match refused {
             Refused::Changed { object, .. } => format!("object {object} was changed by others"),
             Refused::Updated { function } => format!("the pure function {function} was updated"),
-            Refused::Unsatisfiable { .. } => return Err(TxError::NoActiveTx.into()),
+            Refused::Unsatisfiable { .. } | Refused::Dropped { .. } => return Err(TxError::NoActiveTx.into()),
         };
         self.met(code, x, &what)
     }

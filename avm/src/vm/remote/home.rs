@@ -157,8 +157,7 @@ impl World {
     }
 
     pub(in crate::vm) fn writer(&self, object: ObjectId) -> Option<ExecutionId> {
-        let writer = self.store.writer(object);
-        writer.map(|counter| ExecutionId::new(self.config.node, self.config.torus, u64::from(counter)))
+        self.store.writer(object)
     }
 
     /// Validates and leaves intents, all or none.
@@ -209,7 +208,7 @@ impl World {
                         self.drop_beside(object);
                     }
                     let put = Version { stamp, ..version };
-                    self.store.put(&mut self.heap, object, put, u32::MAX);
+                    self.store.put(&mut self.heap, object, put, (key.execution, None));
                     if self.config.records {
                         self.unrecorded.push(object);
                     }

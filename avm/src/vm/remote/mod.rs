@@ -167,6 +167,11 @@ impl Remotes {
         self.intents.is_empty()
     }
 
+    /// Whose undecided transaction will write an object.
+    pub(super) fn writer(&self, object: ObjectId) -> Option<ExecutionId> {
+        self.intents.get(&object)?.write.map(|(key, _)| key.execution)
+    }
+
     /// Intents, transactions prepared here, and questions that wait: all none when every transaction is decided.
     pub(super) fn open(&self) -> usize {
         self.intents.len() + self.held.len() + self.fetches.len() + self.prepares.len()

@@ -8,11 +8,11 @@ use super::super::pen::Part;
 use super::super::{PLAIN, Pen};
 use super::list::{id_width, left, right, spelled_out, window};
 use super::sheet::{Sheet, title};
-use super::{ago, below_title, counted, dotted, leads, missing, or_dash, shape, torus_target};
+use super::{ago, below_title, counted, dotted_leading, leads, missing, or_dash, shape, torus_target};
 use crate::avm::rows::{Listed, execution, execution_word, shown};
 use crate::history::Scene;
 use crate::state::State;
-use crate::target::{Id, Target};
+use crate::target::{Id, Screen, Target};
 use crate::text;
 
 /// All executions.
@@ -79,7 +79,8 @@ fn totals(pen: &mut Pen<'_>, scene: &Scene, record: &AvmSnapshot, area: Rect, y:
     for note in &record.notes {
         facts.push(vec![(text::clean(note), quiet)]);
     }
-    dotted(pen, area, y, &facts);
+    let states = ["running", "suspended", "failed", "ended"];
+    dotted_leading(pen, area, y, &facts, &states.map(|state| Target::Listed(Screen::Executions, state)));
 }
 
 /// Executions by torus, with the last minute: one sees them level out.

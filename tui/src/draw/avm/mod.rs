@@ -129,6 +129,11 @@ fn missing(state: &State) -> Option<String> {
 
 /// Parts one after another with dots between, as many as there is room for.
 fn dotted(pen: &mut Pen<'_>, area: Rect, y: u16, facts: &[Vec<Part>]) {
+    dotted_leading(pen, area, y, facts, &[]);
+}
+
+/// As [`dotted`]; a part leads to what it counts, as far as there is something.
+fn dotted_leading(pen: &mut Pen<'_>, area: Rect, y: u16, facts: &[Vec<Part>], targets: &[Target]) {
     let mut x = area.x + 2;
     for (at, fact) in facts.iter().enumerate() {
         let wide: usize = fact.iter().map(|part| text::width(&part.0)).sum();
@@ -138,7 +143,11 @@ fn dotted(pen: &mut Pen<'_>, area: Rect, y: u16, facts: &[Vec<Part>]) {
         if at > 0 {
             x = pen.put(x, y, " · ", pen.theme.quiet());
         }
+        let from = x;
         x = pen.parts(x, y, area.right(), fact);
+        if let Some(target) = targets.get(at) {
+            pen.clickable(Rect::new(from, y, x - from, 1), *target);
+        }
     }
 }
 

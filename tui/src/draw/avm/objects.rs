@@ -20,11 +20,8 @@ pub fn list(pen: &mut Pen<'_>, state: &State, scene: &Scene, record: &AvmSnapsho
     let mut y = area.y;
     if area.height > 7 {
         let quiet = pen.theme.quiet();
-        let rates = scene.avm.clone().unwrap_or_default();
-        let mut facts: Vec<Vec<Part>> = vec![
-            vec![(text::grouped(record.totals.objects), PLAIN), (" objects".into(), quiet)],
-            vec![("calls ".into(), quiet), (text::rate(rates.calls, "/s"), PLAIN)],
-        ];
+        let mut facts: Vec<Vec<Part>> =
+            vec![vec![(text::grouped(record.totals.objects), PLAIN), (" objects".into(), quiet)]];
         for lane in &record.lanes {
             let (used, limit) = (text::bytes(lane.heap_bytes as f64), text::bytes(lane.heap_limit_bytes as f64));
             facts.push(vec![

@@ -8,11 +8,11 @@ use super::super::pen::Part;
 use super::super::{PLAIN, Pen};
 use super::list::{id_width, left, right, spelled_out, window};
 use super::sheet::{Sheet, title};
-use super::{ago, below_title, counted, dotted, leads, missing, or_dash};
+use super::{ago, below_title, counted, dotted_leading, leads, missing, or_dash};
 use crate::avm::rows::{shown, transaction, transaction_word};
 use crate::history::Scene;
 use crate::state::State;
-use crate::target::Id;
+use crate::target::{Id, Screen, Target};
 use crate::text;
 use crate::theme::Shape;
 
@@ -81,19 +81,25 @@ fn totals(pen: &mut Pen<'_>, scene: &Scene, record: &AvmSnapshot, area: Rect, y:
         ],
         vec![(text::count(totals.open, 7), PLAIN), (" open".into(), quiet)],
     ];
-    let causes = [
-        ("conflict", totals.aborts_conflict),
-        ("unsatisfiable", totals.aborts_unsatisfiable),
-        ("undecided", totals.aborts_unknown),
-        ("error", totals.aborts_error),
-        ("by the program", totals.aborts_program),
+    let mut targets = vec![
+        Target::Listed(Screen::Transactions, "committed"),
+        Target::Listed(Screen::Transactions, "aborted"),
+        Target::Listed(Screen::Transactions, "open"),
     ];
-    for (word, count) in causes {
+    let causes = [
+        ("conflict", "conflict", totals.aborts_conflict),
+        ("unsatisfiable", "unsatisfiable", totals.aborts_unsatisfiable),
+        ("undecided", "unknown", totals.aborts_unknown),
+        ("error", "error", totals.aborts_error),
+        ("by the program", "program", totals.aborts_program),
+    ];
+    for (word, cause, count) in causes {
         if count > 0 {
+            targets.push(Target::Listed(Screen::Transactions, cause));
             facts.push(vec![(format!("{word} "), quiet), (text::count(count, 7), PLAIN)]);
         }
     }
-    dotted(pen, area, y, &facts);
+    dotted_leading(pen, area, y, &facts, &targets);
 }
 
 fn cell(pen: &Pen<'_>, scene: &Scene, row: &TransactionSnapshot, column: &str) -> Vec<Part> {

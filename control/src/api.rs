@@ -162,12 +162,65 @@ pub struct Reply {
     pub count: u64,
 }
 
-/// What the agent answers to a request it did not carry out. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What stood in the way of a request; each has an exit code of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// It was carried out, and the program that it ran failed. What that program had committed stays.
+    Failed,
+    /// The program is refused: it does not compile, or asks for what is not granted. Nothing was changed.
+    Program,
+    /// The agent does not do it; nothing was changed. Also a kind that only a newer agent knows.
+    #[default]
+    #[serde(other)]
+    Refused,
+}
+
+impl RefusalKind {
+    fn is_plain(&self) -> bool {
+        *self == Self::Refused
+    }
+}
+
+/// What the agent answers to a request it did not carry out. Nothing was changed, unless its kind says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     /// What was wrong, with the value, what was expected and the remedy.
     pub error: String,
     /// True when the caller's identity is the reason: reading is allowed, changing is not.
     #[serde(default)]
     pub read_only: bool,
+    /// What stood in the way.
+    #[serde(default, skip_serializing_if = "RefusalKind::is_plain")]
+    pub kind: RefusalKind,
+}
+
+impl Refusal {
+    /// The agent does not do it; nothing was changed.
+    #[must_use]
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), ..Self::default() }
+    }
+
+    /// Of another kind.
+    #[must_use]
+    pub fn of(self, kind: RefusalKind) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_its_kind_only_when_it_is_another() {
+        let plain = serde_json::to_string(&Refusal::new("no")).expect("it is plain data");
+        assert_eq!(plain, r#"{"error":"no","read_only":false}"#);
+        let failed = Refusal::new("no").of(RefusalKind::Failed);
+        let text = serde_json::to_string(&failed).expect("it is plain data");
+        assert_eq!(serde_json::from_str::<Refusal>(&text).expect("it is read"), failed);
+        let newer = r#"{"error":"no","kind":"of-a-newer-agent"}"#;
+        assert_eq!(serde_json::from_str::<Refusal>(newer).expect("it is read"), Refusal::new("no"));
+    }
 }

@@ -84,6 +84,18 @@ pub enum SteerError {
         /// The agent's reason, with the remedy.
         reason: String,
     },
+    /// It was carried out, and the program that it ran failed; what that program had committed stays.
+    #[error("{reason}")]
+    Failed {
+        /// Its error, and the calls it happened in.
+        reason: String,
+    },
+    /// The program is refused: it does not compile, or asks for what is not granted.
+    #[error("{reason}")]
+    Program {
+        /// The remarks, or the right that is missing and who grants it.
+        reason: String,
+    },
     /// This user may look but not change.
     #[error("read-only: {reason}")]
     ReadOnly {

@@ -195,7 +195,7 @@ fn requests() -> Vec<Seed> {
         .map(|(name, request)| ("request", name.to_owned(), json(serde_json::to_vec(&request))))
         .collect();
     let reply = Reply { message: "done".to_owned(), count: 3 };
-    let refusal = Refusal { error: "no torus Z; there are A, B, C".to_owned(), read_only: false };
+    let refusal = Refusal::new("no torus Z; there are A, B, C");
     seeds.push(("request", "reply".to_owned(), json(serde_json::to_vec(&reply))));
     seeds.push(("request", "refusal".to_owned(), json(serde_json::to_vec(&refusal))));
     seeds.push(("request", "unknown".to_owned(), br#"{"do":"explode","torus":null}"#.to_vec()));

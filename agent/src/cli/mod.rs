@@ -67,7 +67,9 @@ impl From<SourceError> for Failure {
 impl From<SteerError> for Failure {
     fn from(error: SteerError) -> Self {
         let code = match error {
+            SteerError::Failed { .. } => 1,
             SteerError::Refused { .. } | SteerError::ReadOnly { .. } => 4,
+            SteerError::Program { .. } => 5,
             SteerError::Unreachable { .. } => 3,
         };
         Self { code, text: error.to_string() }
@@ -165,6 +167,17 @@ mod tests {
     use super::*;
 
     /// A living agent comes before the last page of a dead one, whosever it is, and nobody else's folder is looked into.
+    #[test]
+    fn what_the_agent_answers_has_its_exit_code() {
+        let reason = || "no".to_owned();
+        let code = |error: SteerError| Failure::from(error).code;
+        assert_eq!(code(SteerError::Failed { reason: reason() }), 1);
+        assert_eq!(code(SteerError::Unreachable { path: reason(), reason: reason() }), 3);
+        assert_eq!(code(SteerError::Refused { reason: reason() }), 4);
+        assert_eq!(code(SteerError::ReadOnly { reason: reason() }), 4);
+        assert_eq!(code(SteerError::Program { reason: reason() }), 5);
+    }
+
     #[test]
     fn the_folder_with_a_living_agent_is_found() {
         let dir = std::env::temp_dir().join(format!("trefoil-find-{}", std::process::id()));

@@ -398,7 +398,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal`] says what was wrong.
     pub fn ask(&self, request: &Request) -> Result<Reply, Refusal> {
-        let refuse = |error: String| Refusal { error, read_only: false };
+        let refuse = |error: String| Refusal::new(error);
         let (reply, mut answer) = oneshot::channel();
         let message = ToLink::Ask { request: request.clone(), reply };
         self.link.send(message).map_err(|error| refuse(error.to_string()))?;

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use control::api::{Refusal, Reply, Request};
+use control::api::{Refusal, RefusalKind, Reply, Request};
 use control::avm::{AvmReply, AvmRequest};
 use control::page::SOCKET_NAME;
 use control::{SteerError, Steering};
@@ -113,8 +113,12 @@ impl Steering for Client {
 
 fn refused(code: StatusCode, text: &str) -> SteerError {
     match serde_json::from_str::<Refusal>(text) {
-        Ok(Refusal { error, read_only: true }) => SteerError::ReadOnly { reason: error },
-        Ok(Refusal { error, .. }) => SteerError::Refused { reason: error },
+        Ok(Refusal { error, read_only: true, .. }) => SteerError::ReadOnly { reason: error },
+        Ok(Refusal { error, kind, .. }) => match kind {
+            RefusalKind::Failed => SteerError::Failed { reason: error },
+            RefusalKind::Program => SteerError::Program { reason: error },
+            RefusalKind::Refused => SteerError::Refused { reason: error },
+        },
         Err(_) => SteerError::Refused {
             reason: format!("the agent answered {code} without a reason; is it of the same version?"),
         },

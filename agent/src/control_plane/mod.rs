@@ -63,7 +63,7 @@ pub trait Gate: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal`].
     fn avm(&self, _uid: u32, _request: &AvmRequest) -> Result<AvmReply, Refusal> {
-        Err(Refusal { error: "this node runs no programs".to_owned(), read_only: false })
+        Err(Refusal::new("this node runs no programs"))
     }
 
     /// The node now; `None` before its first status.

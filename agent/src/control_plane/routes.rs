@@ -44,12 +44,11 @@ pub fn router(gate: Arc<dyn Gate>, rule: Rule) -> Router {
 
 /// A refusal as JSON text.
 pub(super) fn refusal_json(error: &str) -> String {
-    let refusal = Refusal { error: error.to_owned(), read_only: false };
-    serde_json::to_string(&refusal).unwrap_or_else(|_| "{}".to_owned())
+    serde_json::to_string(&Refusal::new(error)).unwrap_or_else(|_| "{}".to_owned())
 }
 
 fn refuse(code: StatusCode, error: String, read_only: bool) -> Response {
-    (code, Json(Refusal { error, read_only })).into_response()
+    (code, Json(Refusal { read_only, ..Refusal::new(error) })).into_response()
 }
 
 /// Refuses a caller that may not even look.

@@ -23,7 +23,7 @@ impl Gate for Stand {
     fn request(&self, request: &Request) -> Result<Reply, Refusal> {
         self.asked.lock().expect("not poisoned").push(request.clone());
         match request.torus() {
-            Some("Z") => Err(Refusal { error: "no torus Z; there is A".to_owned(), read_only: false }),
+            Some("Z") => Err(Refusal::new("no torus Z; there is A")),
             Some("HANG") => {
                 std::thread::sleep(Duration::from_millis(400));
                 Ok(Reply { message: "late".to_owned(), count: 0 })

@@ -95,7 +95,7 @@ fn mode_name(mode: Mode) -> &'static str {
 }
 
 fn refuse(error: String) -> Refusal {
-    Refusal { error, read_only: false }
+    Refusal::new(error)
 }
 
 impl NodeHandle {

@@ -99,17 +99,25 @@ pub(super) fn command(command: Command, runtime_dir: &Path) -> Result<(), Failur
         other => request(other)?,
     };
     let reply = ask(&request, runtime_dir)?;
-    if json {
-        return as_json(&reply);
-    }
     match (&request, &reply) {
+        _ if json => as_json(&reply)?,
         // Of many only the first are named; who is not refused has started them all.
         (AvmRequest::Start(start), AvmReply::Started(ids)) if start.count > 1 => {
             let first = ids.first().map_or("", String::as_str);
             out::line(&format!("{} started, the first is {first}", grouped(u64::from(start.count))));
-            Ok(())
         }
         _ => show(&reply),
+    }
+    verdict(&reply)
+}
+
+/// Whether what was asked for came about, however it was shown.
+fn verdict(reply: &AvmReply) -> Result<(), Failure> {
+    match reply {
+        AvmReply::Composed { committed: false, transaction, .. } => {
+            Err(Failure::failed(format!("not committed: {}", transaction.why)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -118,7 +126,7 @@ fn as_json(reply: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(reply: &AvmReply) -> Result<(), Failure> {
+fn show(reply: &AvmReply) {
     match reply {
         AvmReply::Done(line) => out::line(line),
         AvmReply::Text(text) => out::line(text.trim_end()),
@@ -141,11 +149,9 @@ fn show(reply: &AvmReply) -> Result<(), Failure> {
                 out::line("committed");
             } else {
                 show_transaction(transaction);
-                return Err(Failure::failed(format!("not committed: {}", transaction.why)));
             }
         }
     }
-    Ok(())
 }
 
 /// Columns as wide as their widest cell.

@@ -26,7 +26,7 @@ pub(super) fn result_name(result: u8) -> &'static str {
 }
 
 fn refuse<T>(error: impl ToString) -> Result<T, Refusal> {
-    Err(Refusal { error: error.to_string(), read_only: false })
+    Err(Refusal::new(error.to_string()))
 }
 
 fn kind_of(word: &str) -> Option<Kind> {

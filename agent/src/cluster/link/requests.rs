@@ -13,7 +13,7 @@ fn done(message: impl Into<String>) -> Result<Reply, Refusal> {
 }
 
 fn refuse(error: impl Into<String>) -> Result<Reply, Refusal> {
-    Err(Refusal { error: error.into(), read_only: false })
+    Err(Refusal::new(error))
 }
 
 impl<C: Crypto> Engine<'_, C> {
@@ -57,9 +57,8 @@ impl<C: Crypto> Engine<'_, C> {
     /// A node by name or number.
     fn find(&self, node: &str) -> Result<NodeId, Refusal> {
         let found = self.directory.find(node).and_then(NodeId::new);
-        found.ok_or_else(|| Refusal {
-            error: format!("no node {node} is known here; `trefoil mesh` lists them, by name or number"),
-            read_only: false,
+        found.ok_or_else(|| {
+            Refusal::new(format!("no node {node} is known here; `trefoil mesh` lists them, by name or number"))
         })
     }
 

@@ -8,7 +8,7 @@ use avm::lang::Source;
 use control::api::Refusal;
 
 use super::errands::{Errand, Patience};
-use super::manager::{Manager, lock, refuse};
+use super::manager::{Manager, lock, refuse, refuse_load, refuse_program};
 use super::{helper, programs};
 use crate::config;
 
@@ -32,10 +32,10 @@ fn objection(
     program: &programs::Program,
     (user, rights): (u32, config::avm::Rights),
     own_uid: u32,
-) -> Option<String> {
+) -> Option<Refusal> {
     if program.all().any(|module| module.module().needs_unsafe) && !rights.grant_unsafe {
         let what = "this program says `unsafe` and you may not load such programs";
-        return Some(format!("{what}; remove it, or grant it: [[avm.identity]] grant_unsafe = true"));
+        return Some(refuse_program(format!("{what}; remove it, or grant it: [[avm.identity]] grant_unsafe = true")));
     }
     let known = |module: &Verified| programs.get(&*module.module().name);
     let changed: Vec<&Verified> = program
@@ -46,18 +46,19 @@ fn objection(
         |module: &&&Verified| known(module).is_some_and(|known| user != 0 && known.owner.unwrap_or(own_uid) != user);
     if let Some(module) = changed.iter().find(foreign) {
         let name = &module.module().name;
-        return Some(format!("program {name} was loaded by somebody else; give yours another name"));
+        return Some(refuse(format!("program {name} was loaded by somebody else; give yours another name")));
     }
     let fresh = changed.iter().filter(|module| known(module).is_none()).count() as u64;
     let mine = || programs.values().filter(|loaded| loaded.owner == Some(user));
     let (have, most) = (mine().count() as u64, u64::from(rights.programs));
     if have + fresh > most {
-        return Some(format!("you have {have} programs loaded of {most}: avm.quota_programs"));
+        return Some(refuse(format!("you have {have} programs loaded of {most}: avm.quota_programs")));
     }
     let versions: u64 = mine().map(|loaded| u64::from(loaded.versions)).sum();
     let all = most * u64::from(VERSIONS);
     (user != 0 && versions + changed.len() as u64 > all).then(|| {
-        format!("you have loaded {versions} versions of programs of {all}, {VERSIONS} for each of avm.quota_programs")
+        let each = format!("{VERSIONS} for each of avm.quota_programs");
+        refuse(format!("you have loaded {versions} versions of programs of {all}, {each}"))
     })
 }
 
@@ -70,11 +71,11 @@ impl Manager {
         // One at a time: all tori get the versions of a program in the same order.
         let _one = lock(&self.loading);
         let known = |name: &str| lock(&self.programs).get(name).map(|program| program.source.clone());
-        let program = programs::compile(sources, &known, false).map_err(refuse)?;
+        let program = programs::compile(sources, &known, false).map_err(refuse_program)?;
         if let Some(user) = owner {
             let about = (user, self.config.rights(user));
             if let Some(why) = objection(&lock(&self.programs), &program, about, self.own_uid) {
-                return Err(refuse(why));
+                return Err(why);
             }
         }
         let mut names = Vec::new();
@@ -119,7 +120,7 @@ impl Manager {
                 let lane = &mut avm.machine_mut().lane;
                 theirs.iter().map(|module| lane.prepare(module)).collect::<Result<Vec<_>, _>>()
             })?;
-            prepared.push(done.map_err(|error| refuse(error.to_string()))?);
+            prepared.push(done.map_err(|error| refuse_load(&error))?);
         }
         for (at, prepared) in prepared.into_iter().enumerate() {
             let publish = move |avm: &mut super::reactor::Avm<super::machine::LaneMachine>| {

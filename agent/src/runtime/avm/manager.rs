@@ -8,8 +8,8 @@ use std::time::Duration;
 use avm::Val;
 use avm::id::ExecutionId;
 use avm::lang::Source;
-use avm::vm::Start;
-use control::api::Refusal;
+use avm::vm::{LoadError, Start};
+use control::api::{Refusal, RefusalKind};
 use shm_transport::region::Region;
 
 use super::desk::Job;
@@ -66,7 +66,18 @@ impl std::fmt::Debug for Manager {
 
 /// Refuses in words.
 pub(super) fn refuse(error: impl Into<String>) -> Refusal {
-    Refusal { error: error.into(), read_only: false }
+    Refusal::new(error)
+}
+
+/// Refuses a program in words.
+pub(super) fn refuse_program(error: impl Into<String>) -> Refusal {
+    Refusal::new(error).of(RefusalKind::Program)
+}
+
+/// A lane does not take a program.
+pub(super) fn refuse_load(error: &LoadError) -> Refusal {
+    let kind = if matches!(error, LoadError::Memory(_)) { RefusalKind::Refused } else { RefusalKind::Program };
+    Refusal::new(error.to_string()).of(kind)
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,7 +9,7 @@ use avm::id::{ExecutionId, ObjectId, TxId};
 use avm::lang::Source;
 use avm::trace;
 use avm::vm::{Composition, Input, Segment, Start};
-use control::api::Refusal;
+use control::api::{Refusal, RefusalKind};
 use control::avm::{
     AvmReply, AvmRequest, ExecutionDetail, ExecutionSnapshot, ExecutionState, Listing, ObjectSnapshot, PAGE_ROWS,
     ProgramSnapshot, Query, StartRequest, TransactionSnapshot, ask,
@@ -46,6 +46,11 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, 
 }
 
 fn values(texts: &[String]) -> Result<Vec<Val>, Refusal> {
+/// What was carried out failed: the program's own error and stack.
+fn failed(failure: &avm::vm::Failure) -> Refusal {
+    Refusal::new(view::failure_text(failure)).of(RefusalKind::Failed)
+}
+
     texts.iter().map(|text| parse(text)).collect()
 }
 
@@ -268,7 +273,7 @@ impl Manager {
             None => Ok(AvmReply::Done(format!("{execution} goes on: trefoil avm show {execution}"))),
             Some(Ok(Val::Nothing)) => Ok(AvmReply::Output(None)),
             Some(Ok(value)) => Ok(AvmReply::Output(Some(value.to_string()))),
-            Some(Err(failure)) => Err(refuse(view::failure_text(&failure))),
+            Some(Err(failure)) => Err(failed(&failure)),
         }
     }
 
@@ -341,7 +346,7 @@ impl Manager {
         let Some(result) = self.wait(execution)? else {
             return Ok(AvmReply::Done(format!("{execution} goes on: trefoil avm show {execution}")));
         };
-        let value = result.map_err(|failure| refuse(view::failure_text(&failure)))?;
+        let value = result.map_err(|failure| failed(&failure))?;
         let (committed, results) = match value {
             Val::Pair(both) => match *both {
                 (Val::Bool(committed), Val::List(results)) => (committed, results),

@@ -1,9 +1,9 @@
-//! The command line.
+//! The command line; its exit codes tell who failed (`decisions:AVM-23c`).
 //!
 //! | exit code | meaning |
 //! | --- | --- |
 //! | 0 | done |
-//! | 1 | it failed, or a resource asked for with `strict` is not to be had; standard error says which and why |
+//! | 1 | it failed, a program did, or a resource asked for with `strict` is not to be had; standard error says which and why |
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | there is no agent, it has ended, or it does not answer |
 //! | 4 | the agent refused; nothing was changed |
@@ -90,7 +90,8 @@ pub fn main() -> ExitCode {
     match dispatch(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            out::error(&failure.text);
+            // Remarks on a program end with a line of their own.
+            out::error(failure.text.trim_end());
             ExitCode::from(failure.code)
         }
     }
@@ -166,7 +167,6 @@ mod tests {
 
     use super::*;
 
-    /// A living agent comes before the last page of a dead one, whosever it is, and nobody else's folder is looked into.
     #[test]
     fn what_the_agent_answers_has_its_exit_code() {
         let reason = || "no".to_owned();
@@ -178,6 +178,7 @@ mod tests {
         assert_eq!(code(SteerError::Program { reason: reason() }), 5);
     }
 
+    /// A living agent comes before the last page of a dead one, whosever it is, and nobody else's folder is looked into.
     #[test]
     fn the_folder_with_a_living_agent_is_found() {
         let dir = std::env::temp_dir().join(format!("trefoil-find-{}", std::process::id()));

@@ -366,6 +366,20 @@ pub enum Output {
         /// How long, ticks.
         ticks: u64,
     },
+    /// A note a program has made (`decisions:AVM-23a`), whatever its trace holds; in order.
+    Noted {
+        /// Who made it.
+        execution: ExecutionId,
+        /// What it says.
+        value: Val,
+    },
+    /// Notes that did not fit: of one transaction or quantum at most 4 096 with 262 144 nodes wait.
+    NotesLost {
+        /// Who made them.
+        execution: ExecutionId,
+        /// How many.
+        count: u64,
+    },
     /// An execution that waited can go on.
     Ready(ExecutionId),
     /// An execution is over.
@@ -423,7 +437,7 @@ pub struct Decision {
     pub refused: Option<Refused>,
 }
 
-/// Why a commit answered false (`decisions:AVM-23`).
+/// Why a commit answered false (`decisions:AVM-23j`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refused {
     /// An object it had read was changed.

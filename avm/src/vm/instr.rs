@@ -119,7 +119,8 @@ impl World {
             Instr::RequireOrder => self.require_order(code, x, start),
             Instr::Note => {
                 self.no_function(a)?;
-                self.log(x, What::Noted, 0, a, NOTHING);
+                let stamp = (x.tx.controller, x.contexts.len() as u32 - 1);
+                x.trace.note(&mut self.heap, stamp, a);
                 Ok(Did::Value(NOTHING))
             }
             Instr::Random => self.random(x, a),

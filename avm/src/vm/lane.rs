@@ -283,6 +283,9 @@ impl Lane {
         x.done += used;
         x.fuel = if x.fuel == u64::MAX { u64::MAX } else { x.fuel - used };
         x.words += world.heap.live() as i64 - live as i64;
+        if !x.trace.noted_nothing() {
+            world.put_out_notes(x);
+        }
         self.after(execution, &exit)
     }
 

@@ -85,8 +85,9 @@ impl Census {
 }
 
 impl Lane {
-    /// Loads a module; one of the same name is replaced for new objects and executions only (`decisions:AVM-17`). Its pure functions
-    /// go on with the next version (`avm:4.6`). The newest module again changes nothing: updates of its functions stay.
+    /// Loads a module; one of the same name is replaced for new objects and executions only (`decisions:AVM-17`,
+    /// `decisions:AVM-23m`). Its pure functions go on with the next version (`avm:4.6`). The newest module again changes nothing:
+    /// updates of its functions stay.
     ///
     /// # Errors
     /// When it needs what the node does not grant, or does not fit.

@@ -21,6 +21,7 @@ mod loaded;
 mod manage;
 mod measure;
 mod native;
+mod notes;
 mod order;
 mod owners;
 mod past;

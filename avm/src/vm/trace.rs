@@ -7,6 +7,7 @@ use super::convert::{Names, to_val};
 use super::heap::Heap;
 use super::loaded::Code;
 use super::measure;
+use super::notes::{Note, Notes};
 use super::word::{NOTHING, Value};
 use crate::event::{Event, LogEntry, TraceLevel};
 use crate::id::{ControllerId, MachineId, ObjectId, TxId};
@@ -88,6 +89,7 @@ pub(super) struct Trace {
     bytes: u64,
     most: u64,
     muted: u32,
+    notes: Notes,
 }
 
 /// A point of a trace to go back to.
@@ -96,6 +98,7 @@ pub(super) struct TraceMark {
     records: usize,
     next: u64,
     lost: u64,
+    notes_lost: u64,
 }
 
 impl TraceMark {
@@ -106,7 +109,7 @@ impl TraceMark {
 }
 
 impl Trace {
-    pub(super) const fn new(level: TraceLevel, most: u64) -> Self {
+    pub(super) fn new(level: TraceLevel, most: u64) -> Self {
         Self {
             level,
             past: Vec::new(),
@@ -117,6 +120,7 @@ impl Trace {
             bytes: 0,
             most,
             muted: 0,
+            notes: Notes::default(),
         }
     }
 
@@ -132,7 +136,8 @@ impl Trace {
 
     /// Starts anew with the memory it has.
     pub(super) fn reset(&mut self, heap: &mut Heap, level: TraceLevel) {
-        self.rewind(heap, TraceMark { records: 0, next: 0, lost: 0 });
+        self.rewind(heap, TraceMark { records: 0, next: 0, lost: 0, notes_lost: 0 });
+        self.notes.clear(heap);
         self.past.clear();
         self.bytes = 0;
         self.level = level;
@@ -179,6 +184,25 @@ impl Trace {
         self.records.push(Record { head, id, one: heap.retain(one), two: heap.retain(two) });
     }
 
+    /// Appends a note, which comes out whether or not the trace has room for it.
+    pub(super) fn note(&mut self, heap: &mut Heap, stamp: Stamp, value: Value) {
+        if self.muted == 0 {
+            self.notes.keep(heap, self.next, value);
+        }
+        self.log(heap, What::Noted, stamp, 0, value, NOTHING);
+    }
+
+    /// Whether no note waits to come out.
+    pub(super) fn noted_nothing(&self) -> bool {
+        self.notes.is_empty()
+    }
+
+    /// The next note that was decided to have been made; `decided`: where the undecided begins.
+    pub(super) fn next_note(&mut self, heap: &Heap, decided: Option<TraceMark>) -> Option<Note> {
+        let (before, lost) = decided.map_or((u64::MAX, self.notes.lost()), |mark| (mark.next, mark.notes_lost));
+        self.notes.next(heap, before, lost)
+    }
+
     /// Appends a rare event; it is charged with all it holds.
     pub(super) fn log_wide(&mut self, heap: &mut Heap, stamp: Stamp, event: impl FnOnce() -> Event) {
         let number = self.wide.len() as u64;
@@ -204,7 +228,8 @@ impl Trace {
     }
 
     pub(super) const fn mark(&self) -> TraceMark {
-        TraceMark { records: self.records.len(), next: self.next, lost: self.lost }
+        let notes_lost = self.notes.lost();
+        TraceMark { records: self.records.len(), next: self.next, lost: self.lost, notes_lost }
     }
 
     /// Forgets what came after a mark.
@@ -218,6 +243,7 @@ impl Trace {
             heap.release(record.one);
             heap.release(record.two);
         }
+        self.notes.rewind(heap, mark.next, mark.notes_lost);
         self.next = mark.next;
         self.lost = mark.lost;
     }

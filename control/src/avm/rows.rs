@@ -98,8 +98,10 @@ pub struct ExecutionDetail {
     pub trace_level: String,
     /// Moves between tori, oldest first, e.g. `A → B: load 71 vs 52`.
     pub moved: Vec<String>,
-    /// What it wrote with `note`, oldest first.
+    /// What it wrote with `note`, oldest first: the last of them.
     pub notes: Vec<String>,
+    /// How many it wrote.
+    pub notes_total: u64,
 }
 
 /// One call an execution is in.

@@ -295,6 +295,7 @@ pub fn execution_detail(at: u64) -> Box<ExecutionDetail> {
         trace_level: "default".into(),
         moved: vec!["A → B: load 71 vs 52".into()],
         notes: vec!["\"first transfer\"".into()],
+        notes_total: 1,
     })
 }
 

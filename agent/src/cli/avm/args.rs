@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use avm::Val;
+use avm::value::ValError;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use control::avm::{Query, Segment};
 
@@ -21,7 +23,8 @@ On a running node (trefoil run --config configs/avm.toml):
 
 Exit codes:
   0  done
-  1  the program failed (its error and stack are on standard error), or a test of it did
+  1  the program failed (its error and stack are on standard error), a test of it did, a composition was not
+     committed, a file is not in the one form (fmt --check), or a question was not decided
   2  the command line is wrong
   3  no agent, or it does not answer
   4  the agent refused; nothing was changed
@@ -41,7 +44,7 @@ pub(super) enum Command {
     Run(Run),
     /// Run the tests that stand in program files.
     Test(Test),
-    /// Show what a program, run here, or an execution of a node asks the solver.
+    /// Show what a program, run here, or an execution of a node asks the solver; or answer such a question.
     Constraints(Constraints),
     /// Show the bytecode of a program.
     Disasm(One),
@@ -117,23 +120,33 @@ pub(super) enum Solver {
     BuiltIn,
 }
 
+/// Who decides choices here.
+#[derive(Debug, Args)]
+pub(super) struct Who {
+    /// Who decides choices [default: z3, where built in].
+    #[arg(long, value_enum)]
+    pub(super) solver: Option<Solver>,
+    /// Longest time Z3 may take for one question, ms; then it is not decided.
+    #[arg(long, default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) solver_timeout: u64,
+}
+
 /// How a program is run here.
 #[derive(Debug, Args)]
 pub(super) struct How {
     /// Seed of its random numbers: the same seed, the same run.
-    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 0, value_name = "NUMBER", value_parser = number)]
     pub(super) seed: u64,
     #[command(flatten)]
     pub(super) bounds: Bounds,
     /// Time `now` gives it, Unix ns [default: the time].
-    #[arg(long, value_name = "NS")]
+    #[arg(long, value_name = "NS", value_parser = number)]
     pub(super) now: Option<u64>,
     /// Grant what programs that say `unsafe` need.
     #[arg(long = "unsafe")]
     pub(super) grant_unsafe: bool,
-    /// Who decides choices [default: z3, where built in].
-    #[arg(long, value_enum)]
-    pub(super) solver: Option<Solver>,
+    #[command(flatten)]
+    pub(super) who: Who,
     /// Controllers that can be reached, by name; all when none is named.
     #[arg(long = "controller", value_name = "NAME")]
     pub(super) controllers: Vec<String>,
@@ -148,8 +161,8 @@ pub(super) struct Entry {
     /// Entry to start.
     #[arg(long, default_value = "main")]
     pub(super) entry: String,
-    /// An argument, as the language writes values: 5, '"text"', '[1, 2]'. Once for each.
-    #[arg(long = "arg", value_name = "VALUE", allow_hyphen_values = true)]
+    /// An argument, as the language writes values: 5, '"text"', '[1, 2]'. Once for each parameter.
+    #[arg(long = "arg", value_name = "VALUE", allow_negative_numbers = true, value_parser = value)]
     pub(super) arguments: Vec<Val>,
 }
 
@@ -157,7 +170,7 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Bounds {
     /// Operations it may use.
-    #[arg(long, value_name = "OPERATIONS")]
+    #[arg(long, value_name = "OPERATIONS", value_parser = number)]
     pub(super) fuel: Option<u64>,
     /// Memory it may use: bytes, or with a unit, 64KiB, 8MiB.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
@@ -201,9 +214,14 @@ pub(super) struct Test {
 
 #[derive(Debug, Args)]
 pub(super) struct Constraints {
-    /// Program file, or execution of the node (x7).
+    /// Program file: it is run, and what it asks is shown. Execution of the node (x7): its last question. A question that was
+    /// written by this command (.smt2, .json): it is answered, sat with the first valid resolution, unsat with the
+    /// requirements that exclude each other, or unknown (exit code 1).
     #[arg(value_name = "FILE|ID")]
     pub(super) what: String,
+    /// Of a program only this question, from 1.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) question: Option<u32>,
     #[command(flatten)]
     pub(super) call: Entry,
     /// SMT-LIB 2 instead of JSON.
@@ -243,8 +261,9 @@ pub(super) struct Start {
     /// Program and entry: bank#main.
     #[arg(value_name = "PROGRAM#ENTRY")]
     pub(super) what: String,
-    /// Arguments, as the language writes values.
-    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    /// Arguments, as the language writes values; options stand before or behind them, and -- before a value that begins
+    /// with a dash and is no number.
+    #[arg(value_name = "VALUE", allow_negative_numbers = true, value_parser = written)]
     pub(super) arguments: Vec<String>,
     /// How many equal executions; each has the next seed.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -253,7 +272,7 @@ pub(super) struct Start {
     #[arg(long)]
     pub(super) torus: Option<String>,
     /// Seed of its random numbers [default: drawn, see `show`].
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
     pub(super) seed: Option<u64>,
     /// What its trace holds.
     #[arg(long, value_parser = ["off", "default", "extended"])]
@@ -270,7 +289,7 @@ pub(super) struct Start {
     #[arg(long, value_name = "ID")]
     pub(super) parent: Option<String>,
     /// End it after so many ticks of its torus.
-    #[arg(long, value_name = "TICKS")]
+    #[arg(long, value_name = "TICKS", value_parser = number)]
     pub(super) deadline: Option<u64>,
 }
 
@@ -323,7 +342,7 @@ pub(super) struct Send {
     #[arg(value_name = "OBJECT")]
     pub(super) object: String,
     /// The message: '["deposit", 5]'.
-    #[arg(value_name = "MESSAGE", allow_hyphen_values = true)]
+    #[arg(value_name = "MESSAGE", allow_negative_numbers = true, value_parser = written)]
     pub(super) message: String,
 }
 
@@ -344,9 +363,9 @@ pub(super) struct Trace {
     /// Only entries about this object.
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(super) object: String,
-    /// Only entries of this event: ObjectCalled, TransactionAborted, Noted, ...
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub(super) event: String,
+    /// Only entries of this event.
+    #[arg(long, value_parser = PossibleValuesParser::new(avm::trace::Query::EVENTS), ignore_case = true)]
+    pub(super) event: Option<String>,
     /// Only entries from this timestamp on.
     #[arg(long, default_value_t = 0)]
     pub(super) since: u64,
@@ -400,6 +419,23 @@ fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text:?}: expected a number of bytes, 64KiB, 8MiB or 1GiB"))
 }
 
+/// A value as the language writes it (`decisions:AVM-23b`). Named at each argument: left to itself, clap takes the text for a
+/// value.
+fn value(text: &str) -> Result<Val, ValError> {
+    text.parse()
+}
+
+/// The text of a value, once it is known to be one: the node reads it again.
+fn written(text: &str) -> Result<String, ValError> {
+    value(text).map(|_| text.to_owned())
+}
+
+/// A whole number; as in programs, `_` may stand between digits.
+fn number(text: &str) -> Result<u64, String> {
+    let digits = text.replace('_', "");
+    digits.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
 /// Program and entry of `bank#main`.
 pub(super) fn named(text: &str) -> Result<(String, String), String> {
     match text.split_once('#') {
@@ -428,6 +464,72 @@ fn segment(text: &str) -> Result<Segment, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `trefoil avm` with these words behind it.
+    fn read(words: &[&str]) -> Result<Command, String> {
+        #[derive(Debug, clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            avm: Avm,
+        }
+        let all = std::iter::once(&"avm").chain(words);
+        let read = <Alone as clap::Parser>::try_parse_from(all);
+        read.map(|alone| alone.avm.command).map_err(|error| error.to_string())
+    }
+
+    // decisions:AVM-23: arguments are values of the language, not texts.
+    #[test]
+    fn arguments_are_values() {
+        let given = |words: &[&str]| match read(&[&["run", "f.avm"], words].concat()) {
+            Ok(Command::Run(run)) => Ok(run.call.arguments),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        };
+        let list = Val::List(vec![Val::Int(1), Val::Text("a".into())].into());
+        let one = |text: &str| given(&["--arg", text]).map(|all| all[0].clone());
+        assert_eq!(one("5"), Ok(Val::Int(5)));
+        assert_eq!(one("-5"), Ok(Val::Int(-5)));
+        assert_eq!(one("[1, \"a\"]"), Ok(list));
+        assert_eq!(one("\"a\""), Ok(Val::Text("a".into())));
+        assert_eq!(given(&["--arg=1", "--arg", "true"]), Ok(vec![Val::Int(1), Val::Bool(true)]));
+        let wrong = one("abc").expect_err("it is no value");
+        for part in ["--arg <VALUE>", "value \"abc\"", "texts are quoted", "at character 1", "\"text\", [1, 2]"] {
+            assert!(wrong.contains(part), "no {part}: {wrong}");
+        }
+        assert!(given(&["--arg", "--trace"]).is_err(), "an option is no value");
+    }
+
+    // decisions:AVM-23: options are options wherever they stand; a negative number is a value.
+    #[test]
+    fn options_behind_values_are_options() {
+        let Ok(Command::Start(start)) = read(&["start", "sl#ticker", "o0", "-5", "--torus", "A", "--count", "2"])
+        else {
+            panic!("it is a start");
+        };
+        assert_eq!(
+            (start.arguments, start.torus.as_deref(), start.count),
+            (vec!["o0".into(), "-5".into()], Some("A"), 2)
+        );
+        let Ok(Command::Start(start)) = read(&["start", "--torus", "A", "a#f", "--", "-1_000"]) else {
+            panic!("it is a start")
+        };
+        assert_eq!(start.arguments, ["-1_000"]);
+        let refused = read(&["start", "a#f", "--turos", "A"]).expect_err("no such option");
+        assert!(refused.contains("'--turos'") && refused.contains("'--torus'"), "{refused}");
+        let Ok(Command::Call(call)) = read(&["call", "o7", "-5", "--authority", "bank"]) else {
+            panic!("it is a call")
+        };
+        assert_eq!((call.send.message.as_str(), call.authority.as_deref()), ("-5", Some("bank")));
+        assert!(read(&["send", "o7", "put"]).expect_err("no value").contains("texts are quoted"));
+    }
+
+    #[test]
+    fn a_trace_is_asked_for_events_there_are() {
+        let Ok(Command::Trace(trace)) = read(&["trace", "x7", "--event", "noted"]) else { panic!("it is a trace") };
+        assert!(trace.event.is_some_and(|event| event.eq_ignore_ascii_case("Noted")));
+        let refused = read(&["trace", "x7", "--event", "Nonsense"]).expect_err("no such event");
+        assert!(refused.contains("ObjectCalled") && refused.contains("TransactionAborted"), "{refused}");
+    }
 
     #[test]
     fn amounts_of_memory_are_read_with_their_units() {

@@ -3,23 +3,39 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use avm::code::Verified;
-use avm::event::{Event, TraceLevel};
+use avm::event::TraceLevel;
 use avm::id::ExecutionId;
-use avm::nondet::builtin::BuiltinSolver;
 use avm::nondet::{Ir, Solver};
-use avm::vm::{Config, Decision, Failure, Input, Lane, Output, Quantum, Refused, Start, Why};
+use avm::vm::{Config, Decision, Failure, Input, Lane, LoadError, Output, Quantum, Start, StartError, Why};
 use avm::{LogEntry, Val};
 
-use super::args::{self, How};
+use super::args::{Entry, How};
+use super::solver::solver;
 use crate::cli::Failure as Failed;
+
+/// Most questions that are kept.
+pub(super) const QUESTIONS: usize = 1000;
 
 /// A lane and who answers it.
 pub(super) struct Drive {
     lane: Lane,
     solver: Box<dyn Solver>,
     now_ns: u64,
-    /// What the solver was asked, in order.
+    /// How many questions to keep.
+    keep: usize,
+    /// The first that the solver was asked, in order.
     pub(super) questions: Vec<Ir>,
+    /// How many it was asked.
+    pub(super) asked: u64,
+}
+
+/// What a program tells while it runs.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A note.
+    Note(Val),
+    /// So many notes did not fit and are lost.
+    Lost(u64),
 }
 
 /// How an execution ended.
@@ -38,19 +54,6 @@ fn unix_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
-/// The solver that was asked for.
-fn solver(asked: Option<args::Solver>) -> Result<Box<dyn Solver>, Failed> {
-    match asked {
-        Some(args::Solver::BuiltIn) => Ok(Box::new(BuiltinSolver)),
-        #[cfg(feature = "z3")]
-        Some(args::Solver::Z3) | None => Ok(Box::new(avm::nondet::z3::Z3Solver::new())),
-        #[cfg(not(feature = "z3"))]
-        Some(args::Solver::Z3) => Err(Failed::usage("this trefoil was built without Z3; leave --solver out")),
-        #[cfg(not(feature = "z3"))]
-        None => Ok(Box::new(BuiltinSolver)),
-    }
-}
-
 impl Drive {
     pub(super) fn new(how: &How) -> Result<Self, Failed> {
         let names = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
@@ -62,34 +65,48 @@ impl Drive {
             ..Config::default()
         };
         let now_ns = how.now.unwrap_or_else(unix_ns);
-        Ok(Self { lane: Lane::new(config), solver: solver(how.solver)?, now_ns, questions: Vec::new() })
+        let solver = solver(&how.who)?;
+        Ok(Self { lane: Lane::new(config), solver, now_ns, keep: 0, questions: Vec::new(), asked: 0 })
+    }
+
+    /// Keeps the questions that are asked, the first [`QUESTIONS`] of them.
+    pub(super) fn keeping_questions(mut self) -> Self {
+        self.keep = QUESTIONS;
+        self
     }
 
     pub(super) fn load(&mut self, module: &Verified) -> Result<(), Failed> {
-        self.lane.load(module).map_err(|error| Failed { code: 5, text: format!("{error} (here: --unsafe)") })
+        let refused = |text: String| Failed { code: 5, text };
+        self.lane.load(module).map_err(|error| match error {
+            LoadError::UnsafeRefused(name) => {
+                refused(format!("program {name} says `unsafe`, which is not granted; grant it with --unsafe"))
+            }
+            other => refused(other.to_string()),
+        })
     }
 
-    /// What is started, as the command line says.
-    pub(super) fn order(&self, how: &How, module: &str, entry: &str, arguments: &[Val], level: TraceLevel) -> Start {
+    /// What is started, as the command line says: with the seed that is given (`decisions:AVM-23d`).
+    pub(super) fn order(&self, how: &How, module: &str, from: &Entry, level: TraceLevel) -> Start {
         Start {
-            args: arguments.to_vec(),
+            args: from.arguments.clone(),
             seed: how.seed,
             now_ns: self.now_ns,
             fuel: how.bounds.fuel,
             memory_bytes: how.bounds.memory,
             trace: Some(level),
-            ..Start::new(module, entry)
+            ..Start::new(module, &from.entry)
         }
     }
 
-    /// Runs to the end; notes go to `noted` as they come.
-    pub(super) fn run(&mut self, start: &Start, noted: &mut dyn FnMut(&Val)) -> Result<End, Failed> {
-        let execution = self.lane.start(start).map_err(Failed::usage)?;
-        let mut seen = 0;
+    /// Runs to the end; what the program tells goes to `tell` as it comes.
+    pub(super) fn run(&mut self, start: &Start, tell: &mut dyn FnMut(Told)) -> Result<End, Failed> {
+        let execution = self.lane.start(start).map_err(|error| match error {
+            StartError::Arity(..) => Failed::usage(format!("{error}; give each with --arg VALUE")),
+            other => Failed::usage(other),
+        })?;
         let stuck = loop {
             let quantum = self.lane.quantum(execution);
-            self.answer();
-            self.tell(execution, &mut seen, noted);
+            self.answer(tell);
             match quantum {
                 Quantum::Yielded | Quantum::Suspended(Why::Solving | Why::Sleeping) => {}
                 Quantum::Ended => break None,
@@ -97,65 +114,53 @@ impl Drive {
             }
         };
         self.lane.terminate(execution);
-        let operations = self.lane.summary(execution).map_or(0, |summary| summary.operations);
+        let end = self.end(execution, stuck);
+        self.lane.forget(execution);
+        self.lane.outputs().for_each(drop);
+        end
+    }
+
+    fn end(&self, execution: ExecutionId, stuck: Option<Why>) -> Result<End, Failed> {
         let gone = || Failed::failed("the execution is gone; this is a bug");
-        let end = End {
+        Ok(End {
             result: self.lane.result(execution).ok_or_else(gone)?,
             trace: self.lane.trace(execution),
             gap: self.lane.trace_gap(execution),
             decisions: self.lane.decisions(execution),
-            operations,
+            operations: self.lane.summary(execution).map_or(0, |summary| summary.operations),
             stuck,
-        };
-        self.lane.forget(execution);
-        self.lane.outputs().for_each(drop);
-        Ok(end)
+        })
     }
 
-    fn tell(&self, execution: ExecutionId, seen: &mut u64, noted: &mut dyn FnMut(&Val)) {
-        for entry in self.lane.trace_from(execution, *seen, usize::MAX) {
-            *seen = entry.timestamp + 1;
-            if let Event::Noted(value) = &entry.event {
-                noted(value);
-            }
-        }
-    }
-
-    /// Answers questions, and ends sleeps at once: a tick is a nanosecond here.
-    fn answer(&mut self) {
+    /// Answers questions, passes on notes, and ends sleeps at once (`decisions:AVM-23e`): a tick is a nanosecond here.
+    fn answer(&mut self, tell: &mut dyn FnMut(Told)) {
         let outputs: Vec<Output> = self.lane.outputs().collect();
         for output in outputs {
             let input = match output {
                 Output::Solve { execution, ir, limits } => {
                     let outcome = self.solver.solve(&ir, &limits);
-                    self.questions.push(*ir);
+                    self.asked += 1;
+                    if self.questions.len() < self.keep {
+                        self.questions.push(*ir);
+                    }
                     Input::Solved { execution, outcome }
                 }
                 Output::Sleep { execution, ticks } => {
                     self.now_ns = self.now_ns.saturating_add(ticks);
                     Input::Woken { execution, now_ns: self.now_ns }
                 }
+                Output::Noted { value, .. } => {
+                    tell(Told::Note(value));
+                    continue;
+                }
+                Output::NotesLost { count, .. } => {
+                    tell(Told::Lost(count));
+                    continue;
+                }
                 _ => continue,
             };
             // Neither can be refused.
             let _ = self.lane.input(input);
         }
-    }
-
-    /// Why a commit was false, in the program's own words; the requirements of a core with their places.
-    pub(super) fn why_not(&self, decision: &Decision) -> Option<String> {
-        let Some(Refused::Unsatisfiable { names, places, .. }) = &decision.refused else {
-            return crate::runtime::avm::view::why_not(decision);
-        };
-        let line = |(name, place): (&String, &String)| match place.is_empty() || place == name {
-            true => format!("\n  {name}"),
-            false => format!("\n  {name} ({place})"),
-        };
-        let lines: Vec<String> = names.iter().zip(places).map(line).collect();
-        Some(match lines.len() {
-            0 => "no choice leads to a commit".to_owned(),
-            1 => format!("no choice satisfies:{}", lines[0]),
-            _ => format!("no choice satisfies all of:{}", lines.concat()),
-        })
     }
 }

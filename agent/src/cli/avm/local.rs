@@ -1,5 +1,6 @@
 //! Commands that need no agent.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,8 +9,8 @@ use avm::lang;
 use avm::vm::Why;
 use avm::{Val, trace};
 
-use super::args::{Bench, Cfg, Constraints, Files, Fmt, How, One, Run, Test};
-use super::drive::{Drive, End};
+use super::args::{Bench, Cfg, Constraints, Entry, Files, Fmt, How, One, Run, Test};
+use super::drive::{Drive, End, QUESTIONS, Told};
 use crate::cli::{Failure, out};
 use crate::runtime::avm::programs::{self, Program};
 use crate::runtime::avm::view;
@@ -75,7 +76,11 @@ pub(super) fn fmt(fmt: &Fmt) -> Result<(), Failure> {
             out::line(&format!("{}: written", file.display()));
         }
     }
-    if fmt.check && other > 0 { Err(Failure::failed(format!("{other} files are not in the one form"))) } else { Ok(()) }
+    match other {
+        1 if fmt.check => Err(Failure::failed("1 file is not in the one form")),
+        2.. if fmt.check => Err(Failure::failed(format!("{other} files are not in the one form"))),
+        _ => Ok(()),
+    }
 }
 
 fn ready(program: &Program, how: &How) -> Result<Drive, Failure> {
@@ -99,16 +104,16 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         out::note(IN_MEMORY);
     }
     let level = if run.extended { TraceLevel::Extended } else { TraceLevel::Default };
-    let start = drive.order(&run.how, &program.main.module().name, &run.call.entry, &run.call.arguments, level);
-    let json = run.json;
-    let end = drive.run(&start, &mut |value| {
-        if !json {
-            out::line(&plain(value));
-        }
-    })?;
+    let start = drive.order(&run.how, &program.main.module().name, &run.call, level);
     if run.json {
-        return as_json(&drive, &end, &start);
+        let mut notes = Notes::default();
+        let end = drive.run(&start, &mut |told| notes.take(told))?;
+        return as_json(&end, &start, &notes);
     }
+    let end = drive.run(&start, &mut |told| match told {
+        Told::Note(value) => out::line(&plain(&value)),
+        Told::Lost(count) => out::note(&lost(count)),
+    })?;
     if run.trace {
         end.trace.iter().for_each(|entry| out::line(&entry.to_string()));
     }
@@ -118,7 +123,7 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         out::text(&trace::chart(&end.trace, &chart));
     }
     for decision in &end.decisions {
-        if let Some(why) = drive.why_not(decision) {
+        if let Some(why) = view::why_not(decision) {
             out::note(&format!("transaction {} was not committed: {why}", decision.tx));
         }
     }
@@ -128,6 +133,36 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
             Ok(())
         }
         Err(failure) => Err(Failure::failed(explain(&end, failure))),
+    }
+}
+
+/// What is said of notes that are lost.
+fn lost(count: u64) -> String {
+    format!("{count} notes are lost: of one transaction at most 4096 are kept until it is decided")
+}
+
+/// Notes for a machine to read: the last of them.
+#[derive(Default)]
+struct Notes {
+    last: VecDeque<Val>,
+    total: u64,
+}
+
+impl Notes {
+    /// Most that are kept.
+    const MOST: usize = 10_000;
+
+    fn take(&mut self, told: Told) {
+        match told {
+            Told::Note(value) => {
+                self.total += 1;
+                self.last.push_back(value);
+                if self.last.len() > Self::MOST {
+                    self.last.pop_front();
+                }
+            }
+            Told::Lost(count) => self.total += count,
+        }
     }
 }
 
@@ -149,7 +184,7 @@ fn crossterm_width() -> Option<usize> {
     std::env::var("COLUMNS").ok()?.parse().ok().filter(|columns| *columns >= 40)
 }
 
-fn as_json(drive: &Drive, end: &End, start: &avm::vm::Start) -> Result<(), Failure> {
+fn as_json(end: &End, start: &avm::vm::Start, notes: &Notes) -> Result<(), Failure> {
     let hash = trace::trace_hash(&end.trace, end.gap);
     let trace: serde_json::Value = serde_json::from_str(&trace::to_json(&end.trace)).unwrap_or_default();
     let value_json = |value: &Val| {
@@ -163,7 +198,7 @@ fn as_json(drive: &Drive, end: &End, start: &avm::vm::Start) -> Result<(), Failu
         .map(|decision| {
             serde_json::json!({
                 "transaction": decision.tx.to_string(), "committed": decision.refused.is_none(),
-                "choices": decision.choices, "runs": decision.runs, "why": drive.why_not(decision),
+                "choices": decision.choices, "runs": decision.runs, "why": view::why_not(decision),
             })
         })
         .collect();
@@ -179,7 +214,8 @@ fn as_json(drive: &Drive, end: &End, start: &avm::vm::Start) -> Result<(), Failu
     };
     let all = serde_json::json!({
         "program": format!("{}#{}", start.module, start.entry), "seed": start.seed, "now_ns": start.now_ns,
-        "result": result, "error": error, "operations": end.operations, "trace": trace, "trace_gap": end.gap,
+        "result": result, "error": error, "notes": notes.last.iter().map(value_json).collect::<Vec<_>>(),
+        "notes_total": notes.total, "operations": end.operations, "trace": trace, "trace_gap": end.gap,
         "trace_hash": hash.semantic.to_string(), "trace_hash_full": hash.full.to_string(), "transactions": decisions,
     });
     out::line(&all.to_string());
@@ -189,16 +225,20 @@ fn as_json(drive: &Drive, end: &End, start: &avm::vm::Start) -> Result<(), Failu
     }
 }
 
+/// Runs the tests that stand in files (`decisions:AVM-23h`).
 pub(super) fn test(test: &Test) -> Result<(), Failure> {
     let (mut passed, mut failed) = (0, 0);
+    let mut others = Vec::new();
     for file in &test.files {
         let program = compile(file)?;
         let module = program.main.module();
         let wanted = |name: &str| test.name.as_deref().is_none_or(|part| name.contains(part));
+        others.extend(module.tests.iter().map(|entry| entry.name.to_string()).filter(|name| !wanted(name)));
         for entry in module.tests.iter().filter(|entry| wanted(&entry.name)) {
             // Each has a lane of its own: no test sees what another left.
             let mut drive = ready(&program, &test.how)?;
-            let start = drive.order(&test.how, &module.name, &entry.name, &[], TraceLevel::Default);
+            let from = Entry { entry: entry.name.to_string(), arguments: Vec::new() };
+            let start = drive.order(&test.how, &module.name, &from, TraceLevel::Off);
             let end = drive.run(&start, &mut |_| ())?;
             match &end.result {
                 Ok(_) => {
@@ -213,28 +253,43 @@ pub(super) fn test(test: &Test) -> Result<(), Failure> {
             }
         }
     }
+    if let (Some(part), 0) = (&test.name, passed + failed) {
+        return Err(Failure::usage(format!("--name {part}: no test is called so; there are: {}", others.join(", "))));
+    }
     out::line(&format!("{passed} passed, {failed} failed"));
-    if failed > 0 { Err(Failure::failed(format!("{failed} tests failed"))) } else { Ok(()) }
+    match failed {
+        0 => Ok(()),
+        1 => Err(Failure::failed("1 test failed")),
+        many => Err(Failure::failed(format!("{many} tests failed"))),
+    }
 }
 
 pub(super) fn constraints(asked: &Constraints) -> Result<(), Failure> {
     let program = compile(Path::new(&asked.what))?;
-    let mut drive = ready(&program, &asked.how)?;
+    let mut drive = ready(&program, &asked.how)?.keeping_questions();
     let module = &program.main.module().name;
-    let start = drive.order(&asked.how, module, &asked.call.entry, &asked.call.arguments, TraceLevel::Off);
+    let start = drive.order(&asked.how, module, &asked.call, TraceLevel::Off);
     let end = drive.run(&start, &mut |_| ())?;
-    if drive.questions.is_empty() {
-        out::note("the program asked the solver nothing: no commit of it had choices");
+    match (asked.question.map(u64::from), drive.asked) {
+        (None, 0) => out::note("the program asked the solver nothing: no commit of it had choices"),
+        (Some(number), many) if number > many.min(QUESTIONS as u64) => {
+            let kept = many.min(QUESTIONS as u64);
+            return Err(Failure::usage(format!(
+                "--question {number}: the program asked {many}, of which {kept} are kept"
+            )));
+        }
+        (None, many) if many > QUESTIONS as u64 => {
+            out::note(&format!("the program asked {many} questions; these are the first {QUESTIONS}"));
+        }
+        _ => {}
     }
-    for ir in &drive.questions {
+    let wanted = |at: usize| asked.question.is_none_or(|number| number as usize == at + 1);
+    for (_, ir) in drive.questions.iter().enumerate().filter(|(at, _)| wanted(*at)) {
         if asked.smtlib {
             let text = avm::nondet::smtlib::write(ir, &avm::nondet::Limits::default()).map_err(Failure::failed)?;
             out::text(&text);
         } else {
-            // The form that `nondet::json` reads back.
-            let question: serde_json::Value =
-                serde_json::from_str(&avm::nondet::json::to_json(ir)).map_err(Failure::failed)?;
-            out::line(&serde_json::to_string_pretty(&question).map_err(Failure::failed)?);
+            out::line(&view::question(ir));
         }
     }
     match &end.result {
@@ -271,8 +326,7 @@ pub(super) fn cfg(cfg: &Cfg) -> Result<(), Failure> {
 pub(super) fn bench(bench: &Bench) -> Result<(), Failure> {
     let program = compile(&bench.file)?;
     let mut drive = ready(&program, &bench.how)?;
-    let start =
-        drive.order(&bench.how, &program.main.module().name, &bench.call.entry, &bench.call.arguments, TraceLevel::Off);
+    let start = drive.order(&bench.how, &program.main.module().name, &bench.call, TraceLevel::Off);
     let (mut times, mut operations) = (Vec::with_capacity(bench.times as usize), 0);
     for _ in 0..bench.times {
         let began = Instant::now();

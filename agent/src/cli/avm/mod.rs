@@ -1,9 +1,11 @@
-//! `trefoil avm`: programs, alone or on a running node.
+//! `trefoil avm`: programs, alone or on a running node. What is absent, a debugger and a language server, `docs/avm.md` lists
+//! (`decisions:AVM-23n`).
 
 mod args;
 mod drive;
 mod local;
 mod remote;
+mod solver;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ pub(super) fn avm(avm: Avm, runtime_dir: impl FnOnce() -> Result<PathBuf, Failur
         Command::Fmt(fmt) => local::fmt(&fmt),
         Command::Run(run) => local::run(&run),
         Command::Test(test) => local::test(&test),
+        Command::Constraints(asked) if solver::is_question(&asked.what) => solver::answer(&asked),
         Command::Constraints(asked) if !is_execution(&asked.what) => local::constraints(&asked),
         Command::Disasm(one) => local::disasm(&one),
         Command::Cfg(cfg) => local::cfg(&cfg),

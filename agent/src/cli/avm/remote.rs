@@ -1,4 +1,4 @@
-//! Commands that ask a running node.
+//! Commands that ask a running node (`decisions:AVM-23g`).
 
 use std::path::Path;
 
@@ -343,6 +343,11 @@ fn show_execution(detail: &ExecutionDetail) {
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         out::line(&format!("  {name:<12} {value}"));
     }
+    let kept = detail.notes.len() as u64;
+    if detail.notes_total > kept {
+        let (total, gone) = (grouped(detail.notes_total), grouped(detail.notes_total - kept));
+        out::line(&format!("  {:<12} {total} in all, {gone} are no longer kept; the last:", "notes"));
+    }
     detail.notes.iter().for_each(|note| out::line(&format!("  {:<12} {note}", "note")));
     if !detail.error.is_empty() {
         out::line(&format!("  error        {}", detail.error.replace('\n', "\n               ")));
@@ -381,18 +386,23 @@ fn traced(asked: &Trace, runtime_dir: &Path) -> Result<(), Failure> {
         from: asked.from,
         count: asked.count,
         object: asked.object.clone(),
-        event: asked.event.clone(),
+        event: asked.event.clone().unwrap_or_default(),
         since: asked.since,
         width: if asked.chart { super::local::width() as u32 } else { 0 },
     };
     let reply = ask(&request, runtime_dir)?;
-    if asked.json.json { as_json(&reply) } else { show(&reply) }
+    if asked.json.json {
+        return as_json(&reply);
+    }
+    show(&reply);
+    Ok(())
 }
 
 fn show_trace(trace: &TraceSnapshot) {
     for entry in &trace.entries {
         let output = entry.output.as_ref().map_or_else(String::new, |output| format!(" -> {output}"));
-        let to = if entry.to.is_empty() { String::new() } else { format!(" {}", entry.to) };
+        // Other events name their object in their text.
+        let to = if entry.event == "ObjectCalled" { format!(" {}", entry.to) } else { String::new() };
         let controller = if entry.controller.is_empty() { "-" } else { &entry.controller };
         let note = if entry.note.is_empty() { String::new() } else { format!("  ({})", entry.note) };
         let provisional = if entry.provisional { " provisional" } else { "" };

@@ -164,8 +164,8 @@ impl Desk {
                 Output::Record(record) => {
                     let _ = avm.machine_mut().lane.input(LaneInput::Recorded { number: record.number });
                 }
-                // Taken by the reactor.
-                Output::Ready(_) | Output::Sleep { .. } => {}
+                // Taken by the reactor and the machine.
+                Output::Ready(_) | Output::Sleep { .. } | Output::Noted { .. } | Output::NotesLost { .. } => {}
             }
         }
         while let Some(to) = self.sent.pop_first() {

@@ -59,6 +59,18 @@ pub struct Asked {
     pub took_ns: u64,
 }
 
+/// Notes of one execution that are remembered.
+const NOTES: usize = 64;
+
+/// What an execution has noted (`decisions:AVM-23a`); it travels with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// The last of them, as the language writes them, shortened, oldest first.
+    pub last: VecDeque<String>,
+    /// How many there were.
+    pub total: u64,
+}
+
 /// Counters since the start, and what changed last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -112,6 +124,7 @@ pub struct Parcel {
     saved: Box<avm::vm::Saved>,
     info: Info,
     place: Option<Place>,
+    notes: Option<Notes>,
 }
 
 /// The machine.
@@ -121,6 +134,8 @@ pub struct LaneMachine {
     pub lane: Lane,
     /// What is remembered of its executions.
     pub info: HashMap<ExecutionId, Info>,
+    /// What they have noted; of most nothing.
+    notes: HashMap<ExecutionId, Notes>,
     /// Counters.
     pub tally: Tally,
     /// Places in the quota of whoever started them, while they have not ended.
@@ -146,6 +161,7 @@ impl LaneMachine {
         Self {
             lane,
             info: HashMap::with_capacity(2 * places),
+            notes: HashMap::new(),
             tally: Tally::default(),
             places: HashMap::with_capacity(places),
             questions: VecDeque::with_capacity(QUESTIONS + 1),
@@ -290,12 +306,19 @@ impl LaneMachine {
             }
             self.lane.forget(oldest);
             self.info.remove(&oldest);
+            self.notes.remove(&oldest);
         }
     }
 
     /// A message from another torus found no mailbox, or a full one.
     pub const fn note_lost_message(&mut self) {
         self.tally.lost_messages += 1;
+    }
+
+    /// What an execution has noted.
+    #[must_use]
+    pub fn notes(&self, execution: ExecutionId) -> Notes {
+        self.notes.get(&execution).cloned().unwrap_or_default()
     }
 
     /// Remembers what an execution asks the solver.
@@ -356,6 +379,18 @@ impl LaneMachine {
     }
 }
 
+/// Remembers what an execution has noted; without a value: that so many notes are lost.
+fn note_note(all: &mut HashMap<ExecutionId, Notes>, execution: ExecutionId, count: u64, value: Option<&Val>) {
+    let notes = all.entry(execution).or_default();
+    notes.total += count;
+    if let Some(value) = value {
+        notes.last.push_back(super::view::short(&value.to_string()));
+        if notes.last.len() > NOTES {
+            notes.last.pop_front();
+        }
+    }
+}
+
 impl Machine for LaneMachine {
     type Parcel = Parcel;
 
@@ -370,7 +405,15 @@ impl Machine for LaneMachine {
     }
 
     fn drain(&mut self, out: &mut VecDeque<Output>) {
-        out.extend(self.lane.outputs());
+        let Self { lane, notes, .. } = self;
+        for output in lane.outputs() {
+            // Here and not where others are passed on: the execution may move before that.
+            match output {
+                Output::Noted { execution, value } => note_note(notes, execution, 1, Some(&value)),
+                Output::NotesLost { execution, count } => note_note(notes, execution, count, None),
+                other => out.push_back(other),
+            }
+        }
     }
 
     fn woken(&mut self, execution: ExecutionId, now_ns: u64) {
@@ -400,18 +443,19 @@ impl Machine for LaneMachine {
     fn pack(&mut self, execution: ExecutionId) -> Option<Parcel> {
         let saved = self.lane.save(execution)?;
         let info = self.info.remove(&execution).unwrap_or_default();
-        let place = self.places.remove(&execution);
-        Some(Parcel { execution, saved: Box::new(saved), info, place })
+        let (place, notes) = (self.places.remove(&execution), self.notes.remove(&execution));
+        Some(Parcel { execution, saved: Box::new(saved), info, place, notes })
     }
 
     fn unpack(&mut self, parcel: Parcel) -> Result<ExecutionId, Parcel> {
-        let Parcel { execution, saved, mut info, place } = parcel;
+        let Parcel { execution, saved, mut info, place, notes } = parcel;
         if let Err(saved) = self.lane.restore(saved) {
-            return Err(Parcel { execution, saved, info, place });
+            return Err(Parcel { execution, saved, info, place, notes });
         }
         if let Some(place) = place {
             self.places.insert(execution, place);
         }
+        self.notes.extend(notes.map(|notes| (execution, notes)));
         info.moves += 1;
         info.moved.push_back(format!("to {}", self.name));
         if info.moved.len() > MOVES {

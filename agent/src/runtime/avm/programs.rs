@@ -56,6 +56,9 @@ pub fn stem(name: &str) -> &str {
 pub fn read(path: &Path) -> Result<Source, String> {
     let name = path.display().to_string();
     match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => {
+            return Err(format!("{name}: is a folder; name an .avm file, for example avm/examples/hello.avm"));
+        }
         Ok(meta) if meta.len() > lang::MAX_SOURCE as u64 => {
             return Err(format!("{name}: {} bytes; a source is at most {}", meta.len(), lang::MAX_SOURCE));
         }

@@ -16,7 +16,7 @@ use super::view;
 /// Name of the capacity that counts messages which found no place.
 pub const MAILBOXES: &str = "mailboxes";
 
-/// Said on every page and at every start.
+/// Said on every page and at every start (`decisions:AVM-23l`).
 pub const IN_MEMORY: &str =
     "AVM state is in memory only: objects and executions are gone when the node ends (there is no journal yet)";
 

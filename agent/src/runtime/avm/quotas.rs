@@ -1,4 +1,4 @@
-//! How many executions users have that have not ended (`decisions:AVM-23`): counted over all tori, and taken before the start, so
+//! How many executions users have that have not ended (`decisions:AVM-23k`): counted over all tori, and taken before the start, so
 //! that requests of one user that come together cannot pass the quota together.
 
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ mod tests {
         assert!(quotas.take(7, 5, 5).is_ok());
     }
 
-    // decisions:AVM-23: however many ask together, no more get through than there are places.
+    // decisions:AVM-23k: however many ask together, no more get through than there are places.
     #[test]
     fn requests_that_come_together_do_not_pass_the_quota() {
         let quotas = Quotas::default();

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 use avm::Val;
-use avm::event::{Event, TraceLevel};
+use avm::event::TraceLevel;
 use avm::id::{ExecutionId, ObjectId, TxId};
 use avm::lang::Source;
 use avm::trace;
@@ -15,7 +15,7 @@ use control::avm::{
     ProgramSnapshot, Query, StartRequest, TransactionSnapshot, ask,
 };
 
-use super::machine::{LaneMachine, Owner};
+use super::machine::{LaneMachine, Notes, Owner};
 use super::manager::{Manager, Order, lock, may, refuse};
 use super::quotas::Places;
 use super::view::{self, Row, Stretch};
@@ -39,18 +39,19 @@ pub(super) struct Whole {
     pub(super) decided: u64,
     pub(super) decisions: Vec<avm::vm::Decision>,
     pub(super) children: Vec<ExecutionId>,
+    pub(super) notes: Notes,
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|error: T::Err| refuse(error.to_string()))
 }
 
-fn values(texts: &[String]) -> Result<Vec<Val>, Refusal> {
 /// What was carried out failed: the program's own error and stack.
 fn failed(failure: &avm::vm::Failure) -> Refusal {
     Refusal::new(view::failure_text(failure)).of(RefusalKind::Failed)
 }
 
+fn values(texts: &[String]) -> Result<Vec<Val>, Refusal> {
     texts.iter().map(|text| parse(text)).collect()
 }
 
@@ -76,6 +77,10 @@ impl Manager {
             AvmRequest::Call { object, message, authority } => self.call(uid, object, message, authority.as_deref()),
             AvmRequest::Send { object, message } => self.send(object, message),
             AvmRequest::Trace { id, from, count, object, event, since, width } => {
+                if !event.is_empty() && !trace::Query::EVENTS.iter().any(|known| known.eq_ignore_ascii_case(event)) {
+                    let known = trace::Query::EVENTS.join(", ");
+                    return Err(refuse(format!("event is {event:?}, expected one of {known}")));
+                }
                 let query = trace::Query {
                     object: if object.is_empty() { None } else { Some(parse(object)?) },
                     event: Some(event.clone()).filter(|event| !event.is_empty()),
@@ -171,6 +176,7 @@ impl Manager {
                 decided: machine.lane.trace_decided(execution),
                 decisions: machine.lane.decisions(execution),
                 children: machine.lane.children(execution),
+                notes: machine.notes(execution),
             })
         })?;
         let gone = || refuse(format!("execution {execution} moves between tori; try again"));
@@ -193,10 +199,6 @@ impl Manager {
             Some(Ok(value)) => (value.to_string(), String::new(), Vec::new()),
             Some(Err(failure)) => (String::new(), view::failure_text(failure), view::frames(failure)),
         };
-        let note = |entry: &avm::LogEntry| match &entry.event {
-            Event::Noted(value) => Some(value.to_string()),
-            _ => None,
-        };
         Ok(ExecutionDetail {
             row: self.execution_row(&whole.row, at),
             arguments: whole.row.info.arguments.clone(),
@@ -209,7 +211,8 @@ impl Manager {
             trace_hash: trace::trace_hash(&whole.trace, whole.gap).semantic.to_string(),
             trace_level: view::level(whole.row.summary.trace).to_owned(),
             moved: whole.row.info.moved.iter().cloned().collect(),
-            notes: whole.trace.iter().filter_map(note).collect(),
+            notes: whole.notes.last.into(),
+            notes_total: whole.notes.total,
         })
     }
 
@@ -318,10 +321,7 @@ impl Manager {
             let text = avm::nondet::smtlib::write(&ir, &parts::limits(&self.config));
             return text.map(AvmReply::Text).map_err(|error| refuse(error.to_string()));
         }
-        // The form that `nondet::json` reads back.
-        let question = serde_json::from_str::<serde_json::Value>(&avm::nondet::json::to_json(&ir));
-        let text = question.and_then(|question| serde_json::to_string_pretty(&question));
-        text.map(AvmReply::Text).map_err(|error| refuse(error.to_string()))
+        Ok(AvmReply::Text(view::question(&ir)))
     }
 
     fn compose(&self, uid: u32, parts: &[ask::Segment], parallel: bool) -> Result<AvmReply, Refusal> {

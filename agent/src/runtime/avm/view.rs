@@ -49,7 +49,7 @@ pub fn failure_line(failure: &Failure) -> String {
     format!("{}: {}{place}", failure.error.name(), failure.error)
 }
 
-/// A failure in full: the error, and the calls it happened in, innermost first.
+/// A failure in full: the error, and the calls it happened in, innermost first (`decisions:AVM-23i`).
 #[must_use]
 pub fn failure_text(failure: &Failure) -> String {
     let mut out = format!("{}: {}", failure.error.name(), failure.error);
@@ -278,20 +278,37 @@ fn requirement(name: &str, place: &str) -> RequirementSnapshot {
     RequirementSnapshot { name: name.to_owned(), place: place.to_owned(), ..RequirementSnapshot::default() }
 }
 
-/// Why a commit answered false, in the program's own words: `object o17 changed by execution x9`, or the requirements that cannot
-/// hold together.
+/// Why a commit answered false (`decisions:AVM-23j`), in the program's own words: `object o17 changed by execution x9`, or the
+/// requirements that cannot hold together.
 #[must_use]
 pub fn why_not(decision: &Decision) -> Option<String> {
     Some(match decision.refused.as_ref()? {
         Refused::Changed { object, by: Some(by) } => format!("object {object} changed by execution {by}"),
         Refused::Changed { object, by: None } => format!("object {object} changed"),
         Refused::Updated { function } => format!("pure function {function} updated"),
-        Refused::Unsatisfiable { names, .. } if names.is_empty() => "no choice leads to a commit".to_owned(),
-        Refused::Unsatisfiable { names, .. } if names.len() == 1 => format!("no choice satisfies: {}", names[0]),
-        Refused::Unsatisfiable { names, .. } => format!("no choice satisfies all of: {}", names.join("; ")),
+        Refused::Unsatisfiable { names, places, .. } => {
+            let named = |(name, place): (&String, &String)| match place.is_empty() || place == name {
+                true => name.clone(),
+                false => format!("{name} ({place})"),
+            };
+            let names: Vec<String> = names.iter().zip(places).map(named).collect();
+            match names.as_slice() {
+                [] => "no choice leads to a commit".to_owned(),
+                [one] => format!("no choice satisfies: {one}"),
+                _ => format!("no choice satisfies all of: {}", names.join("; ")),
+            }
+        }
         Refused::Dropped { error: Some(error) } => short(error),
         Refused::Dropped { error: None } => "the program aborted it, or ended with it open".to_owned(),
     })
+}
+
+/// A question to the solver as JSON, in the form that is read back.
+#[must_use]
+pub fn question(ir: &avm::nondet::Ir) -> String {
+    let text = avm::nondet::json::to_json(ir);
+    let pretty = |value: serde_json::Value| serde_json::to_string_pretty(&value).ok();
+    serde_json::from_str(&text).ok().and_then(pretty).unwrap_or(text)
 }
 
 /// An open transaction as a row.

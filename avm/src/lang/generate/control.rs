@@ -324,7 +324,7 @@ impl Body<'_, '_> {
         BOOL
     }
 
-    /// `retry n atomic { }`: again, at most `n` times more, until it is committed.
+    /// `retry n atomic { }`: again, at most `n` times more, until it is committed (`decisions:AVM-23f`).
     pub fn retry(&mut self, times: &Expr, atomic: &Expr, dst: Reg, span: Span) -> Ty {
         let mark = self.mark();
         let left = self.temp(span);

@@ -16,6 +16,7 @@ mod domains;
 mod examples;
 mod heap;
 mod machine;
+mod notes;
 mod order;
 mod quick;
 mod random_choices;

@@ -1,9 +1,9 @@
 //! Requirement ids tied to code and tests, in both directions.
 //!
 //! `tests/requirements.txt` lists every id: `ID<TAB>STATUS<TAB>ONE LINE`, status `in-scope`, `out-of-scope` (never built here) or
-//! `elsewhere` (a later part of the project). An id is cited as `rse:T4`, `ekk:D-05` or `decisions:NODE-9` in a comment, or as
-//! `rse_t4_...`, `node_9_...`, `clu_7_...`, `avm_7_...`, `avm_v32_...`, `mb_15_...`, `vector_9_...` at the start
-//! of a test's name. An id in scope must be cited by code and by a test; a vector, a settled question or a property (`rse:V..`,
+//! `elsewhere` (a later part of the project). One that promises several things has a letter behind it for each. An id is cited as
+//! `rse:T4`, `ekk:D-05` or `decisions:NODE-9` in a comment, or as `rse_t4_...`, `node_9_...`, `clu_7_...`, `avm_7_...`,
+//! `avm_v32_...`, `mb_15_...`, `vector_9_...` at the start of a test's name. An id in scope must be cited by code and by a test; a vector, a settled question or a property (`rse:V..`,
 //! `avm:A..`, `ekk:P..`) is a test by nature and needs no code. A citation must exist in the list.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +73,12 @@ const SHAPES: [(&str, &[&str]); 6] = [
 const TESTS_BY_NATURE: [&str; 9] =
     ["rse:V", "ekk:P", "ekk:V", "ekk:N", "bootstrap:P", "bootstrap:C", "bootstrap:K", "avm:V", "avm:A"];
 
+/// The letter that names one of several promises of an id, `a` of `decisions:AVM-23a`; empty when there is none.
+fn part(rest: &str) -> &str {
+    let word = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    if word == 1 && rest.starts_with(|c: char| c.is_ascii_lowercase()) { &rest[..1] } else { "" }
+}
+
 /// The ids cited in a text.
 #[must_use]
 pub fn citations(text: &str) -> BTreeSet<String> {
@@ -84,7 +90,8 @@ pub fn citations(text: &str) -> BTreeSet<String> {
             let Some(kind) = kinds.iter().find(|kind| rest.starts_with(**kind)) else { continue };
             let number = digits(&rest[kind.len()..]);
             if !number.is_empty() {
-                found.insert(format!("{source}{kind}{number}"));
+                let part = part(&rest[kind.len() + number.len()..]);
+                found.insert(format!("{source}{kind}{number}{part}"));
             }
         }
     }
@@ -287,6 +294,16 @@ mod tests {
         assert!(judged(&list, &[(&text, false)]).is_empty());
         let broken = format!("// {}\nfn code() {{}}\n#[test]\nfn hash() {{}}\n", concat!("rse", ":V9"));
         assert_eq!(judged(&list, &[(&broken, false)]).len(), 1);
+    }
+
+    #[test]
+    fn one_promise_of_an_id_is_cited_by_its_letter() {
+        let id = concat!("decisions", ":AVM-7");
+        let cited = |text: &str| citations(text).into_iter().collect::<Vec<_>>();
+        assert_eq!(cited(&format!("{id}b: so it is")), [format!("{id}b")]);
+        for whole in [format!("{id}: so"), format!("{id}B"), format!("{id}bc"), format!("{id}b_c"), id.to_owned()] {
+            assert_eq!(cited(&whole), [id], "{whole}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{TempDir, config, guard};
-use control::api::Refusal;
+use control::api::{Refusal, RefusalKind};
 use control::avm::{
     AvmReply, AvmRequest, ExecutionSnapshot, ExecutionState, Query, Segment, Source, StartRequest, TransactionSnapshot,
     TransactionState,
@@ -176,8 +176,8 @@ fn executions_level_out_on_three_live_threads() {
 }
 
 const BOX: &str = "module box\n\nbehaviour box {\n    state held = 0\n    on put(n: int) -> int {\n        held += n\n        held\n    \
-                   }\n    on fail() { call (create box) [\"nothing like that\"] }\n}\n\nfn main() -> object { create box at %c1 }\n\n\
-                   fn wait() { receive() }\n";
+                   }\n    on fail() { call (create box) [\"nothing like that\"] }\n    on next() { receive() }\n}\n\n\
+                   fn main() -> object { create box at %c1 }\n";
 
 // decisions:AVM-13, AVM-23: objects are reached from outside by call and send; executions are held, resumed, ended by hand.
 #[test]
@@ -192,9 +192,16 @@ fn objects_are_called_and_executions_are_steered_by_hand() {
     };
     assert_eq!(call("[\"put\", 5]"), Ok(AvmReply::Output(Some("5".to_owned()))));
     assert_eq!(call("[\"put\", 37]"), Ok(AvmReply::Output(Some("42".to_owned()))));
-    let refused = call("[\"fail\"]").expect_err("it fails");
-    assert!(refused.error.contains("ErrInvalidInput") || refused.error.contains("Err"), "{}", refused.error);
-    assert!(call("put").expect_err("no value").error.contains("texts are quoted"));
+    let failed = call("[\"fail\"]").expect_err("it fails");
+    assert_eq!(failed.kind, RefusalKind::Failed);
+    let of_the_object = format!("in box.box of {object}  box.avm:9:");
+    assert!(failed.error.starts_with("ErrInvalidInput: ") && failed.error.contains(&of_the_object), "{}", failed.error);
+    let no_value = call("put").expect_err("no value");
+    assert!(no_value.kind == RefusalKind::Refused && no_value.error.contains("texts are quoted"), "{no_value:?}");
+    let send = AvmRequest::Send { object: object.clone(), message: "[\"hello\", 7]".to_owned() };
+    assert_eq!(running.ask(&send), AvmReply::Done(format!("in the mailbox of {object}")));
+    assert_eq!(call("[\"next\"]"), Ok(AvmReply::Output(Some("[\"hello\", 7]".to_owned()))));
+    assert_eq!(call("[\"next\"]"), Ok(AvmReply::Output(None)));
     match running.ask(&AvmRequest::Show { id: object.clone() }) {
         AvmReply::Object(detail) => {
             assert_eq!((detail.row.behaviour.as_str(), detail.row.torus.as_str()), ("box.box", "B"));
@@ -386,20 +393,20 @@ fn memory_is_bounded_for_each_start_and_capabilities_are_denied() {
     running.end();
 }
 
-// decisions:AVM-23: quotas and grants by user; what is refused says which key lifts it.
+// decisions:AVM-23k: quotas and grants by user; what is refused says which key lifts it.
 #[test]
 fn quotas_and_grants_hold_for_each_user() {
     let avm = "quota_programs = 1\nquota_executions = 2\n[[avm.identity]]\nuser = \"4711\"\ngrant_unsafe = true\nexecutions = 3\n";
     let running = Running::start("avm-quota", avm);
     let unsafe_text = "module seer\n\nunsafe\n\nfn main() { reflect(self) }\n";
     let refused = running.load_text(1000, "seer", unsafe_text).expect_err("not granted");
-    assert!(refused.error.contains("grant_unsafe"), "{}", refused.error);
+    assert!(refused.kind == RefusalKind::Program && refused.error.contains("grant_unsafe"), "{refused:?}");
     running.load_text(4711, "seer", unsafe_text).expect("granted");
     running.load_text(1000, "spin", SPIN).expect("one is allowed");
     let second = running.load_text(1000, "box", BOX).expect_err("one is allowed");
     assert!(second.error.contains("avm.quota_programs"), "{}", second.error);
     let foreign = running.load_text(4711, "spin", "module spin\n\nfn main() { 1 }\n").expect_err("somebody else's");
-    assert!(foreign.error.contains("quota_programs") || foreign.error.contains("somebody else"), "{}", foreign.error);
+    assert!(foreign.error.contains("program spin was loaded by somebody else"), "{}", foreign.error);
     let spin = |uid: u32, count: u32| running.try_ask(uid, &start("spin", "main", &["100_000_000"], None, count));
     spin(1000, 2).expect("two are allowed");
     let third = spin(1000, 1).expect_err("two are allowed");

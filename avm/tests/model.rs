@@ -72,9 +72,9 @@ fn model(steps: &[Step]) -> Ended {
     Ended { result, trace, depths, store: model.store() }
 }
 
-/// Programs of one run; `AVM_CASES` for more.
+/// Programs of one run; ten times as many with `TREFOIL_DEEP=1` (`make check-deep`).
 fn cases() -> u32 {
-    std::env::var("AVM_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(3000)
+    if std::env::var_os("TREFOIL_DEEP").is_some_and(|value| value == "1") { 30_000 } else { 3000 }
 }
 
 proptest! {

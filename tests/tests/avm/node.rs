@@ -322,8 +322,8 @@ fn upgrades(live: &Live) {
 // decisions:AVM-23k: quotas say which key lifts them.
 fn quotas(live: &Live) {
     live.avm(&["start", "box#spin", "--count", "151"]).with(4, &["of 150: avm.quota_executions"]);
-    let ids = live.avm(&["start", "box#spin", "--count", "3", "--trace", "off"]).with(0, &["3 started: x"]).out;
-    let first = ids.split_whitespace().nth(2).unwrap();
+    let ids = live.avm(&["start", "box#spin", "--count", "3", "--trace", "off"]).with(0, &["3 started, the first is x"]).out;
+    let first = ids.split_whitespace().nth(5).unwrap();
     live.avm(&["kill", first]).with(0, &[]);
 }
 

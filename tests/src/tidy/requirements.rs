@@ -1,10 +1,11 @@
 //! Requirement ids tied to code and tests, in both directions.
 //!
 //! `tests/requirements.txt` lists every id: `ID<TAB>STATUS<TAB>ONE LINE`, status `in-scope`, `out-of-scope` (never built here) or
-//! `elsewhere` (a later part of the project). One that promises several things has a letter behind it for each. An id is cited as
-//! `rse:T4`, `ekk:D-05` or `decisions:NODE-9` in a comment, or as `rse_t4_...`, `node_9_...`, `clu_7_...`, `avm_7_...`,
-//! `avm_v32_...`, `mb_15_...`, `vector_9_...` at the start of a test's name. An id in scope must be cited by code and by a test; a vector, a settled question or a property (`rse:V..`,
-//! `avm:A..`, `ekk:P..`) is a test by nature and needs no code. A citation must exist in the list.
+//! `elsewhere` (a later part of the project). A decision that promises several things has a letter behind its id for each. An id is
+//! cited as `rse:T4`, `ekk:D-05` or `decisions:NODE-9` in a comment, or as `rse_t4_...`, `node_9_...`, `clu_7_...`, `avm_7_...`,
+//! `avm_v32_...`, `mb_15_...`, `vector_9_...` at the start of a test's name. An id in scope must be cited by code and by a test; a
+//! vector, a settled question or a property (`rse:V..`, `avm:A..`, `ekk:P..`) is a test by nature and needs no code. A citation must
+//! exist in the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,7 +91,7 @@ pub fn citations(text: &str) -> BTreeSet<String> {
             let Some(kind) = kinds.iter().find(|kind| rest.starts_with(**kind)) else { continue };
             let number = digits(&rest[kind.len()..]);
             if !number.is_empty() {
-                let part = part(&rest[kind.len() + number.len()..]);
+                let part = if source == "decisions:" { part(&rest[kind.len() + number.len()..]) } else { "" };
                 found.insert(format!("{source}{kind}{number}{part}"));
             }
         }

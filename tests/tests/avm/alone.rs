@@ -70,7 +70,7 @@ fn every_option_of_run_acts() {
     let scratch = Scratch::new("avm-options");
     let file = word(&scratch.file("opts.avm", OPTIONS));
     avm(&["run", &file, "--entry", "spin", "--fuel", "5000"])
-        .with(1, &["ErrProgramFuel", "5000", "in spin", "opts.avm:14:"]);
+        .with(1, &["ErrProgramFuel", "5000", "in opts.spin", "opts.avm:14:"]);
     avm(&["run", &file, "--entry", "far"]).with(0, &["result: true"]);
     avm(&["run", &file, "--entry", "far", "--controller", "bank"]).with(1, &["ErrControllerUnreachable", "elsewhere"]);
     avm(&["run", &file, "--entry", "none"]).with(2, &["no entry none; it has: far, main, roll, spin"]);
@@ -122,7 +122,7 @@ fn never() -> bool { retry 2 atomic { abort } }
 fn wait() { receive() }
 "#;
 
-// decisions:AVM-23e, AVM-23f: a sleep passes time that the program sees; `retry` tries again until it is committed.
+// decisions:AVM-23e, decisions:AVM-23f: a sleep passes time that the program sees; `retry` tries again until it is committed.
 #[test]
 fn time_passes_and_retry_tries_again() {
     let _guard = guard("time_passes_and_retry_tries_again", LIMIT);

@@ -166,7 +166,7 @@ fn programs_are_driven_over_the_socket() {
     );
 }
 
-// decisions:AVM-23c, AVM-23g: load and programs.
+// decisions:AVM-23c, decisions:AVM-23g: load and programs.
 fn loads(live: &Live) {
     let file = |name: &str, text: &str| word(&live.scratch.file(name, text));
     let (boxes, deals) = (file("box.avm", BOX), file("deals.avm", DEALS));
@@ -182,7 +182,7 @@ fn loads(live: &Live) {
     assert_eq!((&json["is"], json["value"].as_array().map(Vec::len)), (&"programs".into(), Some(2)));
 }
 
-// decisions:AVM-23b, AVM-23g: start, show, ps, objects.
+// decisions:AVM-23b, decisions:AVM-23g: start, show, ps, objects.
 fn starts(live: &Live) -> String {
     let object = live.result(&["box#main", "--torus", "B"]);
     assert!(object.starts_with('o'), "{object}");
@@ -206,7 +206,7 @@ fn starts(live: &Live) -> String {
     object
 }
 
-// decisions:AVM-13, AVM-23c, AVM-23i: call and send; a program that fails in a call gives 1, with the calls it happened in.
+// decisions:AVM-13, decisions:AVM-23c, decisions:AVM-23i: call and send; a program that fails in a call gives 1, with the calls it happened in.
 fn calls_and_sends(live: &Live) {
     let object = live.object.as_str();
     assert_eq!(live.avm(&["call", object, "[\"put\", 5]"]).with(0, &[]).out, "5\n");
@@ -264,7 +264,7 @@ fn notes(live: &Live) {
     live.avm(&["show", &id]).with(0, &["100 in all, 36 are no longer kept; the last:", "note         99"]);
 }
 
-// decisions:AVM-21, AVM-23g: traces by object, event and time, as a chart, as JSON; events that there are not are refused.
+// decisions:AVM-21, decisions:AVM-23g: traces by object, event and time, as a chart, as JSON; events that there are not are refused.
 fn traces(live: &Live) {
     let id = live.start(&["box#calls"]);
     assert_eq!(live.over(&id)["result"], "7");
@@ -287,29 +287,27 @@ fn traces(live: &Live) {
 fn why_false(live: &Live) {
     let id = live.start(&["deals#picks"]);
     assert_eq!(live.over(&id)["result"], "false");
-    let why = ["unsatisfiable", "more than two (deals.avm:18:9); less than two (deals.avm:19:9)"];
+    let why = ["unsatisfiable", "more than two (", "deals.avm:18:9); less than two (", "deals.avm:19:9)"];
     live.avm(&["tx", "--filter", &id]).with(0, &why);
     let json = live.avm(&["tx", "--filter", &id, "--json"]).with(0, &[]).json();
     let row = &json["value"]["rows"][0];
-    assert_eq!(
-        (&row["core"][1]["name"], &row["core"][1]["place"]),
-        (&"less than two".into(), &"deals.avm:19:9".into())
-    );
-    live.avm(&["show", row["id"].as_str().unwrap()]).with(0, &["aborted", "requires less than two deals.avm:19:9"]);
+    let (name, place) = (&row["core"][1]["name"], row["core"][1]["place"].as_str().unwrap_or_default());
+    assert!(*name == "less than two" && place.ends_with("deals.avm:19:9"), "{row}");
+    live.avm(&["show", row["id"].as_str().unwrap()]).with(0, &["aborted", "requires less than two ", "deals.avm:19:9"]);
     live.avm(&["show", "t0.9.9"]).with(4, &["trefoil avm tx"]);
     live.avm(&["constraints", &id, "--smtlib"]).with(0, &["(declare-const", "(check-sat)"]);
     let question = live.avm(&["constraints", &id]).with(0, &["more than two"]);
     let file = word(&live.scratch.file("question.json", &question.out));
-    avm(&["constraints", &file]).with(0, &["unsat\n", "less than two (deals.avm:19:9)"]);
+    avm(&["constraints", &file]).with(0, &["unsat\n", "less than two (", "deals.avm:19:9)"]);
     live.avm(&["solver"]).with(0, &["threads", "unsat", "half within"]);
     assert_eq!(live.avm(&["solver", "--json"]).with(0, &[]).json()["value"]["unknown"], 0);
 }
 
-// decisions:AVM-18, AVM-23c: one commit of several programs: 0 when committed, 1 when not or when a part fails, as JSON too.
+// decisions:AVM-18, decisions:AVM-23c: one commit of several programs: 0 when committed, 1 when not or when a part fails, as JSON too.
 fn composes(live: &Live) {
     live.avm(&["compose", "deals#offer(4)", "deals#take"]).with(0, &["deals#offer: 4", "deals#take: 3", "committed"]);
     live.avm(&["compose", "deals#offer(4)", "deals#take", "--parallel"]).with(0, &["committed"]);
-    let not = ["not committed: no choice satisfies: what was offered (deals.avm:5:5)"];
+    let not = ["not committed: no choice satisfies: what was offered (", "deals.avm:5:5)"];
     live.avm(&["compose", "deals#offer(7)", "deals#take"]).with(1, &not);
     let json = live.avm(&["compose", "deals#offer(7)", "deals#take", "--json"]).with(1, &not);
     assert_eq!(json.json()["value"]["committed"], false);

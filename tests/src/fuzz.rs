@@ -274,7 +274,7 @@ pub fn cluster_page(bytes: &[u8]) -> u64 {
     let snapshot = snapshot.with_cluster(Some(&page));
     for screen in [Screen::Mesh, Screen::Fields, Screen::Ballots, Screen::Bootstrap] {
         for size in [(80, 24), (40, 10), (7, 3)] {
-            let options = FrameOptions { size, screen, torus: 0 };
+            let options = FrameOptions { size, screen, torus: 0, of: None };
             let text = tui::frame(std::slice::from_ref(&snapshot), Format::Text, &options);
             assert!(text.lines().count() <= usize::from(size.1), "taller than the terminal");
         }
@@ -286,7 +286,7 @@ pub fn cluster_page(bytes: &[u8]) -> u64 {
 fn draw(snapshots: &[Snapshot]) {
     for screen in [Screen::Overview, Screen::Torus, Screen::Host, Screen::Events] {
         for size in [(80, 24), (40, 10), (7, 3)] {
-            let options = FrameOptions { size, screen, torus: 0 };
+            let options = FrameOptions { size, screen, torus: 0, of: None };
             let text = tui::frame(snapshots, Format::Text, &options);
             assert!(text.lines().count() <= usize::from(size.1), "taller than the terminal");
         }

@@ -56,6 +56,7 @@ lint: ## formatting, clippy with warnings denied, licences and sources of depend
 	cargo fmt --all --check
 	rustfmt --edition 2024 --check tests/fuzz/fuzz_targets/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --package trefoil-bench --features avm-peers --locked -- -D warnings
 	@scripts/licences
 
 .PHONY: check-deep

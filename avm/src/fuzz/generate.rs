@@ -58,7 +58,11 @@ pub(super) fn module(bytes: &[u8]) -> Module {
         let till = from.bytes.len().saturating_sub(share);
         let mut code = Vec::new();
         while from.bytes.len() > till && code.len() < 200 {
-            code.push(op(&mut from, number == 0));
+            if number > 0 && from.below(4) == 0 {
+                idiom(&mut from, &mut code);
+            } else {
+                code.push(op(&mut from, number == 0));
+            }
         }
         let src = from.reg();
         code.push(if number == 1 || number == 2 {
@@ -78,6 +82,41 @@ pub(super) fn module(bytes: &[u8]) -> Module {
     }
     set_pinned(&mut module);
     module
+}
+
+/// Several operations that mean something together: chance alone seldom makes choices inside replays and predicates, where the search
+/// of a commit goes back into the middle of what the machine itself called.
+fn idiom(from: &mut Bytes<'_>, code: &mut Vec<Op>) {
+    let at = from.start(4);
+    let instr = |which, start, dst| Op::Instr { dst, start, which };
+    let object = Op::Const { dst: at, k: 8 + u16::from(from.below(2)) };
+    match from.below(10) {
+        0 => code.extend([Op::Const { dst: at, k: 12 }, instr(Instr::Choose, at, at)]),
+        1 => code.extend([
+            Op::Lt { dst: at, a: from.reg(), b: from.reg() },
+            Op::Const { dst: at + 1, k: 1 },
+            instr(Instr::Require, at, at),
+        ]),
+        2 => code.extend([Op::Nothing { dst: at }, instr(Instr::BeginTx, at, REGISTERS - 1)]),
+        3 => code.push(instr(Instr::CommitTx, REGISTERS - 1, at)),
+        4 => code.extend([
+            Op::Const { dst: at, k: 3 + u16::from(from.below(2)) },
+            Op::Nothing { dst: at + 1 },
+            instr(Instr::CreateObj, at, at),
+        ]),
+        5 => code.extend([object, instr(Instr::Fetch, at, at + 1)]),
+        6 => code.extend([object, instr(Instr::Freeze, at, at + 1)]),
+        7 => code.extend([object, Op::Move { dst: at + 1, src: from.reg() }, instr(Instr::Call, at, at)]),
+        8 => {
+            code.extend([
+                Op::Closure { dst: at, start: at + 1, captured: 1, function: 3 },
+                instr(Instr::ScryMeta, at, at),
+            ]);
+        }
+        _ => {
+            code.extend([Op::Const { dst: at, k: 12 }, instr(Instr::NewVar, at, at), instr(Instr::Label, at, at + 1)]);
+        }
+    }
 }
 
 fn constants() -> Vec<Val> {

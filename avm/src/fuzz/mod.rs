@@ -8,6 +8,7 @@ mod tests;
 use std::sync::Arc;
 
 use crate::code::{ContentHash, Module, Verified, cfg, codec, disasm, verify};
+use crate::nondet::builtin::BuiltinSolver;
 use crate::nondet::{Ir, Limits, Outcome, Solver};
 use crate::trace;
 use crate::value::Val;
@@ -89,8 +90,14 @@ fn module(module: Module) -> u64 {
     }
 }
 
-/// Runs every entry with little of everything; the number of executions that ended with a value.
+/// Runs every entry, without answers to its questions and with them; the number of executions that ended with a value.
 fn run(verified: &Verified) -> u64 {
+    let answered = run_with(verified, Box::new(BuiltinSolver));
+    run_with(verified, Box::new(Unknowing)).max(answered)
+}
+
+/// Runs every entry with little of everything; the number of executions that ended with a value.
+fn run_with(verified: &Verified, solver: Box<dyn Solver>) -> u64 {
     let config = Config {
         heap_bytes: 4 << 20,
         executions: 16,
@@ -102,9 +109,10 @@ fn run(verified: &Verified) -> u64 {
         controllers: ["c0", "c1"].map(Into::into).to_vec(),
         grant_unsafe: true,
         runs: 16,
+        solver: Limits { steps: 2_000, nodes: 2_000, ..Limits::default() },
         ..Config::default()
     };
-    let mut solo = Solo::new(config, Box::new(Unknowing));
+    let mut solo = Solo::new(config, solver);
     if solo.load(verified).is_err() {
         return 0;
     }

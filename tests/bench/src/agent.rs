@@ -80,7 +80,7 @@ fn config_text(dir: &Path, workload: &str) -> String {
     };
     let body: String =
         ["A", "B", "C"].map(|name| format!("[[torus]]\nname = \"{name}\"\n[torus.workload]\n{workload}\n")).concat();
-    head + &body
+    head + body.as_str()
 }
 
 /// CPU time of a process so far, seconds; ticks are hundredths.

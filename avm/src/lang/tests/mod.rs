@@ -2,6 +2,7 @@ use super::{Program, RESERVED, Source, build, check, format, format_source, fuzz
 use crate::code::{Verified, verify};
 
 mod checks;
+mod codes;
 mod document;
 mod examples;
 mod fuzz;

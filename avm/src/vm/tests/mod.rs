@@ -9,6 +9,7 @@ use crate::lang::{Source, build};
 use crate::nondet::tests::Everything;
 
 mod bounds;
+mod anomalies;
 mod choices;
 mod composed;
 mod compositions;

@@ -91,7 +91,7 @@ pub fn pumpkin_queens(n: i32) -> (f64, u64) {
 /// Nanoseconds of one turn of a loop that reads, adds to and writes a variable, in the interpreter rhai.
 #[cfg(feature = "avm-peers")]
 pub fn rhai_loop_ns(turns: i64) -> f64 {
-    let engine = rhai::Engine::new_raw();
+    let engine = rhai::Engine::new();
     let source = format!("let state = 0; for i in 0..{turns} {{ state = state + 1; }} state");
     let program = engine.compile(&source).expect("a loop");
     let start = Instant::now();

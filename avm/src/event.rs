@@ -44,6 +44,8 @@ pub enum Event {
     ConstraintFailure(FailedOn),
     /// Ours: what a program wrote with `note`.
     Noted(Val),
+    /// Ours: object, behaviour before, behaviour from here on.
+    ObjectUpgraded(ObjectId, Arc<str>, Arc<str>),
 }
 
 /// What failed.
@@ -92,6 +94,7 @@ impl fmt::Display for Event {
             Self::ObjectCalled(o, input, Some(output)) => write!(f, "ObjectCalled({o}, {input}) -> {output}"),
             Self::MessageReceived(o, input) => write!(f, "MessageReceived({}, {input})", Val::Object(*o)),
             Self::ObjectMoved(o, from, to) => write!(f, "ObjectMoved({o}, {from}, {to})"),
+            Self::ObjectUpgraded(o, from, to) => write!(f, "ObjectUpgraded({o}, {from}, {to})"),
             Self::ExecutionMoved(from, to) => write!(f, "ExecutionMoved({from}, {to})"),
             Self::ObjectFetched(o, machine) => write!(f, "ObjectFetched({o}, {machine})"),
             Self::ObjectTransferred(o, from, to) => write!(f, "ObjectTransferred({o}, {from}, {to})"),

@@ -134,4 +134,5 @@ instructions! {
     ValueOf "valueOf" 1 Ours Safe "(value) -> the same with variables as their values; an open one is decided at commit.";
     RequireOrder "requireOrder" 5 Ours Safe "(object, message, object, message, name?) -> nothing: one call comes before another.";
     ReceiveFor "receiveFor" 1 Ours Safe "(ticks) -> message, or nothing when none has come after so many ticks, at most 10^9.";
+    Upgrade "upgrade" 2 Ours Safe "(object, behaviour: text) -> true: from here on the object runs this behaviour with the state it has.";
 }

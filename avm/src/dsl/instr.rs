@@ -58,6 +58,7 @@ instructions! {
     choose_weighted(options) ChooseWeighted "Ours: one of a list of (value, weight).";
     prefer(cond, weight) Prefer "Ours: what should hold at commit.";
     send(object, message) Send "Ours: to the mailbox of an object.";
+    upgrade(object, behaviour) Upgrade "Ours: another behaviour for an object: true.";
     solve(variables) Solve "Ours: values of variables, or nothing.";
     solve_all(variables, most) SolveAll "Ours: all lists of values of variables.";
     domain_of(variable) DomainOf "Ours: values that are left.";

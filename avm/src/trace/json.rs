@@ -77,6 +77,11 @@ fn event(out: &mut String, event: &Event) {
             fields.text("from", from.as_str());
             fields.text("to", to.as_str());
         }
+        Event::ObjectUpgraded(o, from, to) => {
+            fields.object(*o);
+            fields.text("from", from);
+            fields.text("to", to);
+        }
         Event::ExecutionMoved(from, to) => {
             fields.text("from", from.as_str());
             fields.text("to", to.as_str());

@@ -125,6 +125,7 @@ impl Numbering {
             Event::ObjectCreated(object, _)
             | Event::ObjectDestroyed(object)
             | Event::ObjectMoved(object, ..)
+            | Event::ObjectUpgraded(object, ..)
             | Event::ObjectFetched(object, _)
             | Event::ObjectTransferred(object, ..)
             | Event::ObjectFrozen(object, _)

@@ -28,6 +28,7 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::DomainNarrowed(..) => "DomainNarrowed",
         Event::Labeled(..) => "Labeled",
         Event::ConstraintFailure(FailedOn::Var(_) | FailedOn::Constraint(_)) => "ConstraintFailure",
+        Event::ObjectUpgraded(..) => "ObjectUpgraded",
         Event::Noted(_) => "Noted",
     }
 }
@@ -41,6 +42,7 @@ pub const fn object(event: &Event) -> Option<ObjectId> {
         | Event::ObjectCalled(o, ..)
         | Event::MessageReceived(o, _)
         | Event::ObjectMoved(o, ..)
+        | Event::ObjectUpgraded(o, ..)
         | Event::ObjectFetched(o, _)
         | Event::ObjectTransferred(o, ..)
         | Event::ObjectFrozen(o, _)
@@ -109,13 +111,14 @@ impl Query {
     }
 
     /// Names of all events a query may ask for.
-    pub const EVENTS: [&'static str; 22] = [
+    pub const EVENTS: [&'static str; 23] = [
         "ObjectCreated",
         "ObjectDestroyed",
         "ObjectCalled",
         "MessageReceived",
         "ObjectMoved",
         "ExecutionMoved",
+        "ObjectUpgraded",
         "ObjectFetched",
         "ObjectTransferred",
         "ObjectFrozen",

@@ -6,6 +6,7 @@ use super::exec::{Context, Enter, Exec, Fault, Restart, Saved, type_error};
 use super::interp::enter;
 use super::loaded::{Behaviour, Code};
 use super::native::Native;
+use super::queue::Letter;
 use super::remote::Step;
 use super::trace::What;
 use super::tx::{Mode, NO_ENTRY};
@@ -240,13 +241,13 @@ impl World {
         self.open(x);
         let at = self.find(x, id)?;
         self.observe(x, at);
-        let waiting = self.store.mailboxes.get(&id).map_or(0, std::collections::VecDeque::len);
-        let staged = x.tx.sends.iter().filter(|(to, _)| *to == id).count();
-        if waiting + staged >= self.config.mailbox as usize {
+        let staged = x.tx.sends.iter().filter(|letter| letter.to == id).count();
+        if self.waiting_for(id) + staged >= self.config.mailbox as usize {
             return Err(ProgramError::Memory(u64::from(self.config.mailbox)).into());
         }
         self.heap.retain(message);
-        x.tx.sends.push((id, message));
+        let (sender, execution) = (x.context().id, x.id);
+        x.tx.sends.push(Letter { to: id, sender, execution, message });
         Ok(Did::Value(NOTHING))
     }
 

@@ -393,6 +393,10 @@ pub enum Envelope {
     Message {
         /// To whom.
         to: ObjectId,
+        /// From whom: an object, or the root of an execution.
+        sender: ObjectId,
+        /// In which execution.
+        execution: ExecutionId,
         /// What.
         message: Val,
     },

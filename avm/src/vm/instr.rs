@@ -51,6 +51,7 @@ impl World {
             Instr::Receive => self.receive(code, x),
             Instr::ReceiveFor => self.receive_for(code, x, a),
             Instr::Send => self.send(x, a, b),
+            Instr::Upgrade => self.upgrade(code, x, a, b),
             Instr::SelfId => Ok(Did::Value(object(&mut self.heap, x.context().id)?)),
             Instr::Input => Ok(Did::Value(self.heap.retain(x.context().input))),
             Instr::CurrentMachine => Ok(Did::Value(Value::word32(T_MACHINE, x.context().machine))),
@@ -143,16 +144,7 @@ impl World {
 
     /// createObj (`avm:4.1`).
     fn create(&mut self, code: &Code, x: &mut Exec, name: Value, controller: Value) -> Result<Did, Fault> {
-        let name = self.settle(x, name);
-        let mut short = [0; 8];
-        if !name.is_text() {
-            return Err(type_error("a text", kind(&self.heap, name)));
-        }
-        let module = code.functions[x.frame().func as usize].module;
-        let text = std::str::from_utf8(self.heap.text_bytes(name, &mut short)).unwrap_or_default();
-        let Some(behaviour) = code.behaviour(module, text) else {
-            return Err(ObjError::BehaviourNotFound(text.to_owned()).into());
-        };
+        let behaviour = self.behaviour_named(code, x, name)?;
         let wanted = self.controller_option(x, controller)?;
         if x.tx.explicit() && wanted != 0 && x.tx.controller != 0 && wanted != x.tx.controller {
             let unused = ObjectId::new(self.config.node, self.config.torus, self.store.unused());

@@ -18,7 +18,7 @@ use super::word::Value;
 use super::world::{Flow, World};
 use crate::error::ProgramError;
 use crate::event::LogEntry;
-use crate::id::{ExecutionId, ObjectId};
+use crate::id::{ExecutionId, ObjectId, ROOT};
 use crate::value::Val;
 
 /// Executions kept for reuse of their memory.
@@ -170,7 +170,7 @@ impl Lane {
         Ok(id)
     }
 
-    fn values(&mut self, vals: &[Val]) -> Result<Vec<Value>, StartError> {
+    pub(super) fn values(&mut self, vals: &[Val]) -> Result<Vec<Value>, StartError> {
         let world = &mut self.world;
         world.heap.allow(usize::MAX);
         let mut made = Vec::with_capacity(vals.len());
@@ -244,6 +244,7 @@ impl Lane {
 
     /// One bounded step of one execution; one that is unknown or over answers `Ended`.
     pub fn quantum(&mut self, execution: ExecutionId) -> Quantum {
+        self.process_queue();
         let Self { world, code, execs, .. } = self;
         let Some(x) = execs.get_mut(&execution) else { return Quantum::Ended };
         match x.status {
@@ -319,9 +320,7 @@ impl Lane {
                 Quantum::Ended
             }
         };
-        if !self.world.delivered.is_empty() {
-            self.wake_receivers();
-        }
+        self.process_queue();
         if self.world.remotes.stirred {
             self.stir();
         }
@@ -335,22 +334,6 @@ impl Lane {
         }
         self.world.outputs.push(Output::Ended(execution));
         self.end_children(execution);
-    }
-
-    /// Lets those go on that wait for messages which have come.
-    fn wake_receivers(&mut self) {
-        let delivered = std::mem::take(&mut self.world.delivered);
-        if self.receiving == 0 {
-            return;
-        }
-        for x in self.execs.values_mut() {
-            let waits = x.status == Status::Suspended(Why::Receiving);
-            if waits && delivered.contains(&x.context().id) {
-                x.status = Status::Running;
-                self.receiving -= 1;
-                self.world.outputs.push(Output::Ready(x.id));
-            }
-        }
     }
 
     /// Takes what has come out since the last call, in order.
@@ -383,8 +366,9 @@ impl Lane {
                 }
                 Ok(())
             }
-            Input::Message { to, message } | Input::Envelope { envelope: Envelope::Message { to, message }, .. } => {
-                self.message(to, &message)
+            Input::Message { to, message } => self.message(to, (ROOT, ExecutionId(0)), &message),
+            Input::Envelope { envelope: Envelope::Message { to, sender, execution, message }, .. } => {
+                self.message(to, (sender, execution), &message)
             }
             Input::Recorded { number } => {
                 let waits = self.execs.values().filter(|x| x.status == Status::Suspended(Why::Recording));
@@ -411,19 +395,6 @@ impl Lane {
             x.status = Status::Running;
             self.world.outputs.push(Output::Ready(execution));
         }
-    }
-
-    fn message(&mut self, to: ObjectId, message: &Val) -> Result<(), StartError> {
-        let full = |world: &World| {
-            world.store.mailboxes.get(&to).is_some_and(|mailbox| mailbox.len() >= world.config.mailbox as usize)
-        };
-        if !self.world.store.newest(to).exists || full(&self.world) {
-            return Err(StartError::Mailbox(to));
-        }
-        let values = self.values(std::slice::from_ref(message))?;
-        values.into_iter().for_each(|value| self.world.deliver(to, value));
-        self.wake_receivers();
-        Ok(())
     }
 
     fn root_message(&mut self, to: ExecutionId, message: &Val) -> Result<(), StartError> {
@@ -620,6 +591,7 @@ impl Lane {
             self.forget(id);
         }
         self.world.forget_remotes();
+        self.world.letters.drain(..).for_each(|letter| self.world.heap.release(letter.message));
         self.world.store.clear(&mut self.world.heap);
         for pure in std::mem::take(&mut self.world.pures).into_values() {
             self.world.heap.release(pure.function);

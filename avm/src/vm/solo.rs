@@ -113,5 +113,6 @@ impl Solo {
             // Neither can be refused.
             let _taken = self.lane.input(input);
         }
+        self.lane.process_queue();
     }
 }

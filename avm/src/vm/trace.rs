@@ -31,6 +31,7 @@ pub(super) enum What {
     Aborted,
     StateUpdated,
     Noted,
+    Upgraded,
     Wide,
 }
 
@@ -52,7 +53,7 @@ impl Record {
     }
 }
 
-const ALL: [What; 16] = [
+const ALL: [What; 17] = [
     What::Created,
     What::Destroyed,
     What::Called,
@@ -68,6 +69,7 @@ const ALL: [What; 16] = [
     What::Aborted,
     What::StateUpdated,
     What::Noted,
+    What::Upgraded,
     What::Wide,
 ];
 
@@ -285,11 +287,14 @@ impl Trace {
         let machine = |value: Value| -> MachineId { name(value) };
         let controller = |value: Value| -> ControllerId { name(value) };
         let val = |value: Value| to_val(heap, names, value);
+        let behaviour = |value: Value| -> Arc<str> {
+            code.behaviours
+                .get(value.bits32() as usize)
+                .map_or_else(|| Arc::from(""), |behaviour| behaviour.name.clone())
+        };
         match record.what() {
-            What::Created => {
-                let behaviour = code.behaviours.get(record.one.bits32() as usize);
-                Event::ObjectCreated(object, behaviour.map_or_else(|| Arc::from(""), |b| b.name.clone()))
-            }
+            What::Created => Event::ObjectCreated(object, behaviour(record.one)),
+            What::Upgraded => Event::ObjectUpgraded(object, behaviour(record.one), behaviour(record.two)),
             What::Destroyed => Event::ObjectDestroyed(object),
             What::Called => Event::ObjectCalled(object, val(record.one), Some(val(record.two))),
             What::CalledWithoutOutput => Event::ObjectCalled(object, val(record.one), None),

@@ -2,7 +2,7 @@
 //! transaction of the program one is open all the same while an outermost call or instruction runs; nobody sees it
 //! (`decisions:AVM-1`).
 
-use super::config::{Envelope, Output, Refused, Why};
+use super::config::{Refused, Why};
 use super::exec::{Exec, Fault};
 use super::loaded::Code;
 use super::remote::Step;
@@ -490,9 +490,10 @@ impl World {
         }
         frozen.into_iter().for_each(|(id, _)| self.freeze_replicas(id));
         if !x.tx.sends.is_empty() {
-            for (to, message) in std::mem::take(&mut x.tx.sends) {
-                self.deliver(to, message);
+            for letter in std::mem::take(&mut x.tx.sends) {
+                self.deliver(letter);
             }
+            self.process_letters();
         }
         Ok(())
     }
@@ -507,9 +508,9 @@ impl World {
             }
         }
         for at in 0..x.tx.sends.len() {
-            let message = x.tx.sends[at].1;
+            let message = x.tx.sends[at].message;
             if message.tainted() {
-                x.tx.sends[at].1 = self.heap.plain(message)?;
+                x.tx.sends[at].message = self.heap.plain(message)?;
                 self.heap.release(message);
             }
         }
@@ -528,22 +529,6 @@ impl World {
                 replica.inputs.into_iter().for_each(|value| self.heap.release(value));
             }
         }
-    }
-
-    /// Puts a message into a mailbox; takes over its reference. Who is gone gets none.
-    pub(super) fn deliver(&mut self, to: ObjectId, message: Value) {
-        if !self.store.is_here(to) {
-            let envelope = Envelope::Message { to, message: self.val(message) };
-            self.heap.release(message);
-            self.outputs.push(Output::Send { to: to.torus(), envelope });
-            return;
-        }
-        if !self.store.newest(to).exists {
-            self.heap.release(message);
-            return;
-        }
-        self.store.mailboxes.entry(to).or_default().push_back(message);
-        self.delivered.push(to);
     }
 
     /// Aborts the transactions from `level` on, innermost first (`avm:4.5`); those of a composition in order of segments.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::heap::Heap;
+use super::queue::Letter;
 use super::store::Version;
 use super::word::Value;
 use crate::id::{ObjectId, TxId};
@@ -23,6 +24,7 @@ pub(super) const CANCELLED: u16 = 1 << 3;
 /// Has a pending state.
 pub(super) const STATE: u16 = 1 << 4;
 pub(super) const TRANSFERRED: u16 = 1 << 5;
+/// Machine or behaviour is another one.
 pub(super) const MOVED: u16 = 1 << 6;
 pub(super) const OBSERVED: u16 = 1 << 7;
 /// Passed `own` in this transaction.
@@ -163,7 +165,7 @@ pub(super) struct Tx {
     /// Calls, in order.
     pub(super) log: Vec<(ObjectId, Value)>,
     /// Messages sent, with who sent them.
-    pub(super) sends: Vec<(ObjectId, Value)>,
+    pub(super) sends: Vec<Letter>,
     /// Messages taken, to be put back.
     pub(super) pops: Vec<(ObjectId, Value)>,
     pub(super) requires: Vec<Asserted>,
@@ -415,7 +417,7 @@ impl Tx {
         }
         self.rebuild();
         self.log.drain(mark.log as usize..).for_each(|(_, message)| heap.release(message));
-        self.sends.drain(mark.sends as usize..).for_each(|(_, message)| heap.release(message));
+        self.sends.drain(mark.sends as usize..).for_each(|letter| heap.release(letter.message));
         self.drop_requires(heap, mark.requires as usize);
         self.prefers.truncate(mark.prefers as usize);
         self.frozen.truncate(mark.frozen as usize);
@@ -507,7 +509,7 @@ impl Tx {
             self.clear_explicit(heap);
         }
         if !self.sends.is_empty() {
-            self.sends.drain(..).for_each(|(_, message)| heap.release(message));
+            self.sends.drain(..).for_each(|letter| heap.release(letter.message));
         }
         self.seen.drain(..).for_each(|seen| heap.release(seen.function));
         self.frozen.clear();

@@ -71,6 +71,8 @@ pub(super) struct World {
     sealed: Vec<u32>,
     /// Execution that runs alone until its implicit transaction is over (`decisions:AVM-1`).
     pub(super) alone: Option<ExecutionId>,
+    /// Messages on their way to mailboxes.
+    pub(super) letters: Vec<super::queue::Letter>,
     /// Objects that got a message.
     pub(super) delivered: Vec<ObjectId>,
     /// Objects that were changed since the last record, and records so far.
@@ -110,6 +112,7 @@ impl World {
             controllers,
             sealed,
             alone: None,
+            letters: Vec::new(),
             delivered: Vec::new(),
             unrecorded: Vec::new(),
             records: 0,

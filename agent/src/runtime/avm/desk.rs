@@ -103,6 +103,8 @@ impl Desk {
                 avm.machine_mut().note_lost_message();
             }
         }
+        // Jobs may have handed messages over, too.
+        avm.machine_mut().lane.process_queue();
         any
     }
 

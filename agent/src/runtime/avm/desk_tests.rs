@@ -70,8 +70,12 @@ fn turn(torus: &mut AvmTorus<'_>, tested: &mut Tested) -> bool {
     tested.desk.turn(torus, &mut Inputs::new(None), 5)
 }
 
+fn message(to: ObjectId, message: Val) -> Envelope {
+    Envelope::Message { to, sender: avm::id::ROOT, execution: ExecutionId(0), message }
+}
+
 fn letter(to: u8, number: i64) -> Output {
-    Output::Send { to, envelope: Envelope::Message { to: ObjectId::new(0, to, 1), message: Val::from(number) } }
+    Output::Send { to, envelope: message(ObjectId::new(0, to, 1), Val::from(number)) }
 }
 
 fn question(number: u64) -> Output {
@@ -122,7 +126,7 @@ fn what_finds_no_room_keeps_nothing_else_back() {
 #[test]
 fn a_message_that_finds_no_mailbox_is_counted() {
     with_torus(|torus, tested| {
-        let message = Envelope::Message { to: ObjectId::new(0, 0, 9), message: Val::from(1) };
+        let message = message(ObjectId::new(0, 0, 9), Val::from(1));
         tested.others[0].send(0, message).expect("room");
         assert!(turn(torus, tested));
         assert_eq!(torus.reactor().machine().tally.lost_messages, 1);

@@ -46,6 +46,7 @@ fn instr(which: Instr) -> &'static str {
         Instr::Prefer => "bi:n",
         Instr::RequireOrder => "o*o*T?:n",
         Instr::Send => "o*:n",
+        Instr::Upgrade => "ot:b",
         Instr::Solve => "l:L",
         Instr::SolveAll => "lI?:l",
         Instr::DomainOf => "v:l",

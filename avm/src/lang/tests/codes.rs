@@ -16,7 +16,7 @@ fn many(count: usize, line: impl Fn(usize) -> String) -> String {
 fn program(code: Code) -> String {
     let text = match code {
         Code::NotUtf8 | Code::FileSize => unreachable!("no text shows it"),
-        Code::UnknownCharacter => "1 ? 2",
+        Code::UnknownCharacter => "let x = #\nx",
         Code::OpenText => "\"open",
         Code::BadEscape => r#""a\q""#,
         Code::NumberRange => "18446744073709551616",
@@ -26,7 +26,7 @@ fn program(code: Code) -> String {
         Code::TooDeep => return body(&("(".repeat(100) + "1" + &")".repeat(100))),
         Code::StatementEnd => "note 1 note 2",
         Code::NotClosed => "[1, 2",
-        Code::Reserved => "let match = 1",
+        Code::Reserved => return "module m\nfn match() { 1 }".to_owned(),
         Code::Chained => "1 < 2 < 3",
         Code::NotConstraint => "var q in 1..3\nlet _ = post q",
         Code::BadTarget => "[1] = 2",
@@ -105,7 +105,11 @@ fn told(sources: &[Source], wanted: Code) {
 fn every_code_has_a_program_that_is_told_of_it() {
     for &code in Code::ALL {
         match code {
-            Code::NotUtf8 => told(&[Source::from_bytes("a.avm", b"module m\n\xff\n")], code),
+            Code::NotUtf8 => {
+                let refused = Source::from_bytes("a.avm", b"module m\n\xff\n").expect_err("it is no text");
+                let codes: Vec<Code> = refused.list().iter().map(|one| one.code).collect();
+                assert_eq!(codes, [code]);
+            }
             Code::FileSize => told(&[Source::new("a.avm", &format!("module m\n{}", "//\n".repeat(400_000)))], code),
             _ => told(&[Source::new("a.avm", &program(code))], code),
         }

@@ -211,6 +211,9 @@ impl Drawing<'_> {
             Event::MessageReceived(_, message) => format!("received {}", said(message)),
             Event::ObjectDestroyed(object) => format!("destroyObj {object}"),
             Event::ObjectMoved(object, from, to) => format!("moveObject {object}: {from} to {to}"),
+            Event::ObjectUpgraded(object, from, to) => {
+                format!("upgrade {object}: {} to {}", printable(from), printable(to))
+            }
             Event::ExecutionMoved(from, to) => format!("moves from {from} to {to}"),
             Event::ObjectFetched(object, machine) => format!("fetch {object} to {machine}"),
             Event::ObjectTransferred(object, from, to) => format!("transferObject {object}: {from} to {to}"),

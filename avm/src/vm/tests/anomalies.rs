@@ -1,11 +1,20 @@
 //! What stands outside the guarantee of transactions, by name (`decisions:AVM-19`): what was found by scrying and reflecting, and what
 //! replicas answer, is not validated at commit. Each test shows the anomaly, and beside it the read that is validated.
 
-use super::{close, short, solo};
+use super::{Everything, KIT, close, compiled, config, short};
+use crate::Val;
 use crate::id::ExecutionId;
+use crate::id::ObjectId;
 use crate::vm::solo::Solo;
 use crate::vm::{Input, Start};
-use crate::{ObjectId, Val};
+
+/// A lane with the kit as a module that may scry.
+fn solo(functions: &str) -> Solo {
+    let mut solo = Solo::new(config(), Box::new(Everything));
+    let text = KIT.replacen("module kit", "module kit\nunsafe", 1);
+    solo.load(&compiled(&format!("{text}\n{functions}"))).unwrap_or_else(|error| panic!("{error}"));
+    solo
+}
 
 /// Starts an entry that waits for a message in the middle of its transaction.
 fn halfway(solo: &mut Solo, entry: &str) -> ExecutionId {
@@ -113,8 +122,12 @@ fn replica(o: object) -> list {
     let done = atomic(%c1) { inside = o.get() }
     [fetched, stale, inside, done]
 }"#;
-    let mut solo = solo(functions);
+    let mut solo = solo(&(functions.to_owned() + "\nfn unsafely() { reflect(self) }"));
     assert_eq!(at_once(&mut solo, "setup"), "o0");
-    assert_eq!(at_once(&mut solo, "replica"), "[true, 0, 1, true]", "outside a transaction the replica answers, inside the primary");
+    assert_eq!(
+        at_once(&mut solo, "replica"),
+        "[true, 0, 1, true]",
+        "outside a transaction the replica answers, inside the primary"
+    );
     close(solo.lane);
 }

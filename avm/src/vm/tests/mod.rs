@@ -8,8 +8,8 @@ use crate::event::{Event, FailedOn, LogEntry};
 use crate::lang::{Source, build};
 use crate::nondet::tests::Everything;
 
-mod bounds;
 mod anomalies;
+mod bounds;
 mod choices;
 mod composed;
 mod compositions;
@@ -19,6 +19,7 @@ mod heap;
 mod machine;
 mod notes;
 mod order;
+mod queue;
 mod quick;
 mod random_choices;
 mod random_standing;
@@ -31,6 +32,7 @@ mod settled;
 mod standing;
 mod timed;
 mod transactions;
+mod upgrade;
 mod vectors;
 mod vectors_errors;
 mod weights;
@@ -190,6 +192,7 @@ fn line(entry: &LogEntry) -> String {
         Event::ObjectCalled(o, input, None) => format!("CALL {o} {input}"),
         Event::ObjectCalled(o, input, Some(output)) => format!("CALL {o} {input} -> {output}"),
         Event::MessageReceived(o, message) => format!("MR {} {message}", Val::Object(*o)),
+        Event::ObjectUpgraded(o, from, to) => format!("OU {o} {from} {to}"),
         Event::ObjectMoved(o, from, to) => format!("OM {o} {from} {to}"),
         Event::ExecutionMoved(from, to) => format!("EM {from} {to}"),
         Event::ObjectFetched(o, machine) => format!("OF {o} {machine}"),

@@ -373,9 +373,13 @@ impl Exec {
     #[inline]
     pub(super) fn reserve(&mut self, base: usize) {
         if self.regs.len() < base + WINDOW {
-            let len = (base + WINDOW).next_power_of_two();
-            self.regs.resize(len, NOTHING);
+            self.grow(base + WINDOW);
         }
+    }
+
+    #[cold]
+    fn grow(&mut self, registers: usize) {
+        self.regs.resize(registers.next_power_of_two(), NOTHING);
     }
 
     /// Clears registers `from` to below `to`.

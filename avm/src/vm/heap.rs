@@ -419,10 +419,13 @@ impl Heap {
         if elements.is_empty() { Ok(EMPTY) } else { self.node(Node::List, elements) }
     }
 
+    /// Words of a list of one element.
+    pub(super) const ONE_WORDS: usize = HEADER + 1;
+
     /// A list of one element, whose reference is counted anew.
     #[inline]
     pub(super) fn one(&mut self, element: Value) -> Result<Value, Full> {
-        const WORDS: usize = HEADER + 1;
+        const WORDS: usize = Heap::ONE_WORDS;
         let head = self.free[WORDS] as usize;
         let (size, depth) = (self.size(element), self.depth(element));
         if head == 0 || self.live + WORDS > self.limit || size >= self.max_nodes || depth >= MAX_DEPTH {

@@ -16,6 +16,8 @@ use crate::value::Kind;
 
 /// Most modules, replaced ones included.
 pub(super) const MOST_MODULES: usize = 1024;
+/// Most lists of one module that stand ready; others are made when they are asked for.
+const MOST_READY: usize = 64;
 /// Most operations of all of them.
 const MOST_OPS: usize = 1 << 24;
 
@@ -129,6 +131,7 @@ impl Code {
             self.weighs |= leads.weighs;
             self.leads.push(leads);
         }
+        self.words += ready.len() * Heap::ONE_WORDS;
         self.constants.extend(ready.into_iter().map(|(_, list)| list));
         let mut behaviours = BTreeMap::new();
         for behaviour in &module.behaviours {
@@ -219,6 +222,9 @@ impl Code {
 fn stands_ready(heap: &mut Heap, ready: &mut Vec<(Value, Value)>, part: Value) -> Option<Value> {
     if let Some((_, list)) = ready.iter().find(|(known, _)| *known == part) {
         return Some(*list);
+    }
+    if ready.len() >= MOST_READY {
+        return None;
     }
     let list = heap.list(&[part]).ok()?;
     ready.push((part, list));

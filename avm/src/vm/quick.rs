@@ -107,9 +107,10 @@ impl Behaviour {
     /// Whether it takes a message, where words tell.
     #[inline(always)]
     fn takes_words(&self, heap: &Heap, message: Value) -> bool {
-        if self.messages.is_none() {
-            return true;
-        }
+        self.messages.is_none() || self.takes_form(heap, message)
+    }
+
+    fn takes_form(&self, heap: &Heap, message: Value) -> bool {
         let mut parts = heap.elements(message).iter();
         let Some(tag) = parts.next() else {
             return false;
@@ -135,6 +136,7 @@ impl World {
     fn is_easy(&self, x: &Exec) -> bool {
         !self.config.multi_controller
             && !self.config.records
+            && self.config.call_depth > 0
             && self.store.replicas.is_empty()
             && !self.jointly(x)
             && (x.tx.mode == Mode::None || x.tx.mode == Mode::Implicit && self.store.clock == x.tx.snapshot)
@@ -155,47 +157,46 @@ impl World {
     pub(super) fn quick_call(&mut self, code: &Code, x: &mut Exec, dst: u8, start: u8) -> bool {
         let frame = x.frame();
         let base = frame.base as usize + usize::from(start);
-        let (target, message) = (x.regs[base], x.regs[base + 1]);
-        if target.tag() != T_OBJECT
-            || message.flags() != 0
-            || !self.easy(x)
-            || x.contexts.len() > self.config.call_depth as usize
-        {
+        let Some(&[target, message]) = x.regs.get(base..base + 2) else { return false };
+        if target.tag() != T_OBJECT || message.flags() != 0 || !self.easy(x) {
             return false;
         }
         let id = ObjectId(target.id_bits());
-        let mut context = Context {
+        let called = if x.contexts.len() == 1 && x.tx.mode == Mode::None {
+            self.quick_leaf(code, x, id, message)
+        } else {
+            self.quick_nested(code, x, id, message)
+        };
+        let Some(function) = called else { return false };
+        // As `enter` does: a behaviour takes no arguments. What stood in its first two registers has no node, or is the input now.
+        x.reserve(base);
+        if let Some(arguments) = x.regs.get_mut(base..base + 2) {
+            arguments.fill(NOTHING);
+        }
+        let end = frame.base as usize + usize::from(code.functions[frame.func as usize].registers);
+        if base + 2 < end {
+            x.wipe(&mut self.heap, base + 2, end);
+        }
+        let pc = code.functions[function as usize].start;
+        x.frames.push(Frame { pc, base: base as u32, func: function, dst, enter: Enter::Call });
+        true
+    }
+
+    /// Begins an outermost call; the function of the object.
+    #[inline(always)]
+    fn quick_leaf(&mut self, code: &Code, x: &mut Exec, id: ObjectId, message: Value) -> Option<u32> {
+        let (version, behaviour) = self.quick_find(code, x, id, message)?;
+        x.leaf = Leaf { frames: x.frames.len() as u32, written: false, state: version.state };
+        x.contexts.push(Context {
             id,
             input: message,
-            sender: x.contexts.last().map(|caller| caller.id),
+            sender: Some(x.contexts[0].id),
             machine: self.machine,
             entry: NO_ENTRY,
             epoch: 0,
             replica: false,
-        };
-        let function = if x.contexts.len() == 1 && x.tx.mode == Mode::None {
-            let Some((version, behaviour)) = self.quick_find(code, x, id, message) else {
-                return false;
-            };
-            x.leaf = Leaf { frames: x.frames.len() as u32, written: false, state: version.state };
-            behaviour.function
-        } else {
-            self.spread(x);
-            let Some((at, function)) = self.quick_nested(code, x, id, message) else {
-                return false;
-            };
-            (context.entry, context.epoch) = (at, x.tx.epoch);
-            function
-        };
-        x.contexts.push(context);
-        // As `enter` does: a behaviour takes no arguments.
-        let end = frame.base as usize + usize::from(code.functions[frame.func as usize].registers);
-        x.reserve(base);
-        x.regs[base + 1] = NOTHING;
-        x.wipe(&mut self.heap, base, end);
-        let pc = code.functions[function as usize].start;
-        x.frames.push(Frame { pc, base: base as u32, func: function, dst, enter: Enter::Call });
-        true
+        });
+        Some(behaviour.function)
     }
 
     /// An object of this lane that can be called.
@@ -216,23 +217,39 @@ impl World {
         if fits { Some((version, behaviour)) } else { None }
     }
 
-    /// Position of a called object in the table of the implicit transaction that is open, and its function.
-    fn quick_nested(&mut self, code: &Code, x: &mut Exec, id: ObjectId, message: Value) -> Option<(u32, u32)> {
-        if x.tx.mode != Mode::Implicit || x.contexts.len() == 1 {
+    /// Begins a call inside of another; the function of the object.
+    #[inline(never)]
+    fn quick_nested(&mut self, code: &Code, x: &mut Exec, id: ObjectId, message: Value) -> Option<u32> {
+        self.spread(x);
+        if x.tx.mode != Mode::Implicit || x.contexts.len() == 1 || x.contexts.len() > self.config.call_depth as usize {
             return None;
         }
-        if let Some(at) = x.tx.lookup(id) {
+        let (entry, function) = if let Some(at) = x.tx.lookup(id) {
             let entry = &x.tx.table[at as usize];
             let behaviour = &code.behaviours[entry.behaviour as usize];
             let fits = entry.flags & THERE == EXISTS
                 && self.quick_reach(x, entry.authority, entry.machine)
                 && behaviour.takes_words(&self.heap, message);
-            return if fits { Some((at, behaviour.function)) } else { None };
-        }
-        let (version, behaviour) = self.quick_find(code, x, id, message)?;
-        let mut entry = Entry::of(id, version);
-        entry.flags |= OBSERVED;
-        Some((x.tx.insert(&mut self.heap, entry), behaviour.function))
+            if !fits {
+                return None;
+            }
+            (at, behaviour.function)
+        } else {
+            let (version, behaviour) = self.quick_find(code, x, id, message)?;
+            let mut entry = Entry::of(id, version);
+            entry.flags |= OBSERVED;
+            (x.tx.insert(&mut self.heap, entry), behaviour.function)
+        };
+        x.contexts.push(Context {
+            id,
+            input: message,
+            sender: x.contexts.last().map(|caller| caller.id),
+            machine: self.machine,
+            entry,
+            epoch: x.tx.epoch,
+            replica: false,
+        });
+        Some(function)
     }
 
     /// Whether the execution may call an object, and it is on this machine.
@@ -302,7 +319,7 @@ impl World {
                 self.store.renew(&mut self.heap, id, leaf.state, x.id);
             }
             self.store.tidy(&mut self.heap);
-        } else if x.tx.mode != Mode::Implicit || !self.easy(x) || x.contexts.len() == 2 && !self.quick_apply(x) {
+        } else if !self.quick_commit(x) {
             return false;
         }
         let value = self.heap.retain(output.unwrap_or(NOTHING));
@@ -318,10 +335,16 @@ impl World {
         true
     }
 
-    /// Ends the implicit transaction of an outermost call: whether all there was to do is to keep the states of some objects, and that
-    /// is done.
-    #[inline]
-    fn quick_apply(&mut self, x: &mut Exec) -> bool {
+    /// At the end of a call that is no leaf: whether all there is to do for its implicit transaction is nothing, because it goes on, or to
+    /// keep the states of some objects, and that is done.
+    #[inline(never)]
+    fn quick_commit(&mut self, x: &mut Exec) -> bool {
+        if x.tx.mode != Mode::Implicit || !self.easy(x) {
+            return false;
+        }
+        if x.contexts.len() != 2 {
+            return true;
+        }
         const MORE: u16 = !(EXISTS | OBSERVED | STATE | OWNED);
         let alike = |entry: &Entry| entry.flags & MORE == 0 && entry.id != ROOT;
         if !x.tx.table.iter().all(alike) {

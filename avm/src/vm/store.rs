@@ -95,6 +95,8 @@ pub(super) struct Replica {
 pub(super) struct Store {
     node: u16,
     torus: u8,
+    /// Both, as ids of objects made here begin.
+    home: u64,
     pages: Vec<Option<Box<Page>>>,
     /// Pages whose objects are all gone, to be given back once no snapshot is open.
     empty: Vec<u32>,
@@ -125,6 +127,7 @@ impl Store {
         Self {
             node,
             torus,
+            home: ObjectId::new(node, torus, 0).0 >> 40,
             pages: Vec::new(),
             empty: Vec::new(),
             old: Vec::new(),
@@ -160,8 +163,9 @@ impl Store {
         self.pages.get(counter / PAGE)?.as_ref().map(|page| &page.slots[counter % PAGE])
     }
 
+    #[inline(always)]
     pub(super) fn is_here(&self, id: ObjectId) -> bool {
-        id.node() == self.node && id.torus() == self.torus
+        id.0 >> 40 == self.home
     }
 
     /// The object as of a stamp: the one way to a stored object.

@@ -101,7 +101,8 @@ impl Lane {
         let (func, module, pinned) = self.entry(&start.module, &start.entry, start.args.len())?;
         let mut x = self.fresh(start)?;
         x.module = module;
-        x.pinned = pinned;
+        // What was decided before stays with the lane it was given to.
+        x.pinned = pinned || !start.decided.is_empty();
         x.entry = start.entry.clone();
         let args = match self.values(&start.args) {
             Ok(args) => args,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::types::Ty;
-use super::values::Values;
+use super::values::{VARIABLE_HELP, Values};
 use super::{Generator, Unit};
 use crate::code::{Function, Op, Reg, limits};
 use crate::lang::ast::{Expr, Name, Param, Type};
@@ -381,11 +381,7 @@ impl<'g, 'w> Body<'g, 'w> {
         let is_variable = *found == Ty::Is(crate::value::Kind::Var);
         let (wanted, found) = (words.join(" or "), found.words());
         let label = format!("this is {found}");
-        let help = if is_variable {
-            "`require` and `prefer` take variables as their values; elsewhere `label` it, or take `valueOf(..)`, which is decided at commit"
-        } else {
-            ""
-        };
+        let help = if is_variable { VARIABLE_HELP } else { "" };
         self.error(Code::Kind, span, format!("expected {wanted}{place}, found {found}"), &label, help);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::body::{Body, Dest, Label, Role};
 use super::literal;
 use super::types::{BOOL, INT, NOTHING, Ty};
-use super::values::Values;
+use super::values::{VARIABLE_HELP, Values};
 use crate::code::{Builtin, Instr, Op, Reg};
 use crate::lang::ast::{BinaryOp, Element, Expr, ExprKind, Name, UnaryOp};
 use crate::lang::codes::Code;
@@ -416,7 +416,8 @@ impl Body<'_, '_> {
             && first.kind() != second.kind()
         {
             let what = format!("{} and {} are never equal and cannot be ordered", first.words(), second.words());
-            self.error(Code::Kind, span, what, "", "compare values of one kind");
+            let variable = [&first, &second].into_iter().any(|ty| ty.kind() == Some(Kind::Var));
+            self.error(Code::Kind, span, what, "", if variable { VARIABLE_HELP } else { "compare values of one kind" });
         }
         self.emit(
             match op {

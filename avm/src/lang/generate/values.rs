@@ -13,6 +13,10 @@ use crate::lang::source::Span;
 use crate::lang::walk;
 use crate::value::{Kind, Val};
 
+/// What to do where a variable stands for its value.
+pub const VARIABLE_HELP: &str = "`require` and `prefer` take variables as their values; elsewhere `label` it, or take `valueOf(..)`, \
+                                 which is decided at commit";
+
 /// How an expression is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {

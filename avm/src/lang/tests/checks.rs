@@ -38,6 +38,23 @@ fn kinds_and_arity() {
     assert_eq!(remarks(&format!("{account}o.put(1)\n}}")), Vec::<String>::new());
 }
 
+/// Variables are values in what is required, and nowhere else.
+// decisions:AVM-20
+#[test]
+fn variables_as_values() {
+    let with = |line: &str| format!("var q in 1..3\n{line}");
+    for line in ["require q + 1 == 3", "prefer -q < q * 2 weight 2", "require if q == 1 { q == 2 } else { !(q < 2) }"] {
+        assert_eq!(in_main(&with(line)), Vec::<String>::new(), "{line}");
+    }
+    for line in ["q + 1", "q == 3", "q < 3", "require label q + q == 2 && newVar(q) == 1"] {
+        assert_eq!(in_main(&with(line)), ["E111 4"], "{line}");
+    }
+    let text = format!("module m\nfn main() {{\n{}\n}}\n", with("q + 1"));
+    let said = crate::lang::build(&[crate::lang::Source::new("m.avm", &text)], &|_| None).map(|_| ()).unwrap_err();
+    assert!(said.to_string().contains("valueOf"), "{said}");
+    assert_eq!(in_main("let a = root\nnote a\nrequire 1 before a.x()"), ["E112 5"]);
+}
+
 #[test]
 fn effects() {
     assert_eq!(in_main("reflect(self)"), ["E120 3"]);

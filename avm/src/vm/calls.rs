@@ -277,6 +277,7 @@ impl World {
 
     /// The execution is over.
     pub(super) fn over(&mut self, code: &Code, x: &mut Exec, result: Result<Value, Box<Failure>>) {
+        self.leave_registering(code, x);
         x.release_all(&mut self.heap, code);
         x.result = Some(result);
         x.status = Status::Terminated;

@@ -230,6 +230,8 @@ pub(super) struct Exec {
     pub(super) attempt: u64,
     /// Commit over several tori.
     pub(super) joint: Option<Box<super::remote::Joint>>,
+    /// Updates of pure functions that are decided and not in force yet.
+    pub(super) registering: Option<Box<super::remote::Registering>>,
     /// Number of the record it waits for, and operations of the quantum that are left for later.
     pub(super) recording: Option<u64>,
     pub(super) spare: u32,
@@ -308,6 +310,7 @@ impl Exec {
             wanted: None,
             attempt: 0,
             joint: None,
+            registering: None,
             recording: None,
             spare: 0,
             later: None,
@@ -641,6 +644,9 @@ impl Exec {
         }
         if let Some((_, value)) = self.later.take() {
             heap.release(value);
+        }
+        if let Some(registering) = self.registering.take() {
+            registering.release(heap);
         }
         self.wanted = None;
         self.recording = None;

@@ -273,7 +273,11 @@ impl Lane {
         } else {
             x.left = budget;
             x.spare = 0;
-            match if x.later.is_some() { world.go_on_later(code, x) } else { None } {
+            let mut first = if x.registering.is_some() { world.go_on_registering(code, x) } else { None };
+            if first.is_none() && x.later.is_some() {
+                first = world.go_on_later(code, x);
+            }
+            match first {
                 None => interp::run(world, code, x),
                 Some(Flow::Park(why)) => Exit::Park(why),
                 Some(Flow::Over) => Exit::Over,
@@ -299,6 +303,20 @@ impl Lane {
                 world.keep_snapshot(x);
                 x.wait(Why::Recording);
                 Quantum::Suspended(Why::Recording)
+            }
+            Exit::Yield if x.registering.is_some() => {
+                // It is asked for at once: nothing else of the execution comes first.
+                match world.go_on_registering(&self.code, x) {
+                    None => Quantum::Yielded,
+                    Some(Flow::Over) => {
+                        self.ended(execution);
+                        Quantum::Ended
+                    }
+                    Some(_) => {
+                        x.wait(Why::Elsewhere);
+                        Quantum::Suspended(Why::Elsewhere)
+                    }
+                }
             }
             Exit::Yield => {
                 world.keep_snapshot(x);

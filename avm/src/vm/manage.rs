@@ -313,6 +313,9 @@ impl Lane {
             world.alone = None;
         }
         world.outputs.push(Output::Ended(execution));
+        if self.world.remotes.stirred {
+            self.stir();
+        }
         true
     }
 }

@@ -15,19 +15,21 @@ use crate::error::PureError;
 use crate::event::{Event, TraceLevel};
 
 impl World {
-    /// Version and function under a name: staged ones first, then what the open transaction has seen, then the newest.
-    fn pure_named(&mut self, x: &mut Exec, name: &str, key: Value) -> Option<(u64, Value)> {
+    /// Version and function under a name: staged ones first, then what the open transaction has seen, then the newest; one that
+    /// changes on all tori now is waited for.
+    fn pure_named(&mut self, x: &mut Exec, name: &str, key: Value) -> Result<Option<(u64, Value)>, Fault> {
         let staged = x.tx.staged.iter().rev().find_map(|staged| match staged {
             Staged::Pure { name: own, function, version, .. } if &**own == name => Some((*version, *function)),
             _ => None,
         });
         if staged.is_some() {
-            return staged;
+            return Ok(staged);
         }
         let at = match x.tx.seen.binary_search_by(|seen| (*seen.name).cmp(name)) {
             Ok(at) => at,
+            Err(_) if self.remotes.updates.holds(name) => return Err(Self::want_decision(x)),
             Err(_) if x.tx.mode == Mode::None => {
-                return self.pures.get(name).map(|pure| (pure.version, pure.function));
+                return Ok(self.pures.get(name).map(|pure| (pure.version, pure.function)));
             }
             Err(at) => {
                 let key = if key.is_ref() { NOTHING } else { key };
@@ -43,7 +45,7 @@ impl World {
             }
         };
         let seen = &x.tx.seen[at];
-        (seen.stamp != 0).then_some((seen.version, seen.function))
+        Ok((seen.stamp != 0).then_some((seen.version, seen.function)))
     }
 
     /// A pure function that the transaction has used and others have changed since (`decisions:AVM-8`).
@@ -65,8 +67,12 @@ impl World {
     /// Effects that no abort takes back. After an abort others may have been quicker: then an update comes after theirs, and one that
     /// asked for a version does not come about.
     pub(super) fn apply_staged(&mut self, x: &mut Exec) {
+        let mut updates = Vec::new();
         for staged in std::mem::take(&mut x.tx.staged) {
             match staged {
+                Staged::Pure { name, function, version, .. } if self.shared() => {
+                    updates.push((name, function, version));
+                }
                 Staged::Pure { name, function, version, asked } => {
                     let next = self.pures.get(&name).map_or(0, |pure| pure.version + 1);
                     if asked && version != next {
@@ -77,6 +83,9 @@ impl World {
                 }
                 Staged::Fetch { id, machine } => self.replicate(id, machine),
             }
+        }
+        if !updates.is_empty() {
+            self.register(x, updates);
         }
     }
 
@@ -109,7 +118,8 @@ impl World {
         if !name.is_text() {
             return Err(type_error("a text", kind(&self.heap, name)));
         }
-        let found = self.found_lately(x, name).or_else(|| {
+        let mut found = self.found_lately(x, name);
+        if found.is_none() {
             // The common names stand inline, and cost no memory.
             let (mut short, mut copy) = ([0; 8], [0; 8]);
             let bytes = self.heap.text_bytes(name, &mut short);
@@ -120,15 +130,14 @@ impl World {
             }
             let bytes = if long.is_empty() { &copy[..len] } else { &long[..] };
             let text = std::str::from_utf8(bytes).unwrap_or_default();
-            let found = self.pure_named(x, text, name).map(|(_, function)| function);
+            found = self.pure_named(x, text, name)?.map(|(_, function)| function);
             if let Some(function) = found
                 && !name.is_ref()
                 && x.tx.mode == Mode::None
             {
                 self.recent[Self::place_of_name(name)] = (name, function);
             }
-            found
-        });
+        }
         let args = self.settle(x, args);
         if !args.is_list() {
             return Err(type_error("a list", kind(&self.heap, args)));
@@ -178,7 +187,7 @@ impl World {
         self.capable(Capability::Registry)?;
         let text = self.text_arg(x, name)?;
         self.open(x);
-        if self.pure_named(x, &text, NOTHING).is_some() {
+        if self.pure_named(x, &text, NOTHING)?.is_some() {
             return Err(PureError::FunctionAlreadyRegistered(text.to_string()).into());
         }
         let function = self.function_arg(x, function)?;
@@ -200,7 +209,7 @@ impl World {
         self.capable(Capability::Registry)?;
         let name = self.text_arg(x, name)?;
         self.open(x);
-        let Some((version, _)) = self.pure_named(x, &name, NOTHING) else {
+        let Some((version, _)) = self.pure_named(x, &name, NOTHING)? else {
             return Err(PureError::FunctionNotFound(name.to_string()).into());
         };
         let mut expected = self.settle(x, expected);

@@ -85,20 +85,29 @@ struct SavedDomains {
 }
 
 /// A value, functions included.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Plain {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Plain {
     Val(Val),
     Function { module: u32, function: u16, captured: Vec<Plain> },
     Node(Kind, Vec<Plain>),
 }
 
 /// Modules of a saved execution, by their number over the lane.
-struct Modules<'a> {
+pub(super) struct Modules<'a> {
     code: &'a Code,
     numbers: Vec<u32>,
 }
 
-impl Modules<'_> {
+impl<'a> Modules<'a> {
+    pub(super) const fn new(code: &'a Code) -> Self {
+        Self { code, numbers: Vec::new() }
+    }
+
+    /// What the modules met so far are.
+    pub(super) fn hashes(&self) -> Vec<ContentHash> {
+        self.numbers.iter().map(|number| self.code.modules[*number as usize].hash).collect()
+    }
+
     fn number(&mut self, module: u32) -> u32 {
         let found = self.numbers.iter().position(|number| *number == module);
         found.unwrap_or_else(|| {
@@ -114,7 +123,7 @@ impl Modules<'_> {
         (self.number(module), (function - first) as u16)
     }
 
-    fn plain(&mut self, world: &World, value: Value) -> Plain {
+    pub(super) fn plain(&mut self, world: &World, value: Value) -> Plain {
         if value.flags() & FUNCTION == 0 {
             return Plain::Val(to_val(&world.heap, &world.names, value));
         }
@@ -134,7 +143,7 @@ impl Modules<'_> {
 }
 
 /// A value from its plain form; functions by the numbers their modules have here.
-fn value(world: &mut World, code: &Code, modules: &[u32], plain: &Plain, room: u16) -> Result<Value, Full> {
+pub(super) fn value(world: &mut World, code: &Code, modules: &[u32], plain: &Plain, room: u16) -> Result<Value, Full> {
     let room = room.checked_sub(1).ok_or(Full(u64::from(MAX_DEPTH)))?;
     let many = |world: &mut World, parts: &[Plain], first: Option<Value>| {
         let mut made: Vec<Value> = first.into_iter().collect();
@@ -184,14 +193,14 @@ impl Lane {
     pub fn export(&self, execution: ExecutionId) -> Result<SavedExecution, AvmError> {
         let found = self.execs.get(&execution).filter(|x| x.status != Status::Terminated);
         let Some(x) = found else { return Err(ProgramError::Capability(format!("{execution} is not running")).into()) };
-        if x.tx.mode != Mode::None || x.segments.is_some() {
+        if x.tx.mode != Mode::None || x.segments.is_some() || x.registering.is_some() {
             return Err(MachineError::TeleportDuringTx.into());
         }
         if !x.natives.is_empty() || !x.replicas.is_empty() {
             return Err(ProgramError::Capability("to be saved in the middle of a search".to_owned()).into());
         }
         let world = &self.world;
-        let mut modules = Modules { code: &self.code, numbers: Vec::new() };
+        let mut modules = Modules::new(&self.code);
         let module = modules.number(x.module);
         let frames = x.frames.iter().map(|frame| Self::saved_frame(&mut modules, frame)).collect();
         let upper = x.upper(&self.code, 0);

@@ -189,6 +189,7 @@ impl Lane {
             && !x.pinned
             && x.tx.mode == Mode::None
             && x.restart.is_none()
+            && x.registering.is_none()
             && x.contexts.len() == 1
             && x.context().id == ROOT
             && x.frames.iter().all(own)

@@ -352,6 +352,7 @@ impl Lane {
                     self.ready(key.execution);
                 }
             }
+            About::Registry(what) => self.registry(from, what),
             asked => self.world.asked(&self.code, from, asked),
         }
         self.stir();
@@ -360,6 +361,7 @@ impl Lane {
     /// Intents may have gone: who waits for that looks again.
     pub(in crate::vm) fn stir(&mut self) {
         while self.world.remotes.stirred {
+            self.take_answers();
             self.world.look_again(&self.code);
             let waits = self.execs.values_mut().filter(|x| matches!(x.wanted, Some(Wanted::Decision)));
             let mut ready = Vec::new();

@@ -97,7 +97,7 @@ impl World {
                 self.decided(key, stamp);
                 self.record_part(code, key.execution);
             }
-            About::Fetched { .. } | About::Prepared { .. } => {}
+            About::Fetched { .. } | About::Prepared { .. } | About::Registry(_) => {}
         }
     }
 
@@ -248,5 +248,6 @@ impl World {
     pub(in crate::vm) fn forget_remotes(&mut self) {
         let held: Vec<Key> = self.remotes.held.keys().copied().collect();
         held.into_iter().for_each(|key| self.decided(key, None));
+        self.forget_updates();
     }
 }

@@ -9,6 +9,7 @@
 
 mod asker;
 mod home;
+mod registry;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,8 @@ use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId};
 use crate::value::Val;
 
 pub(super) use asker::{Joint, Step};
+pub(super) use registry::Registering;
+pub use registry::{Function, Registry};
 
 /// What lanes of one node say to each other about objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +92,8 @@ pub enum About {
         /// Stamp of the commit; none: aborted.
         stamp: Option<u64>,
     },
+    /// About the pure functions of all tori (`decisions:AVM-9`).
+    Registry(Registry),
 }
 
 /// A version on its way: nothing in it depends on the tables of a lane.
@@ -156,6 +161,8 @@ pub(super) struct Remotes {
     held: BTreeMap<Key, Held>,
     fetches: VecDeque<(u8, Key, ObjectId, u64)>,
     prepares: VecDeque<WaitingPrepare>,
+    /// Pure functions that change.
+    pub(super) updates: registry::Updates,
     /// Intents went since the last look.
     pub(super) stirred: bool,
 }
@@ -172,8 +179,8 @@ impl Remotes {
         self.intents.get(&object)?.write.map(|(key, _)| key.execution)
     }
 
-    /// Intents, transactions prepared here, and questions that wait: all none when every transaction is decided.
+    /// Intents, transactions prepared here, questions that wait and pure functions that change: none when all is decided.
     pub(super) fn open(&self) -> usize {
-        self.intents.len() + self.held.len() + self.fetches.len() + self.prepares.len()
+        self.intents.len() + self.held.len() + self.fetches.len() + self.prepares.len() + self.updates.open()
     }
 }

@@ -35,6 +35,44 @@ behaviour account {
     on noted() { receive() }
 }
 
+pure double(n: int) -> int { n + n }
+fn asks(n: int) -> any { callPure("double", [n]) }
+fn asks_twice(n: int) -> list { [asks(n), asks(n)] }
+fn spins(n: int) -> int { if n == 0 { 0 } else { spins(n - 1) } }
+fn keeps(n: int) -> list {
+    let mut seen = []
+    let _ = atomic {
+        let a = asks(n)
+        let _ = spins(20)
+        seen = [a, asks(n)]
+    }
+    seen
+}
+fn updates(by: int, expected: any) -> list {
+    let done = updatePure("double", |n| n * by, expected)
+    [done, asks(1)]
+}
+fn updates_and_aborts(by: int) -> any {
+    let _ = atomic {
+        let _ = updatePure("double", |n| n * by)
+        abort
+    }
+    asks(1)
+}
+fn updates_and_fails(by: int) {
+    let _ = atomic {
+        let _ = updatePure("double", |n| n * by)
+        raise("after all")
+    }
+}
+fn updates_twice(by: int) -> any {
+    let _ = atomic {
+        let _ = updatePure("double", |n| n * by)
+        let _ = updatePure("double", |n| n * by + 1, 1)
+    }
+    asks(1)
+}
+
 fn open(n: int) -> object {
     let a = create account at %bank
     let _ = a.deposit(n)
@@ -93,6 +131,8 @@ fn chosen(a: object, b: object) -> list {
     [done, x]
 }
 "#;
+
+mod registry;
 
 struct Lanes {
     lanes: Vec<Lane>,

@@ -206,7 +206,8 @@ fn starts(live: &Live) -> String {
     object
 }
 
-// decisions:AVM-13, decisions:AVM-23c, decisions:AVM-23i: call and send; a program that fails in a call gives 1, with the calls it happened in.
+// decisions:AVM-13, decisions:AVM-23c, decisions:AVM-23i: call and send; a program that fails in a call gives 1, with the calls it
+// happened in.
 fn calls_and_sends(live: &Live) {
     let object = live.object.as_str();
     assert_eq!(live.avm(&["call", object, "[\"put\", 5]"]).with(0, &[]).out, "5\n");

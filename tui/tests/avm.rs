@@ -532,3 +532,32 @@ fn a_storm_on_the_screens_of_the_avm_never_panics() {
         assert!(programs(1).executions.whole(), "seed {seed}");
     }
 }
+
+/// Aim: a picture of a screen whose rows are not in the record says what has to be asked, and shows the answer; totals lead to their
+/// rows.
+#[test]
+fn a_frame_asks_for_what_the_record_does_not_hold() {
+    let mut last = support::node(2);
+    last.avm = Some(programs(2));
+    let options = |screen, of| tui::FrameOptions { size: (100, 30), screen, of, ..tui::FrameOptions::default() };
+    let wanted = |screen, of| tui::frame_wants(std::slice::from_ref(&last), &options(screen, of));
+    let trace_of = |request: Option<AvmRequest>| match request {
+        Some(AvmRequest::Trace { id, .. }) => id,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(trace_of(wanted(Screen::Trace, Some(id("x5")))), "x5");
+    assert_eq!(wanted(Screen::Objects, Some(id("o1"))), Some(AvmRequest::Show { id: "o1".into() }));
+    assert_eq!((wanted(Screen::Overview, None), wanted(Screen::Solver, None)), (None, None));
+    let shown = trace();
+    let of = id(&shown.execution);
+    last.avm.as_mut().expect("programs").details.take(AvmReply::Trace(shown));
+    let text = tui::frame(&[last], tui::Format::Text, &options(Screen::Trace, Some(of)));
+    assert!(text.contains("TRACE") && text.contains("main") && text.contains("──"), "{text}");
+    let mut console = Console::of_programs(120, 40);
+    tui::avm::open(&mut console.state, Target::Listed(Screen::Transactions, "aborted"));
+    assert_eq!(
+        (console.state.screen, console.state.avm.transactions.filter.as_str()),
+        (Screen::Transactions, "aborted")
+    );
+    assert!(console.text().contains("✕ aborted") && !console.text().contains("● committed"), "{}", console.text());
+}

@@ -55,12 +55,13 @@ impl Interrupt<'_> {
     }
 }
 
-/// Bounds the memory of all engines of this process together, as Z3 counts it, to so many bytes, rounded to MiB. An engine looks
+/// Bounds the memory of all engines of this process together, as Z3 counts it, to so many bytes, at most 4 GiB. An engine looks
 /// while it searches and gives a question up beyond the bound ([`OUT_OF_MEMORY`]); what it holds it gives back only when its context
 /// ends, so whoever asks replaces its thread then. It is Z3's high watermark, not its hard limit: beyond that one it throws wherever
 /// it is, which may end the process.
 pub fn bound_memory(bytes: u64) {
-    z3::set_global_param("memory_high_watermark", &(bytes >> 20).max(1).to_string());
+    // Z3 takes bytes here, in 32 bits, whatever some of its versions say: as mebibytes every question would be beyond it.
+    z3::set_global_param("memory_high_watermark", &bytes.clamp(1, u64::from(u32::MAX)).to_string());
 }
 
 /// Why no verdict was reached.

@@ -219,6 +219,16 @@ pub enum AvmRequest {
         #[serde(default)]
         authority: Option<String>,
     },
+    /// `trefoil avm upgrade OBJECT BEHAVIOUR`: another behaviour for a living object, which keeps its state.
+    Upgrade {
+        /// The object.
+        object: String,
+        /// `module.behaviour`, of the text loaded last.
+        behaviour: String,
+        /// Controller whose authority it has.
+        #[serde(default)]
+        authority: Option<String>,
+    },
     /// `trefoil avm send OBJECT MESSAGE`: into its mailbox.
     Send {
         /// The object.
@@ -286,6 +296,10 @@ fn one() -> u32 {
     1
 }
 
+fn authority_option(authority: Option<&str>) -> String {
+    authority.map_or_else(String::new, |name| format!(" --authority {}", quoted(name)))
+}
+
 /// A word of a shell command line.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:#@,+=%".contains(c);
@@ -333,9 +347,10 @@ impl AvmRequest {
             Self::Resume { id } => format!("resume {}", quoted(id)),
             Self::Kill { id } => format!("kill {}", quoted(id)),
             Self::Call { object, message, authority } => {
-                let authority =
-                    authority.as_ref().map_or_else(String::new, |name| format!(" --authority {}", quoted(name)));
-                format!("call {} {}{authority}", quoted(object), quoted(message))
+                format!("call {} {}{}", quoted(object), quoted(message), authority_option(authority.as_deref()))
+            }
+            Self::Upgrade { object, behaviour, authority } => {
+                format!("upgrade {} {}{}", quoted(object), quoted(behaviour), authority_option(authority.as_deref()))
             }
             Self::Send { object, message } => format!("send {} {}", quoted(object), quoted(message)),
             Self::Trace { .. } => self.trace_line(),

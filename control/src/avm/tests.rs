@@ -108,6 +108,11 @@ fn every_request_has_a_command_line_and_looking_changes_nothing() {
         (AvmRequest::Suspend { id: id() }, true, "suspend x7"),
         (AvmRequest::Resume { id: id() }, true, "resume x7"),
         (AvmRequest::Kill { id: id() }, true, "kill x7"),
+        (
+            AvmRequest::Upgrade { object: "o3".into(), behaviour: "bank.account".into(), authority: Some("c1".into()) },
+            true,
+            "upgrade o3 bank.account --authority c1",
+        ),
         (AvmRequest::Send { object: "o3".into(), message: "[\"inc\"]".into() }, true, "send o3 '[\"inc\"]'"),
         (AvmRequest::Constraints { id: id(), smtlib: true }, false, "constraints x7 --smtlib"),
         (

@@ -317,13 +317,16 @@ fn composes(live: &Live) {
     live.avm(&["compose", "deals#offer(7"]).with(2, &["the ) is missing at its end"]);
 }
 
-// decisions:AVM-23m: a program loaded again is that of new objects; live ones keep what they were made with.
+// decisions:AVM-23m: a program loaded again is that of new objects; living ones keep what they were made with until they are upgraded.
 fn upgrades(live: &Live) {
     let newer = word(&live.scratch.file("box.avm", &BOX.replace("        held\n", "        held * 100\n")));
     live.avm(&["load", &newer]).with(0, &["loaded"]);
     assert_eq!(live.avm(&["call", &live.object, "[\"put\", 1]"]).with(0, &[]).out, "4\n");
     let object = live.result(&["box#main"]);
     assert_eq!(live.avm(&["call", &object, "[\"put\", 1]"]).with(0, &[]).out, "100\n");
+    live.avm(&["upgrade", &live.object, "box.nobody"]).with(1, &["box.nobody"]);
+    assert_eq!(live.avm(&["upgrade", &live.object, "box.box"]).with(0, &[]).out, "true\n");
+    assert_eq!(live.avm(&["call", &live.object, "[\"put\", 1]"]).with(0, &[]).out, "500\n");
 }
 
 // decisions:AVM-23k: quotas say which key lifts them.

@@ -68,6 +68,8 @@ pub(super) enum Command {
     Kill(Id),
     /// Call an object and show its output.
     Call(Call),
+    /// Give a living object another behaviour, or the newest text of its own; its state stays.
+    Upgrade(Upgrade),
     /// Put a message into the mailbox of an object.
     Send(Send),
     /// Show the trace of an execution.
@@ -351,6 +353,19 @@ pub(super) struct Call {
     #[command(flatten)]
     pub(super) send: Send,
     /// Controller whose authority the call has.
+    #[arg(long)]
+    pub(super) authority: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Upgrade {
+    /// The object: o7.
+    #[arg(value_name = "OBJECT")]
+    pub(super) object: String,
+    /// The behaviour: MODULE.BEHAVIOUR, as it was loaded last.
+    #[arg(value_name = "BEHAVIOUR")]
+    pub(super) behaviour: String,
+    /// Controller whose authority it has.
     #[arg(long)]
     pub(super) authority: Option<String>,
 }

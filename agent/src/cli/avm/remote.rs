@@ -10,7 +10,7 @@ use control::avm::{
 };
 use serde::Serialize;
 
-use super::args::{Command, Json, Load, Start, Trace, named};
+use super::args::{Command, Json, Load, Start, Trace, Upgrade, named};
 use crate::cli::table::grouped;
 use crate::cli::{Failure, out, units};
 use crate::control_plane::Client;
@@ -77,6 +77,9 @@ fn request(command: Command) -> Result<(AvmRequest, bool), Failure> {
         Command::Call(call) => {
             let (object, message, authority) = (call.send.object, call.send.message, call.authority);
             (AvmRequest::Call { object, message, authority }, plain)
+        }
+        Command::Upgrade(Upgrade { object, behaviour, authority }) => {
+            (AvmRequest::Upgrade { object, behaviour, authority }, plain)
         }
         Command::Send(send) => (AvmRequest::Send { object: send.object, message: send.message }, plain),
         Command::Objects(list) => (AvmRequest::Objects { query: list.query() }, list.json),

@@ -1,4 +1,4 @@
-//! The module every node has: what `trefoil avm call` starts.
+//! The module every node has: what `trefoil avm call` and `upgrade` start.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,24 +12,26 @@ use super::manager::{Manager, lock, refuse};
 pub const MODULE: &str = avm::lang::NODE_MODULE;
 /// Its entry: (object, message) -> output of the call.
 pub const CALL: &str = "call";
+/// Its entry: (object, full name of a behaviour) -> true.
+pub const UPGRADE: &str = "upgrade";
 
 /// Makes it.
 ///
 /// # Errors
 /// Never, unless the bytecode has changed under it.
 pub fn module() -> Result<Verified, String> {
-    let name: Arc<str> = CALL.into();
-    let call = Function {
+    let entries: [(Arc<str>, Instr); 2] = [(CALL.into(), Instr::Call), (UPGRADE.into(), Instr::Upgrade)];
+    let function = |(name, which): &(Arc<str>, Instr)| Function {
         name: name.clone(),
         arity: 2,
         registers: 2,
-        code: vec![Op::Instr { dst: 0, start: 0, which: Instr::Call }, Op::Return { src: 0 }],
+        code: vec![Op::Instr { dst: 0, start: 0, which: *which }, Op::Return { src: 0 }],
         ..Function::default()
     };
     let module = Module {
         name: MODULE.into(),
-        functions: vec![call],
-        entries: vec![Entry { name, function: 0 }],
+        functions: entries.iter().map(function).collect(),
+        entries: (0u16..).zip(&entries).map(|(function, (name, _))| Entry { name: name.clone(), function }).collect(),
         ..Module::default()
     };
     verify(module).map_err(|errors| format!("the module of the node is refused: {errors:?}"))
@@ -54,6 +56,8 @@ mod tests {
 
     #[test]
     fn the_module_of_the_node_is_accepted() {
-        assert_eq!(&*module().expect("it is accepted").module().entries[0].name, CALL);
+        let module = module().expect("it is accepted");
+        let names: Vec<&str> = module.module().entries.iter().map(|entry| &*entry.name).collect();
+        assert_eq!(names, [CALL, UPGRADE]);
     }
 }

@@ -74,7 +74,12 @@ impl Manager {
             AvmRequest::Suspend { id } => self.hold(uid, id, true),
             AvmRequest::Resume { id } => self.hold(uid, id, false),
             AvmRequest::Kill { id } => self.kill(uid, id),
-            AvmRequest::Call { object, message, authority } => self.call(uid, object, message, authority.as_deref()),
+            AvmRequest::Call { object, message, authority } => {
+                self.about(uid, object, (super::helper::CALL, parse(message)?), authority.as_deref())
+            }
+            AvmRequest::Upgrade { object, behaviour, authority } => {
+                self.about(uid, object, (super::helper::UPGRADE, Val::text(behaviour)), authority.as_deref())
+            }
             AvmRequest::Send { object, message } => self.send(object, message),
             AvmRequest::Trace { id, from, count, object, event, since, width } => {
                 if !event.is_empty() && !trace::Query::EVENTS.iter().any(|known| known.eq_ignore_ascii_case(event)) {
@@ -258,16 +263,23 @@ impl Manager {
         }
     }
 
-    fn call(&self, uid: u32, object: &str, message: &str, authority: Option<&str>) -> Result<AvmReply, Refusal> {
-        let (object, message): (ObjectId, Val) = (parse(object)?, parse(message)?);
+    /// An entry of the node's own module about one object, at its home; waits, bounded, for what comes of it.
+    fn about(
+        &self,
+        uid: u32,
+        object: &str,
+        (entry, argument): (&str, Val),
+        authority: Option<&str>,
+    ) -> Result<AvmReply, Refusal> {
+        let object: ObjectId = parse(object)?;
         let at = self.home_of(object)?;
         self.helper()?;
         let start = Start {
-            args: vec![Val::Object(object), message],
+            args: vec![Val::Object(object), argument],
             seed: self.draw(),
             now_ns: self.unix_ns(),
             authority: authority.map(Into::into),
-            ..Start::new(super::helper::MODULE, super::helper::CALL)
+            ..Start::new(super::helper::MODULE, entry)
         };
         let torus = Some(self.leads[at].name.clone());
         let ids = self.order(&Order { start, count: 1, torus, owner: Some(uid), deadline_ticks: None })?;

@@ -66,6 +66,7 @@ behaviour cell {{
         }}
         k
     }}
+    on wrap(l: list) -> list {{ [l] }}
     on great() -> int {{ 9223372036854775807 + 1 }}
     on text_of(t: text) -> text {{
         setState([t])
@@ -158,6 +159,11 @@ behaviour down {{
     }}
 }}
 fn same(x) {{ x }}
+fn nest(levels: int) -> list {{
+    let mut l = [1]
+    for _ in 1..<levels {{ l = [l] }}
+    l
+}}
 fn listed(x) {{ [x] }}
 {main}"#
     )
@@ -189,6 +195,8 @@ fn calls_give_the_same_at_once_and_in_full() {
         "fn main() -> list { let a = create down; let b = create down; [a.go(3), a.both(4, b), b.made(), a.pure_in()] }",
     ));
     assert_eq!(nested.result, "[16, 14, 6, 12]");
+    let deep = "fn main() -> int { let c = create cell; c.wrap(nest(510)); call create echo nest(511); 1 }";
+    assert_eq!(alike(&program(deep)).result, "1");
     let values = alike(&program(
         r#"fn main() -> list { let c = create cell; [c.great(), c.text_of("a longer text than a word holds"), c.text_of("é")] }"#,
     ));
@@ -223,6 +231,8 @@ fn what_fails_inside_of_a_call_leaves_nothing() {
         ("call o [same]", "ErrProgramType"),
         ("call self 1", "ErrObjectNotFound"),
         ("d.deep(511)", "ErrProgramMemory"),
+        ("c.wrap(nest(511))", "ErrProgramMemory"),
+        ("call create echo nest(512)", "ErrProgramMemory"),
         ("d.both(2, self)", "ErrObjectNotFound"),
         (r#"{ destroyObj(p); p.inc() }"#, "ErrObjectNotFound"),
     ];

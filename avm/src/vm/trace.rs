@@ -163,12 +163,6 @@ impl Trace {
         self.lost
     }
 
-    /// Whether events are counted and not kept.
-    #[inline(always)]
-    pub(super) const fn is_silent(&self) -> bool {
-        matches!(self.level, TraceLevel::Off) && self.muted == 0
-    }
-
     /// Appends a record; counts the references of its values anew.
     #[inline(always)]
     pub(super) fn log(&mut self, heap: &mut Heap, what: What, stamp: Stamp, id: u64, one: Value, two: Value) {

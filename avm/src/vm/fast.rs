@@ -1,7 +1,8 @@
 //! The operations as the loop takes them: constants and functions by their numbers over all modules, and runs of operations that
 //! programs are full of as one. A row of them stands beside the bytecode, position for position: what begins at an operation says
-//! how many it covers, and a jump into the middle of a run finds what begins there. Where a run cannot be done at once, because of
-//! a value it does not expect or because the quantum ends within, its first operation is done alone by [`super::world::World::step`].
+//! how many it covers, and a jump into the middle of a run finds what begins there. Where a run cannot be done at once, because
+//! of a value it does not expect or because the quantum ends within, its first operation is done alone by
+//! [`super::world::World::step`].
 
 use super::word::{FALSE, NOTHING, TRUE, Value};
 use crate::code::{Instr, Op};

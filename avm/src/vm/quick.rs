@@ -1,5 +1,5 @@
-//! The commonest calls at once: of an object of this lane outside every transaction of the program, and their ends. What they do not
-//! expect they leave untouched to [`World::call`] and [`World::call_returned`], which do the same in full.
+//! The commonest calls at once: of an object of this lane outside every transaction of the program, and their ends. What they do
+//! not expect they leave untouched to [`World::call`] and [`World::call_returned`], which do the same in full.
 
 use super::exec::{Context, Enter, Exec, Frame, Restart};
 use super::heap::Heap;
@@ -123,7 +123,8 @@ impl Behaviour {
 }
 
 impl World {
-    /// Whether calls and their ends are as simple as they can be: nobody else is concerned, nothing waits, nothing can be gone back to.
+    /// Whether calls and their ends are as simple as they can be: nobody else is concerned, nothing waits, nothing can be gone
+    /// back to.
     #[inline(always)]
     fn easy(&self, x: &mut Exec) -> bool {
         if x.ease == Ease::Unknown {
@@ -168,7 +169,7 @@ impl World {
             self.quick_nested(code, x, id, message)
         };
         let Some(function) = called else { return false };
-        // As `enter` does: a behaviour takes no arguments. What stood in its first two registers has no node, or is the input now.
+        // As `enter` does: a behaviour takes no arguments. What stood in its first two registers has no node, or is the input.
         x.reserve(base);
         if let Some(arguments) = x.regs.get_mut(base..base + 2) {
             arguments.fill(NOTHING);
@@ -335,8 +336,8 @@ impl World {
         true
     }
 
-    /// At the end of a call that is no leaf: whether all there is to do for its implicit transaction is nothing, because it goes on, or to
-    /// keep the states of some objects, and that is done.
+    /// At the end of a call that is no leaf: whether all there is to do for its implicit transaction is nothing, because it goes on, or
+    /// to keep the states of some objects, and that is done.
     #[inline(never)]
     fn quick_commit(&mut self, x: &mut Exec) -> bool {
         if x.tx.mode != Mode::Implicit || !self.easy(x) {

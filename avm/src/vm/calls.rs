@@ -292,6 +292,7 @@ impl World {
         let mut fault = fault;
         if x.tx.mode == Mode::Implicit
             && let Some(restart) = x.restart
+            && restart.again < super::again::MOST_AGAIN
             && matches!(*fault, AvmError::Program(ProgramError::SnapshotEvicted(_)))
         {
             self.begin_anew(code, x, restart);

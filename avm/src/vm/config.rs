@@ -335,6 +335,14 @@ pub enum Input {
         /// What.
         envelope: Envelope,
     },
+    /// An envelope that was to go to a torus to which there is no way: who waits for an answer to it fails with
+    /// `ErrMachineUnreachable` (`avm:10.1`).
+    Undeliverable {
+        /// To which.
+        to: u8,
+        /// What.
+        envelope: Envelope,
+    },
 }
 
 /// What comes out.

@@ -649,7 +649,6 @@ impl Exec {
             registering.release(heap);
         }
         self.wanted = None;
-        self.recording = None;
         self.attempt = 0;
         self.pures = 0;
     }

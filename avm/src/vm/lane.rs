@@ -236,6 +236,7 @@ impl Lane {
         if let Some(Ok(value)) = x.result.take() {
             world.heap.release(value);
         }
+        x.recording = None;
         let level = x.trace.level;
         x.trace.reset(&mut world.heap, level);
         if self.pool.len() < POOL && x.regs.len() <= 1 << 16 {
@@ -334,6 +335,10 @@ impl Lane {
                 }
                 Quantum::Suspended(*why)
             }
+            Exit::Over if x.recording.is_some() => {
+                x.wait(Why::Recording);
+                Quantum::Suspended(Why::Recording)
+            }
             Exit::Over => {
                 self.ended(execution);
                 Quantum::Ended
@@ -346,8 +351,11 @@ impl Lane {
         answer
     }
 
-    /// An execution is over: those it has started end with it.
+    /// An execution is over, and written down: those it has started end with it.
     fn ended(&mut self, execution: ExecutionId) {
+        if let Some(x) = self.execs.get_mut(&execution) {
+            x.status = Status::Terminated;
+        }
         if self.world.alone == Some(execution) {
             self.world.alone = None;
         }
@@ -390,21 +398,35 @@ impl Lane {
                 self.message(to, (sender, execution), &message)
             }
             Input::Recorded { number } => {
-                let waits = self.execs.values().filter(|x| x.status == Status::Suspended(Why::Recording));
-                let done: Vec<_> =
-                    waits.filter(|x| x.recording.is_some_and(|waits| waits <= number)).map(|x| x.id).collect();
-                for execution in done {
-                    if let Some(x) = self.execs.get_mut(&execution) {
-                        x.recording = None;
-                    }
-                    self.ready(execution);
-                }
+                self.recorded(number);
                 Ok(())
             }
             Input::RootMessage { to, message } => self.root_message(to, &message),
+            Input::Undeliverable { to, envelope } => {
+                self.undeliverable(to, envelope);
+                Ok(())
+            }
             Input::Envelope { from, envelope: Envelope::Remote(remote) } => {
                 self.remote(from, *remote);
                 Ok(())
+            }
+        }
+    }
+
+    /// Records up to a number are written down: who waits for that goes on, or is over.
+    fn recorded(&mut self, number: u64) {
+        let mut waited = Vec::new();
+        for x in self.execs.values_mut().filter(|x| x.recording.is_some_and(|waits| waits <= number)) {
+            x.recording = None;
+            if x.status == Status::Suspended(Why::Recording) {
+                waited.push((x.id, x.result.is_some()));
+            }
+        }
+        for (execution, over) in waited {
+            if over {
+                self.ended(execution);
+            } else {
+                self.ready(execution);
             }
         }
     }
@@ -472,7 +494,8 @@ impl Lane {
     /// Its result once it is over (`avm:11`).
     #[must_use]
     pub fn result(&self, execution: ExecutionId) -> Option<Result<Val, Failure>> {
-        match self.execs.get(&execution)?.result.as_ref()? {
+        let over = self.execs.get(&execution).filter(|x| x.status == Status::Terminated)?;
+        match over.result.as_ref()? {
             Ok(value) => Some(Ok(to_val(&self.world.heap, &self.world.names, *value))),
             Err(failure) => Some(Err(Failure::clone(failure))),
         }
@@ -607,6 +630,9 @@ impl Lane {
         let all: Vec<ExecutionId> = self.execs.keys().copied().collect();
         for id in all {
             self.terminate(id);
+            if let Some(x) = self.execs.get_mut(&id) {
+                x.status = Status::Terminated;
+            }
             self.forget(id);
         }
         self.world.forget_remotes();

@@ -293,7 +293,7 @@ impl Lane {
 
     fn end_one(&mut self, execution: ExecutionId, deadline: Option<u64>) -> bool {
         let Self { world, code, execs, receiving, .. } = self;
-        let Some(x) = execs.get_mut(&execution).filter(|x| x.status != Status::Terminated) else { return false };
+        let Some(x) = execs.get_mut(&execution).filter(|x| x.result.is_none()) else { return false };
         if x.status == Status::Suspended(Why::Receiving) {
             *receiving -= 1;
         }
@@ -312,7 +312,12 @@ impl Lane {
         if world.alone == Some(execution) {
             world.alone = None;
         }
-        world.outputs.push(Output::Ended(execution));
+        if x.recording.is_some() {
+            // What it has committed is written down first.
+            x.wait(Why::Recording);
+        } else {
+            world.outputs.push(Output::Ended(execution));
+        }
         if self.world.remotes.stirred {
             self.stir();
         }

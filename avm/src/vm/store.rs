@@ -1,5 +1,6 @@
 //! The objects of a lane, with versions: a transaction reads as of its begin, which costs nothing; a commit costs what it touched
-//! (`avm:2`, `avm:7.3`). Older versions are kept only while somebody reads them, and never more than a bound.
+//! (`avm:2`, `avm:7.3`). Older versions are kept while somebody here reads them, the newest of them a while longer where other
+//! tori read, and never more than a bound of each object.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,6 +19,8 @@ const NONE: u32 = u32::MAX;
 /// Bits of the counter of a writer, and the largest.
 const COUNTER: u32 = 24;
 const WRITERS: u32 = (1 << COUNTER) - 1;
+/// Versions that linger on a lane, for each older version an object may keep.
+const LINGER: usize = 256;
 
 /// An object at one version. Names are numbers, 0 for none.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +114,10 @@ pub(super) struct Store {
     pub(super) count: u64,
     next: u64,
     most_versions: u32,
+    /// Older versions that are kept though nobody here reads them: who reads on another torus opens no snapshot here.
+    linger: usize,
+    /// Newest commit when pages were given back: what their objects were before is no longer known.
+    dropped: u64,
     pub(super) mailboxes: BTreeMap<ObjectId, VecDeque<Value>>,
     pub(super) replicas: BTreeMap<(ObjectId, u32), Replica>,
     replica_stamps: u64,
@@ -123,7 +130,8 @@ pub(super) struct Store {
 const EMPTY_SLOT: Slot = Slot { now: ABSENT, older: NONE, writer: NONE };
 
 impl Store {
-    pub(super) fn new(node: u16, torus: u8, most_versions: u32, history: u32) -> Self {
+    /// `shared`: executions of other tori read here too.
+    pub(super) fn new(node: u16, torus: u8, most_versions: u32, history: u32, shared: bool) -> Self {
         Self {
             node,
             torus,
@@ -138,6 +146,8 @@ impl Store {
             count: 0,
             next: 0,
             most_versions: most_versions.max(1),
+            linger: if shared { LINGER * most_versions.saturating_sub(1) as usize } else { 0 },
+            dropped: 0,
             mailboxes: BTreeMap::new(),
             replicas: BTreeMap::new(),
             replica_stamps: 0,
@@ -179,7 +189,8 @@ impl Store {
             };
         }
         let Some(slot) = self.slot(id) else {
-            return Found::Here(ABSENT);
+            let known = stamp >= self.dropped || id.counter() >= self.next;
+            return if known { Found::Here(ABSENT) } else { Found::Evicted };
         };
         if slot.now.stamp <= stamp {
             return Found::Here(slot.now);
@@ -286,32 +297,43 @@ impl Store {
     /// Older versions that nobody reads any more go, and pages whose objects are gone.
     #[inline]
     pub(super) fn tidy(&mut self, heap: &mut Heap) {
-        if !self.superseded.is_empty() {
+        if self.superseded.len() > self.linger {
             self.prune(heap);
         }
         if !self.empty.is_empty() && self.open.is_empty() {
-            for page in self.empty.drain(..) {
-                self.pages[page as usize] = None;
-            }
+            self.give_back(heap);
         }
+    }
+
+    /// Pages whose objects are gone.
+    #[cold]
+    fn give_back(&mut self, heap: &mut Heap) {
+        for page in std::mem::take(&mut self.empty) {
+            for at in 0..PAGE {
+                let counter = (page as usize * PAGE + at) as u64;
+                self.cut(heap, ObjectId::new(self.node, self.torus, counter), |_, _| true);
+            }
+            self.pages[page as usize] = None;
+        }
+        self.dropped = self.clock;
     }
 
     #[cold]
     fn prune(&mut self, heap: &mut Heap) {
         let oldest = self.open.iter().copied().min().unwrap_or(u64::MAX);
         while let Some((stamp, id)) = self.superseded.front().copied() {
-            if stamp > oldest {
+            if stamp > oldest || self.superseded.len() <= self.linger {
                 break;
             }
             self.superseded.pop_front();
-            self.cut(heap, id, |_, version| version.stamp <= oldest);
+            self.cut(heap, id, |_, version| version.stamp <= stamp);
         }
     }
 
-    /// Drops what is older than the first version that satisfies `last`, which itself stays only while a snapshot is open.
+    /// Drops what is older than the first version that satisfies `last`.
     fn cut(&mut self, heap: &mut Heap, id: ObjectId, last: impl Fn(u32, &Version) -> bool) {
         let Some(slot) = self.slot(id) else { return };
-        let mut keep = !self.open.is_empty() && !last(0, &slot.now);
+        let mut keep = !last(0, &slot.now);
         let mut at = slot.older;
         let mut before = NONE;
         let mut kept = 0;
@@ -376,7 +398,7 @@ impl Store {
         if let Some(past) = &mut self.past {
             past.note(id, &before, &version, by.0, by.1);
         }
-        if self.open.is_empty() {
+        if self.open.is_empty() && self.linger == 0 {
             heap.release(before.state);
             return;
         }

@@ -14,7 +14,7 @@ use super::tx::{
 };
 use super::word::{EMPTY, NOTHING, Value};
 use super::world::{Did, Flow, World};
-use crate::error::{ControllerError, ObjError, ProgramError, TxError};
+use crate::error::{ControllerError, ObjError, TxError};
 use crate::id::{ObjectId, ROOT, TxId};
 use crate::nondet::Expr;
 use crate::value::Val;
@@ -76,10 +76,7 @@ impl World {
             Found::Here(version) => version,
             Found::Elsewhere(torus) if self.config.homes.contains(&torus) => return Err(self.want(x, id, torus)),
             Found::Elsewhere(_) => ABSENT,
-            Found::Evicted => {
-                let tx = x.tx.begun.first().map_or(TxId(u64::MAX), |begun| begun.id);
-                return Err(ProgramError::SnapshotEvicted(tx).into());
-            }
+            Found::Evicted => return Err(Self::evicted(x)),
         };
         let mut entry = Entry::of(id, &version);
         if x.tx.mode == Mode::Implicit {

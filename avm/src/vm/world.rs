@@ -95,11 +95,12 @@ impl World {
         if !machines.is_empty() {
             machines.push(machine);
         }
+        let shared = config.homes.iter().any(|home| *home != config.torus);
         let mut heap = Heap::new(config.heap_bytes, config.value_nodes);
         heap.set_quota(config.memory_bytes);
         Self {
             heap,
-            store: Store::new(config.node, config.torus, config.versions, config.history),
+            store: Store::new(config.node, config.torus, config.versions, config.history, shared),
             names,
             pures: BTreeMap::new(),
             registry: 0,

@@ -9,7 +9,7 @@ use super::super::tx::{CANCELLED, CREATED, DESTROYED, ELSEWHERE, Entry, MOVED, M
 use super::super::word::Value;
 use super::super::world::{Did, Flow, World};
 use super::home::Placed;
-use super::{About, Key, Remote, Shipped, Wanted};
+use super::{About, Key, Moving, Remote, Shipped, Wanted};
 use crate::error::{ObjError, ProgramError, TxError};
 use crate::id::{ExecutionId, ObjectId, ROOT};
 
@@ -23,9 +23,19 @@ pub(in crate::vm) struct Joint {
     at: usize,
     /// It was asked; and what it has answered.
     asked: bool,
-    answer: Option<Option<(ObjectId, Option<ExecutionId>)>>,
+    answer: Option<Answer>,
     /// Stamp of the commit.
     pub(in crate::vm) decided: Option<u64>,
+}
+
+/// What a home says to a prepare.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Placed,
+    /// This is no longer what was read; by whom it was written.
+    Changed(ObjectId, Option<ExecutionId>),
+    /// There is no way to it.
+    Lost,
 }
 
 /// How far a commit is.
@@ -75,7 +85,7 @@ impl World {
     }
 
     /// A version has come for a waiting execution.
-    fn arrived(&mut self, code: &Code, x: &mut Exec, object: ObjectId, shipped: &Shipped, exact: bool) {
+    pub(super) fn arrived(&mut self, code: &Code, x: &mut Exec, object: ObjectId, shipped: &Shipped) {
         x.wanted = None;
         let version = match self.unship(code, shipped) {
             Ok(Some(version)) => version,
@@ -89,9 +99,6 @@ impl World {
                 return;
             }
         };
-        if !exact {
-            self.extend(x);
-        }
         if x.tx.lookup(object).is_none() {
             let mut entry = Entry::of(object, &version);
             entry.flags |= ELSEWHERE;
@@ -102,17 +109,6 @@ impl World {
             x.tx.elsewhere = true;
         }
         self.heap.release(version.state);
-    }
-
-    /// The home no longer keeps the version of the snapshot: the transaction reads as of now, when nothing it has read has
-    /// changed. What it cannot know here is validated by its commit.
-    fn extend(&mut self, x: &mut Exec) {
-        let fresh = !x.tx.elsewhere && self.conflict(x).is_none();
-        if fresh {
-            self.end_snapshot(x);
-            x.tx.snapshot = self.store.begin();
-            x.tx.kept = true;
-        }
     }
 
     /// Whether a commit has to look beyond its own table.
@@ -185,7 +181,7 @@ impl World {
                         return Ok(Step::Wait);
                     }
                     Placed::Changed(object) => {
-                        let by = self.writer(object);
+                        let by = self.store.writer(object);
                         return Ok(self.give_up(x, object, by));
                     }
                 }
@@ -199,8 +195,12 @@ impl World {
                         return Ok(Step::Wait);
                     }
                     None => return Ok(Step::Wait),
-                    Some(Some((object, by))) => return Ok(self.give_up(x, object, by)),
-                    Some(None) => {}
+                    Some(Answer::Changed(object, by)) => return Ok(self.give_up(x, object, by)),
+                    Some(Answer::Lost) => {
+                        self.drop_joint(x);
+                        return Err(Self::lost_torus(torus));
+                    }
+                    Some(Answer::Placed) => {}
                 }
             }
             if let Some(joint) = &mut x.joint {
@@ -334,28 +334,55 @@ impl Lane {
     pub(in crate::vm) fn remote(&mut self, from: u8, remote: Remote) {
         self.world.store.clock = self.world.store.clock.max(remote.clock);
         match remote.about {
-            About::Fetched { key, object, shipped, exact } => {
+            About::Fetched { key, object, shipped, exact, older } => {
                 if let Some(x) = self.execs.get_mut(&key.execution)
                     && x.attempt == key.attempt
                     && matches!(x.wanted, Some(Wanted::Object(wanted, _)) if wanted == object)
                 {
-                    self.world.arrived(&self.code, x, object, &shipped, exact);
-                    self.ready(key.execution);
+                    if exact {
+                        self.world.arrived(&self.code, x, object, &shipped);
+                    } else {
+                        let moving = Moving { object, shipped, older, to: remote.clock, left: Vec::new() };
+                        self.world.move_on(&self.code, x, Box::new(moving));
+                    }
+                    self.ready_unless_waiting(key.execution);
+                }
+            }
+            About::Checked { key, same } => {
+                if let Some(x) = self.execs.get_mut(&key.execution)
+                    && x.attempt == key.attempt
+                {
+                    self.world.checked(&self.code, x, from, same);
+                    self.ready_unless_waiting(key.execution);
                 }
             }
             About::Prepared { key, refused } => {
-                if let Some(x) = self.execs.get_mut(&key.execution)
-                    && let Some(joint) = &mut x.joint
-                    && joint.key == key
-                {
-                    joint.answer = Some(refused);
-                    self.ready(key.execution);
-                }
+                let answer = refused.map_or(Answer::Placed, |(object, by)| Answer::Changed(object, by));
+                self.prepared(key, answer);
             }
             About::Registry(what) => self.registry(from, what),
             asked => self.world.asked(&self.code, from, asked),
         }
         self.stir();
+    }
+
+    /// A home has answered a prepare.
+    pub(super) fn prepared(&mut self, key: Key, answer: Answer) {
+        if let Some(x) = self.execs.get_mut(&key.execution)
+            && let Some(joint) = &mut x.joint
+            && joint.key == key
+        {
+            joint.answer = Some(answer);
+            self.ready(key.execution);
+        }
+    }
+
+    /// What an execution waited for may have come.
+    pub(super) fn ready_unless_waiting(&mut self, execution: ExecutionId) {
+        let waits = |x: &Exec| matches!(x.wanted, Some(Wanted::Snapshot(_) | Wanted::Decision));
+        if self.execs.get(&execution).is_some_and(|x| !waits(x)) {
+            self.ready(execution);
+        }
     }
 
     /// Intents may have gone: who waits for that looks again.

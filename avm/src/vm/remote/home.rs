@@ -7,7 +7,7 @@ use super::super::loaded::Code;
 use super::super::store::{ABSENT, Found, Version};
 use super::super::world::World;
 use super::{About, Held, Key, Remote, Shipped, WaitingPrepare};
-use crate::id::{ExecutionId, ObjectId};
+use crate::id::ObjectId;
 
 /// What became of a prepare.
 pub(super) enum Placed {
@@ -90,6 +90,7 @@ impl World {
     pub(in crate::vm) fn asked(&mut self, code: &Code, from: u8, about: About) {
         match about {
             About::Fetch { key, object, snapshot } => self.fetch_for(code, from, key, object, snapshot),
+            About::Check { key, reads, snapshot } => self.check_for(from, key, reads, snapshot),
             About::Prepare { key, reads, writes } => {
                 self.prepare_for(code, WaitingPrepare { from, key, reads, writes });
             }
@@ -97,25 +98,44 @@ impl World {
                 self.decided(key, stamp);
                 self.record_part(code, key.execution);
             }
-            About::Fetched { .. } | About::Prepared { .. } | About::Registry(_) => {}
+            About::Fetched { .. } | About::Checked { .. } | About::Prepared { .. } | About::Registry(_) => {}
         }
     }
 
     fn fetch_for(&mut self, code: &Code, from: u8, key: Key, object: ObjectId, snapshot: u64) {
         // Whatever is committed here from now on is later than what the asker sees.
         self.store.clock = self.store.clock.max(snapshot);
-        if self.undecided_write(object, snapshot) {
+        let newest = self.store.newest(object);
+        let (exact, older) = match self.store.find(object, snapshot) {
+            Found::Here(version) if version.stamp == newest.stamp => (true, None),
+            // That it was not there yet is nothing to go on with.
+            Found::Here(version) if version.exists => (false, Some(Box::new(self.ship(code, &version)))),
+            Found::Elsewhere(_) => (true, None),
+            Found::Here(_) | Found::Evicted => (false, None),
+        };
+        // The newest is as of now.
+        if self.undecided_write(object, if exact { snapshot } else { self.store.clock }) {
             self.remotes.fetches.push_back((from, key, object, snapshot));
             return;
         }
-        let (version, exact) = match self.store.find(object, snapshot) {
-            Found::Here(version) => (version, true),
-            Found::Evicted => (self.store.newest(object), false),
-            Found::Elsewhere(_) => (ABSENT, true),
-        };
         let shipped =
-            if version.exists { self.ship(code, &version) } else { Shipped { stamp: version.stamp, ..self.nothing() } };
-        self.say(from, About::Fetched { key, object, shipped: Box::new(shipped), exact });
+            if newest.exists { self.ship(code, &newest) } else { Shipped { stamp: newest.stamp, ..self.nothing() } };
+        self.say(from, About::Fetched { key, object, shipped: Box::new(shipped), exact, older });
+    }
+
+    fn check_for(&mut self, from: u8, key: Key, reads: Vec<(ObjectId, u64)>, snapshot: u64) {
+        self.store.clock = self.store.clock.max(snapshot);
+        if reads.iter().any(|(object, _)| self.undecided_write(*object, snapshot)) {
+            self.remotes.checks.push_back((from, key, reads, snapshot));
+            return;
+        }
+        let same = reads.iter().all(|(object, stamp)| self.same_at(*object, *stamp, snapshot));
+        self.say(from, About::Checked { key, same });
+    }
+
+    /// Whether the version of an object of this torus as of a snapshot is the one with a stamp.
+    pub(super) fn same_at(&self, object: ObjectId, stamp: u64, snapshot: u64) -> bool {
+        matches!(self.store.find(object, snapshot), Found::Here(version) if version.stamp == stamp)
     }
 
     /// Whether a transaction may still write the object with a stamp that the snapshot would see.
@@ -131,7 +151,7 @@ impl World {
                 self.remotes.prepares.push_back(asked);
                 return;
             }
-            Placed::Changed(object) => Some((object, self.writer(object))),
+            Placed::Changed(object) => Some((object, self.store.writer(object))),
             Placed::Yes => {
                 let mut versions = Vec::with_capacity(asked.writes.len());
                 let mut missing = None;
@@ -154,10 +174,6 @@ impl World {
             }
         };
         self.say(asked.from, About::Prepared { key: asked.key, refused });
-    }
-
-    pub(in crate::vm) fn writer(&self, object: ObjectId) -> Option<ExecutionId> {
-        self.store.writer(object)
     }
 
     /// Validates and leaves intents, all or none.
@@ -216,6 +232,7 @@ impl World {
                 None => self.heap.release(version.state),
             }
         }
+        self.store.tidy(&mut self.heap);
     }
 
     fn lift(&mut self, key: Key, objects: &[ObjectId]) {
@@ -238,6 +255,9 @@ impl World {
         self.remotes.stirred = false;
         for (from, key, object, snapshot) in std::mem::take(&mut self.remotes.fetches) {
             self.fetch_for(code, from, key, object, snapshot);
+        }
+        for (from, key, reads, snapshot) in std::mem::take(&mut self.remotes.checks) {
+            self.check_for(from, key, reads, snapshot);
         }
         for waiting in std::mem::take(&mut self.remotes.prepares) {
             self.prepare_for(code, waiting);

@@ -3,13 +3,20 @@
 //! the overlay. A commit that touched several tori prepares them in ascending order; each validates and leaves an intent in every
 //! object that was read or written, which is data and no mutex: who meets it waits. The decision carries one stamp for all.
 //!
+//! A program sees one state of all tori, also when its commit will be refused. An object that has changed since the snapshot comes as
+//! of the clock of its home, and the snapshot moves on to there if what was read so far is the same then; every home of that is
+//! asked (`snapshot.rs`). If not, an implicit transaction begins anew; one of the program goes on with the version of its snapshot,
+//! to be refused by its commit, or fails with `ErrProgramSnapshotEvicted` when that is no longer kept.
+//!
 //! Clocks are Lamport clocks: every message carries the sender's, and a stamp is greater than all that its maker has seen. That
 //! tori are prepared in order, and that what waits in a torus holds nothing there, excludes a circle of waiting. What waits is
 //! bounded by the number of executions, for each waits for one thing at a time.
 
 mod asker;
 mod home;
+mod lost;
 mod registry;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -66,8 +73,26 @@ pub enum About {
         object: ObjectId,
         /// What it is; a version that never existed has stamp 0.
         shipped: Box<Shipped>,
-        /// Whether it is as of the snapshot; otherwise that version is no longer kept and this is the newest.
+        /// Whether it is as of the snapshot; otherwise it has changed since, and this is the newest.
         exact: bool,
+        /// If not, what it was as of the snapshot, as long as that is kept.
+        older: Option<Box<Shipped>>,
+    },
+    /// To a home: are these objects as of a stamp what was read?
+    Check {
+        /// For whom.
+        key: Key,
+        /// Objects with the versions that were read.
+        reads: Vec<(ObjectId, u64)>,
+        /// As of this stamp.
+        snapshot: u64,
+    },
+    /// Answer to a check.
+    Checked {
+        /// For whom.
+        key: Key,
+        /// Whether they are.
+        same: bool,
     },
     /// To a home: validate and leave intents.
     Prepare {
@@ -124,8 +149,21 @@ pub(super) enum Wanted {
     Object(ObjectId, u8),
     /// The decision about an intent.
     Decision,
+    /// Its snapshot is to move on.
+    Snapshot(Box<Moving>),
     /// Nothing any more: this is what came of it.
     Failed(Box<AvmError>),
+}
+
+/// A snapshot that is to move on because of an object that has changed since.
+#[derive(Debug)]
+pub(super) struct Moving {
+    object: ObjectId,
+    shipped: Box<Shipped>,
+    older: Option<Box<Shipped>>,
+    to: u64,
+    /// Homes that have not answered yet.
+    left: Vec<u8>,
 }
 
 /// What undecided transactions have left in an object.
@@ -160,11 +198,14 @@ pub(super) struct Remotes {
     intents: BTreeMap<ObjectId, Intent>,
     held: BTreeMap<Key, Held>,
     fetches: VecDeque<(u8, Key, ObjectId, u64)>,
+    checks: VecDeque<(u8, Key, Vec<(ObjectId, u64)>, u64)>,
     prepares: VecDeque<WaitingPrepare>,
     /// Pure functions that change.
     pub(super) updates: registry::Updates,
     /// Intents went since the last look.
     pub(super) stirred: bool,
+    /// Envelopes that found no way to their torus.
+    pub(super) lost: u64,
 }
 
 impl Remotes {
@@ -181,6 +222,6 @@ impl Remotes {
 
     /// Intents, transactions prepared here, questions that wait and pure functions that change: none when all is decided.
     pub(super) fn open(&self) -> usize {
-        self.intents.len() + self.held.len() + self.fetches.len() + self.prepares.len() + self.updates.open()
+        self.intents.len() + self.held.len() + self.fetches.len() + self.checks.len() + self.prepares.len() + self.updates.open()
     }
 }

@@ -1,6 +1,9 @@
 //! Several lanes of one node, driven step by step: a step is a quantum of an execution or the arrival of the next message between
 //! two tori. Which comes next is a seed's choice, or every choice in turn (`decisions:AVM-22`).
 
+mod endings;
+mod snapshots;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
@@ -107,6 +110,41 @@ fn careful(mine: object, other: object) -> bool {
     done && took
 }
 
+behaviour auditor {
+    state audits = 0
+
+    on audit(a: object, b: object, sum: int) -> int {
+        if a.balance() + b.balance() != sum { raise("broken") }
+        audits += 1
+        audits
+    }
+}
+
+// What both hold together never changes: who sees anything else says so.
+fn watches(a: object, b: object, sum: int, times: int) -> int {
+    let mut refused = 0
+    for _ in 0..<times {
+        let done = atomic { if a.balance() + b.balance() != sum { raise("broken") } }
+        if !done { refused += 1 }
+    }
+    refused
+}
+
+fn audits(a: object, b: object, sum: int, times: int) -> int {
+    let auditor = create auditor
+    for _ in 0..<times { let _ = auditor.audit(a, b, sum) }
+    times
+}
+
+// Both are read in one transaction, one of them again in the next.
+fn keeps(a: object, b: object) -> bool {
+    atomic %bank {
+        let _ = a.balance()
+        note "read"
+        let _ = b.deposit(1)
+    }
+}
+
 fn altogether(a: object, b: object, c: object) -> int {
     let mut total = 0
     let done = atomic { total = a.balance() + b.balance() + c.balance() }
@@ -145,6 +183,11 @@ struct Lanes {
 
 impl Lanes {
     fn new(count: u8, quantum_ops: u32) -> Self {
+        Self::with(count, quantum_ops, 64)
+    }
+
+    /// Lanes that keep so many older versions of an object.
+    fn with(count: u8, quantum_ops: u32, versions: u32) -> Self {
         let module = compile(&[Source::new("lanes.avm", PROGRAM)], &|_| None).unwrap_or_else(|why| panic!("{why}"));
         let verified = verify(module).expect("it is sound");
         let lanes = (0..count).map(|torus| {
@@ -154,6 +197,7 @@ impl Lanes {
                 homes: (0..count).collect(),
                 machine,
                 quantum_ops,
+                versions,
                 heap_bytes: 1 << 20,
                 ..Config::default()
             };
@@ -180,7 +224,12 @@ impl Lanes {
             self.step(0);
         }
         match self.lanes[lane].result(id) {
-            Some(Ok(Val::Object(object))) => object,
+            Some(Ok(Val::Object(object))) => {
+                // Who gets it from outside is to know of it: no clock is behind.
+                let newest = self.lanes.iter().map(|lane| lane.world.store.clock).max().unwrap_or(0);
+                self.lanes.iter_mut().for_each(|lane| lane.world.store.clock = newest);
+                object
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -328,6 +328,8 @@ pub struct LaneSnapshot {
     pub moved_in: u64,
     /// Executions given to other tori.
     pub moved_out: u64,
+    /// Messages to tori that were not reached: who waited for an answer has failed.
+    pub lost: u64,
     /// Heap in use, bytes.
     pub heap_bytes: u64,
     /// Heap taken at start, bytes.

@@ -1,7 +1,8 @@
 //! An implicit transaction that met another begins anew (`decisions:AVM-1`): nobody sees that it ran before.
 
-use super::exec::{Exec, Fault, Restart};
+use super::exec::{Enter, Exec, Fault, Restart};
 use super::loaded::Code;
+use super::native::Native;
 use super::tx::Mode;
 use super::world::World;
 use crate::error::ProgramError;
@@ -14,6 +15,24 @@ pub(super) const MOST_AGAIN: u32 = 10_000;
 const ALONE: u32 = 256;
 
 impl World {
+    /// An instruction outside every call that met another and has not ended: it is done again. Which: a freeze whose messages run.
+    pub(super) fn instruction_again(&mut self, code: &Code, x: &mut Exec) -> bool {
+        let Some(at) = x.frames.iter().position(|frame| frame.enter == Enter::Replay) else { return false };
+        let freezes = |native: &Native| matches!(native, Native::Freeze { .. });
+        let Some(level) = x.natives.iter().position(freezes) else { return false };
+        x.drop_natives(&mut self.heap, level);
+        x.unwind(code, &mut self.heap, at, 1);
+        if let Some(mark) = x.decided {
+            x.trace.rewind(&mut self.heap, mark);
+        }
+        self.drop_staged(x, 0);
+        self.ended(x, true);
+        if let Some(frame) = x.frames.last_mut() {
+            frame.pc -= 1;
+        }
+        true
+    }
+
     /// At the end of a quantum: whether the execution goes on alone. What came before the begin of an implicit transaction that stands
     /// behind one of the program cannot be run again: nobody gets between, for a while.
     pub(super) fn stay_alone(&mut self, x: &mut Exec) {
@@ -42,6 +61,7 @@ impl World {
     /// The implicit transaction of an outermost call is run again; nobody sees that.
     pub(super) fn begin_anew(&mut self, code: &Code, x: &mut Exec, restart: Restart) {
         self.undo_replicas(x);
+        self.drop_shadows(x, |_| true);
         let ids = std::mem::take(&mut x.tx.ids);
         let back = x.tx.clear(&mut self.heap, true);
         self.put_back(x, back);

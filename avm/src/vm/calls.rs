@@ -54,7 +54,8 @@ impl World {
             self.note_restart(x, behaviour);
         }
         let caller = x.context();
-        let replica = !self.store.replicas.is_empty() && self.on_replica(x, id, machine, caller.machine)?;
+        let replicas = !self.store.replicas.is_empty() || !x.shadows.is_empty();
+        let replica = replicas && self.on_replica(x, id, machine, caller.machine)?;
         let base = x.frame().base as usize + start as usize;
         let input = std::mem::replace(&mut x.regs[base + 1], NOTHING);
         x.contexts.push(Context {
@@ -88,13 +89,13 @@ impl World {
         if x.tx.explicit() || primary == machine || x.tx.frozen(id) {
             return Ok(false);
         }
-        let Some(replica) = self.store.replicas.get(&(id, machine)) else { return Ok(false) };
-        if replica.inputs.len() >= self.config.mailbox as usize {
+        let Some(replica) = Self::replica(&mut self.store, x, (id, machine)) else { return Ok(false) };
+        let (state, inputs) = (replica.state, replica.inputs.len());
+        if inputs >= self.config.mailbox as usize {
             return Err(ProgramError::Memory(u64::from(self.config.mailbox)).into());
         }
         if !x.replicas.iter().any(|(other, at, ..)| (*other, *at) == (id, machine)) {
-            let state = self.heap.retain(replica.state);
-            x.replicas.push((id, machine, state, replica.inputs.len()));
+            x.replicas.push((id, machine, self.heap.retain(state), inputs));
         }
         Ok(true)
     }
@@ -154,7 +155,7 @@ impl World {
         self.log(x, what, context.id.0, context.input, output);
         if context.replica {
             let stamp = self.store.replica_stamp();
-            if let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine)) {
+            if let Some(replica) = Self::replica(&mut self.store, x, (context.id, context.machine)) {
                 replica.inputs.push(self.heap.retain(context.input));
                 replica.stamp = stamp;
             }
@@ -298,6 +299,13 @@ impl World {
             self.begin_anew(code, x, restart);
             return Flow::Next;
         }
+        if x.tx.mode == Mode::Implicit
+            && x.restart.is_none()
+            && matches!(*fault, AvmError::Program(ProgramError::SnapshotEvicted(_)))
+            && self.instruction_again(code, x)
+        {
+            return Flow::Next;
+        }
         if x.pures > 0 && Self::caught_by_pure(&fault) {
             self.leave_pure(code, x);
             return Flow::Next;
@@ -386,8 +394,8 @@ impl World {
 
     /// Replicas are as they were before the outermost call.
     pub(super) fn undo_replicas(&mut self, x: &mut Exec) {
-        for (id, machine, state, inputs) in x.replicas.drain(..) {
-            match self.store.replicas.get_mut(&(id, machine)) {
+        for (id, machine, state, inputs) in std::mem::take(&mut x.replicas) {
+            match Self::replica(&mut self.store, x, (id, machine)) {
                 Some(replica) => {
                     let before = std::mem::replace(&mut replica.state, state);
                     self.heap.release(before);

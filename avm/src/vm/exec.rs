@@ -224,6 +224,8 @@ pub(super) struct Exec {
     pub(super) pures: u32,
     /// States of replicas as they were before the outermost call, and how many inputs they had.
     pub(super) replicas: Vec<(ObjectId, u32, Value, usize)>,
+    /// Replicas of objects of other tori, while the transaction works on them.
+    pub(super) shadows: Vec<((ObjectId, u32), super::store::Replica)>,
     pub(super) segments: Option<Box<super::compose::Segments>>,
     /// What it waits for from elsewhere, and the number of its newest question.
     pub(super) wanted: Option<super::remote::Wanted>,
@@ -306,6 +308,7 @@ impl Exec {
             natives: Vec::new(),
             pures: 0,
             replicas: Vec::new(),
+            shadows: Vec::new(),
             segments: None,
             wanted: None,
             attempt: 0,
@@ -641,6 +644,10 @@ impl Exec {
         }
         for (_, _, state, _) in self.replicas.drain(..) {
             heap.release(state);
+        }
+        for (_, replica) in self.shadows.drain(..) {
+            heap.release(replica.state);
+            replica.inputs.into_iter().for_each(|input| heap.release(input));
         }
         if let Some((_, value)) = self.later.take() {
             heap.release(value);

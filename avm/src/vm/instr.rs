@@ -239,7 +239,7 @@ impl World {
     fn get_state(&mut self, x: &mut Exec) -> Result<Did, Fault> {
         let context = x.context();
         if context.replica
-            && let Some(replica) = self.store.replicas.get(&(context.id, context.machine))
+            && let Some(replica) = Self::replica(&mut self.store, x, (context.id, context.machine))
         {
             return Ok(Did::Value(self.heap.retain(replica.state)));
         }
@@ -266,7 +266,7 @@ impl World {
         self.no_function(settled)?;
         let context = x.context();
         if context.replica
-            && let Some(replica) = self.store.replicas.get_mut(&(context.id, context.machine))
+            && let Some(replica) = Self::replica(&mut self.store, x, (context.id, context.machine))
         {
             let before = std::mem::replace(&mut replica.state, self.heap.retain(settled));
             self.heap.release(before);

@@ -63,4 +63,3 @@ pub use record::Record;
 pub use saved::SavedExecution;
 pub use store::Damage;
 pub use strict::{ContextView, TxView};
-pub use travel::Saved;

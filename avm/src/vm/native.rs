@@ -13,11 +13,27 @@ use crate::id::ObjectId;
 pub(super) enum Native {
     /// A scan: what is asked, about the row that is asked about, those taken, the counter of the next id and of the first that was
     /// not given out when it began, where windows begin.
-    Scry { predicate: Value, deep: bool, row: Value, taken: Vec<Value>, next: u64, until: u64, base: u8 },
+    Scry {
+        predicate: Value,
+        deep: bool,
+        row: Value,
+        taken: Vec<Value>,
+        next: u64,
+        until: u64,
+        base: u8,
+        others: Others,
+    },
     /// Messages to take again, and how many were.
     Freeze { replay: Arc<Replay>, at: usize, base: u8 },
     /// Search over variables.
     Search(Box<super::search::Searching>),
+}
+
+/// Rows of other tori for a scan, ascending, and how many were asked about.
+#[derive(Debug, Clone)]
+pub(super) struct Others {
+    pub(super) rows: Arc<[super::remote::Row]>,
+    pub(super) at: usize,
 }
 
 /// What a `freeze` brings together.
@@ -33,7 +49,8 @@ impl Native {
     /// As it is now, for a step back. None for a search: nothing of the program runs while it is on top.
     fn saved(&self, heap: &mut Heap) -> Option<Self> {
         match self {
-            Self::Scry { predicate, deep, row, taken, next, until, base } => Some(Self::Scry {
+            Self::Scry { predicate, deep, row, taken, next, until, base, others } => Some(Self::Scry {
+                others: others.clone(),
                 predicate: heap.retain(*predicate),
                 deep: *deep,
                 row: heap.retain(*row),
@@ -67,7 +84,7 @@ impl Native {
     /// Memory beside the heap, bytes.
     pub(super) fn bytes(&self) -> u64 {
         64 + match self {
-            Self::Scry { taken, .. } => 8 * taken.len() as u64,
+            Self::Scry { taken, others, .. } => 8 * taken.len() as u64 + 128 * others.rows.len() as u64,
             Self::Freeze { replay, .. } => 8 * replay.inputs.len() as u64,
             Self::Search(searching) => searching.bytes(),
         }

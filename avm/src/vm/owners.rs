@@ -42,7 +42,7 @@ impl World {
         if entry.authority != 0 && !self.controller_reachable(entry.authority) {
             return Err(ControllerError::ObjectNotAvailable(entry.id).into());
         }
-        let ahead = || self.store.replicas_of(entry.id).any(|(_, replica)| !replica.inputs.is_empty());
+        let ahead = || self.all_replicas(x, entry.id).iter().any(|(.., inputs)| !inputs.is_empty());
         if x.tx.explicit() && !x.freezes(entry.id) && ahead() {
             return Err(ControllerError::ObjectNotConsistent(entry.id).into());
         }

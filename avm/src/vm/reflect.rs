@@ -1,10 +1,12 @@
 //! What programs see of the machine: metadata, scans of the store, their own context and transaction (`avm:4.3`, `avm:4.4`).
 
+use std::sync::Arc;
+
 use super::config::Capability;
 use super::convert::{kind, object};
 use super::exec::{Enter, Exec, Fault, type_error};
 use super::loaded::Code;
-use super::native::Native;
+use super::native::{Native, Others};
 use super::store::Version;
 use super::tx::{CANCELLED, CREATED, DESTROYED, OBSERVED};
 use super::word::{FUNCTION, NOTHING, Node, T_CONTROLLER, T_MACHINE, T_TX, Value};
@@ -72,6 +74,15 @@ impl World {
         if self.denies(Capability::Reflect) {
             return Err(ReflectError::ReflectionDenied(id).into());
         }
+        if self.reached(id) {
+            return Ok(Did::Value(match self.looked(x, Some(id))?.first() {
+                Some(row) => {
+                    let version = self.row_version(row)?;
+                    self.metadata(id, &version)?
+                }
+                None => NOTHING,
+            }));
+        }
         let version = self.store.newest(id);
         if !version.exists || version.damaged {
             return Ok(Did::Value(NOTHING));
@@ -96,40 +107,57 @@ impl World {
         if predicate.flags() & FUNCTION == 0 {
             return Err(type_error("a function", kind(&self.heap, predicate)));
         }
+        let mut rows = self.looked(x, None)?;
+        rows.sort_unstable_by_key(|row| row.id);
+        let others = Others { rows: rows.into(), at: 0 };
         self.store.check_pages()?;
         let predicate = self.heap.retain(predicate);
         let (taken, until) = (Vec::new(), self.store.unused());
-        x.natives.push(Native::Scry { predicate, deep, row: NOTHING, taken, next: 0, until, base: start });
+        x.natives.push(Native::Scry { predicate, deep, row: NOTHING, taken, next: 0, until, base: start, others });
         self.scry_next(code, x, dst)?;
         Ok(Did::Switched)
     }
 
+    /// The next object of a scan: of this torus or of another, whichever comes first.
+    fn scry_object(&mut self, code: &Code, x: &mut Exec) -> Result<Option<(ObjectId, Version, Arc<str>)>, Fault> {
+        loop {
+            let Some(Native::Scry { next, until, others, .. }) = x.natives.last_mut() else { return Ok(None) };
+            let own = self.store.first_from(*next);
+            if let Some((id, version)) = &own {
+                self.store.check_row((*id, version), next.checked_sub(1), code.behaviours.len())?;
+            }
+            let own = own.filter(|(id, _)| id.counter() < *until);
+            x.left -= ROW.min(x.left);
+            if let Some(row) = others.rows.get(others.at)
+                && own.is_none_or(|(id, _)| row.id < id)
+            {
+                others.at += 1;
+                let row = row.clone();
+                return Ok(Some((row.id, self.row_version(&row)?, row.behaviour)));
+            }
+            let Some((id, version)) = own else { return Ok(None) };
+            *next = id.counter() + 1;
+            if !version.damaged {
+                return Ok(Some((id, version, code.behaviours[version.behaviour as usize].name.clone())));
+            }
+        }
+    }
+
     /// The next row of a scan, with the predicate it is asked by.
     fn scry_row(&mut self, code: &Code, x: &mut Exec) -> Result<Option<(Value, Value)>, Fault> {
-        let Some(Native::Scry { predicate, deep, row, next, until, .. }) = x.natives.last_mut() else {
-            return Ok(None);
-        };
-        self.heap.release(std::mem::replace(row, NOTHING));
-        loop {
-            let Some((id, version)) = self.store.first_from(*next) else { return Ok(None) };
-            self.store.check_row((id, &version), next.checked_sub(1), code.behaviours.len())?;
-            if id.counter() >= *until {
-                return Ok(None);
-            }
-            *next = id.counter() + 1;
-            x.left -= ROW.min(x.left);
-            if version.damaged {
-                continue;
-            }
-            let (metadata, id) = (self.metadata(id, &version), object(&mut self.heap, id));
-            *row = if *deep {
-                let name = self.heap.text(&code.behaviours[version.behaviour as usize].name);
-                self.heap.gather(Node::List, &[id, name, metadata])?
-            } else {
-                self.heap.gather(Node::Pair, &[id, metadata])?
-            };
-            return Ok(Some((*row, *predicate)));
+        if let Some(Native::Scry { row, .. }) = x.natives.last_mut() {
+            self.heap.release(std::mem::replace(row, NOTHING));
         }
+        let Some((id, version, behaviour)) = self.scry_object(code, x)? else { return Ok(None) };
+        let Some(Native::Scry { predicate, deep, row, .. }) = x.natives.last_mut() else { return Ok(None) };
+        let (metadata, id) = (self.metadata(id, &version), object(&mut self.heap, id));
+        *row = if *deep {
+            let name = self.heap.text(&behaviour);
+            self.heap.gather(Node::List, &[id, name, metadata])?
+        } else {
+            self.heap.gather(Node::Pair, &[id, metadata])?
+        };
+        Ok(Some((*row, *predicate)))
     }
 
     /// Asks the predicate about the next row, or ends.

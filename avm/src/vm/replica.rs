@@ -9,9 +9,10 @@ use super::exec::{Context, Enter, Exec, Fault};
 use super::interp::enter;
 use super::loaded::Code;
 use super::native::{Native, Replay};
+use super::remote::About;
 use super::store::Replica;
 use super::trace::What;
-use super::tx::{ELSEWHERE, Mode, Staged};
+use super::tx::{Frozen, Mode, Staged};
 use super::word::{FALSE, NOTHING, T_CONTROLLER, T_MACHINE, TRUE, Value};
 use super::world::{Did, Flow, World};
 use crate::error::ControllerError;
@@ -29,10 +30,6 @@ impl World {
         if id == ROOT || !Self::visible(x, &entry) {
             return Ok(Did::Value(FALSE));
         }
-        // Replicas stand beside their primary.
-        if entry.has(ELSEWHERE) {
-            return Err(ControllerError::ObjectNotAvailable(id).into());
-        }
         let machine = x.context().machine;
         if x.tx.fetched.insert((id, machine)) {
             x.tx.staged.push(Staged::Fetch { id, machine });
@@ -43,6 +40,12 @@ impl World {
 
     /// Makes or refreshes a replica. What it has taken and no `freeze` has brought home stays for that.
     pub(super) fn replicate(&mut self, id: ObjectId, machine: u32) {
+        if !self.store.is_here(id) {
+            // Replicas stand beside their primary.
+            let about = About::Replicate { object: id, machine: self.names.name(machine) };
+            self.say(id.torus(), about);
+            return;
+        }
         let version = self.store.newest(id);
         if !version.exists || version.machine == machine {
             return;
@@ -62,11 +65,16 @@ impl World {
         let same = |id: ObjectId, seen: &[(u32, u64)]| {
             self.store.replicas_of(id).map(|(machine, replica)| (machine, replica.stamp)).eq(seen.iter().copied())
         };
-        x.tx.frozen.iter().find(|(id, seen)| !same(*id, seen)).map(|(id, _)| *id)
+        // Others are validated at their homes.
+        let here = |(id, _): &&Frozen| self.store.is_here(*id);
+        x.tx.frozen.iter().filter(here).find(|(id, seen)| !same(*id, seen)).map(|(id, _)| *id)
     }
 
     /// The state of a frozen object is the committed one: its replicas have it, and nothing that is not in it.
     pub(super) fn freeze_replicas(&mut self, id: ObjectId) {
+        if !self.store.is_here(id) {
+            return;
+        }
         let state = self.store.newest(id).state;
         let machines: Vec<u32> = self.store.replicas_of(id).map(|(machine, _)| machine).collect();
         for machine in machines {
@@ -95,9 +103,6 @@ impl World {
         if entry.current == 0 {
             return Ok(Did::Value(NOTHING));
         }
-        if entry.has(ELSEWHERE) {
-            return Err(ControllerError::ObjectNotAvailable(id).into());
-        }
         if !self.controller_reachable(entry.current) {
             return Err(ControllerError::ControllerUnreachable(self.names.name(entry.current)).into());
         }
@@ -106,12 +111,12 @@ impl World {
             self.own_only(x, at)?;
             self.observe(x, at);
         }
-        if self.store.replicas_of(id).any(|(machine, _)| !self.machine_reachable(machine)) {
+        let replicas = self.all_replicas(x, id);
+        if replicas.iter().any(|(machine, ..)| !self.machine_reachable(*machine)) {
             return Ok(Did::Value(self.heap.just_of(FALSE)?));
         }
-        let seen: Vec<(u32, u64)> =
-            self.store.replicas_of(id).map(|(machine, replica)| (machine, replica.stamp)).collect();
-        let inputs = if x.tx.frozen(id) { Vec::new() } else { self.taken(id) };
+        let seen: Vec<(u32, u64)> = replicas.iter().map(|(machine, stamp, _)| (*machine, *stamp)).collect();
+        let inputs = if x.tx.frozen(id) { Vec::new() } else { self.taken(replicas) };
         if inputs.is_empty() {
             return Ok(Did::Value(self.frozen(x, id, seen)?));
         }
@@ -122,10 +127,9 @@ impl World {
     }
 
     /// What the replicas of an object have taken, in order of the names of their machines.
-    fn taken(&mut self, id: ObjectId) -> Vec<Value> {
-        let mut replicas: Vec<_> = self.store.replicas_of(id).collect();
-        replicas.sort_by_cached_key(|(machine, _)| self.names.name(*machine));
-        let inputs: Vec<Value> = replicas.into_iter().flat_map(|(_, replica)| replica.inputs.clone()).collect();
+    fn taken(&mut self, mut replicas: Vec<(u32, u64, Vec<Value>)>) -> Vec<Value> {
+        replicas.sort_by_cached_key(|(machine, ..)| self.names.name(*machine));
+        let inputs: Vec<Value> = replicas.into_iter().flat_map(|(.., inputs)| inputs).collect();
         inputs.iter().for_each(|input| {
             self.heap.retain(*input);
         });
@@ -168,8 +172,19 @@ impl World {
         let level = x.natives.len() - 1;
         x.drop_natives(&mut self.heap, level);
         let value = self.frozen(x, id, seen)?;
+        let alone = x.contexts.len() == 1 && x.tx.mode == Mode::Implicit;
+        if alone && self.jointly(x) {
+            return Ok(match self.give_later(code, x, dst, value)? {
+                Did::Value(value) => {
+                    x.set(&mut self.heap, dst, value);
+                    Flow::Next
+                }
+                Did::Flow(flow) => flow,
+                Did::Switched => Flow::Next,
+            });
+        }
         x.set(&mut self.heap, dst, value);
-        if x.contexts.len() == 1 && x.tx.mode == Mode::Implicit {
+        if alone {
             self.publish(code, x)?;
         }
         Ok(Flow::Next)

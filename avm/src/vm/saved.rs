@@ -1,13 +1,14 @@
-//! An execution as plain data: saved between transactions, gone on with elsewhere (`avm:R4`).
+//! An execution as plain data: saved between transactions, gone on with elsewhere (`avm:R4`). Executions that move between tori of a
+//! node are saved in the same way (`travel.rs`).
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Lane;
-use super::config::{Start, StartError, Status};
+use super::config::{Decision, Start, StartError, Status};
 use super::convert::{from_val, kind, to_val};
-use super::exec::{Context, Enter, Exec, Frame};
+use super::exec::{Context, Enter, Exec, Fault, Frame};
 use super::heap::{Full, MAX_DEPTH};
 use super::loaded::Code;
 use super::trace::What;
@@ -17,8 +18,8 @@ use super::world::World;
 use crate::code::ContentHash;
 use crate::error::{AvmError, MachineError, ProgramError};
 use crate::event::{LogEntry, TraceLevel};
-use crate::fd::{Constraint, Store};
-use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId, VarId};
+use crate::fd;
+use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId};
 use crate::value::{Kind, Val};
 
 /// A saved execution.
@@ -32,6 +33,7 @@ pub struct SavedExecution {
     pub modules: Vec<(Arc<str>, ContentHash)>,
     module: u32,
     entry: Arc<str>,
+    pinned: bool,
     frames: Vec<SavedFrame>,
     registers: Vec<Plain>,
     contexts: Vec<SavedContext>,
@@ -44,6 +46,7 @@ pub struct SavedExecution {
     now_ns: u64,
     authority: Option<ControllerId>,
     blocking: bool,
+    words: i64,
     level: TraceLevel,
     trace: Vec<LogEntry>,
     events: u64,
@@ -51,7 +54,8 @@ pub struct SavedExecution {
     /// What the trace is charged, bytes.
     charged: u64,
     finished: Vec<(u64, u64, bool)>,
-    fd: Option<SavedDomains>,
+    fd: Option<fd::Saved>,
+    decisions: Vec<Decision>,
     counts: [u64; 4],
     named: u32,
     carried: super::past::Carried,
@@ -74,14 +78,6 @@ struct SavedContext {
     sender: Option<ObjectId>,
     machine: MachineId,
     replica: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct SavedDomains {
-    vars: Vec<(VarId, Vec<Val>)>,
-    next: VarId,
-    constraints: Vec<Constraint>,
-    refutations: Vec<Vec<(VarId, Val)>>,
 }
 
 /// A value, functions included.
@@ -199,6 +195,11 @@ impl Lane {
         if !x.natives.is_empty() || !x.replicas.is_empty() {
             return Err(ProgramError::Capability("to be saved in the middle of a search".to_owned()).into());
         }
+        Ok(self.saved(x))
+    }
+
+    /// An execution between transactions as it stands.
+    pub(super) fn saved(&self, x: &Exec) -> SavedExecution {
         let world = &self.world;
         let mut modules = Modules::new(&self.code);
         let module = modules.number(x.module);
@@ -219,12 +220,13 @@ impl Lane {
             let loaded = &self.code.modules[*number as usize];
             (loaded.module.name.clone(), loaded.hash)
         });
-        Ok(SavedExecution {
+        SavedExecution {
             id: x.id,
             machine: world.names.name(world.machine),
             modules: named.collect(),
             module,
             entry: x.entry.clone(),
+            pinned: x.pinned,
             frames,
             registers,
             contexts,
@@ -237,17 +239,19 @@ impl Lane {
             now_ns: x.now_ns,
             authority: world.names.option(x.authority),
             blocking: x.blocking,
+            words: x.words,
             level: x.trace.level,
-            trace: self.trace(execution),
+            trace: self.trace(x.id),
             events: x.trace.next,
             lost: x.trace.lost(),
             charged: x.trace.bytes(),
             finished: x.finished_all(),
-            fd: x.fd.as_ref().map(|fd| saved_domains(fd)),
+            fd: x.fd.as_ref().map(|fd| fd.save()),
+            decisions: x.decisions.iter().cloned().collect(),
             counts: x.counts(),
             named: x.named,
             carried: x.carried,
-        })
+        }
     }
 
     fn saved_frame(modules: &mut Modules<'_>, frame: &Frame) -> SavedFrame {
@@ -267,6 +271,11 @@ impl Lane {
     /// # Errors
     /// When a module is not loaded here, the id is taken, or nothing is free.
     pub fn import(&mut self, saved: &SavedExecution) -> Result<ExecutionId, StartError> {
+        self.take_in(saved, true)
+    }
+
+    /// As [`Lane::import`]; `machine`: it comes to the machine of this lane, otherwise only to its torus (`decisions:AVM-6`).
+    pub(super) fn take_in(&mut self, saved: &SavedExecution, machine: bool) -> Result<ExecutionId, StartError> {
         let mut modules = Vec::with_capacity(saved.modules.len());
         for (name, hash) in &saved.modules {
             let found =
@@ -288,7 +297,7 @@ impl Lane {
         let mut x = self.fresh(&start)?;
         x.id = saved.id;
         x.entry = saved.entry.clone();
-        if let Err(Full(_)) = self.fill(&mut x, saved, &modules) {
+        if self.fill(&mut x, saved, &modules, machine).is_err() {
             self.recycle(x);
             return Err(StartError::Memory);
         }
@@ -296,14 +305,11 @@ impl Lane {
         Ok(saved.id)
     }
 
-    fn fill(&mut self, x: &mut Exec, saved: &SavedExecution, modules: &[u32]) -> Result<(), Full> {
+    fn fill(&mut self, x: &mut Exec, saved: &SavedExecution, modules: &[u32], machine: bool) -> Result<(), Fault> {
         let Self { world, code, .. } = self;
         x.module = *modules.get(saved.module as usize).ok_or(Full(0))?;
         let top = saved.frames.iter().map(|frame| frame.base).max().unwrap_or(0) as usize;
         x.reserve(top.max(saved.registers.len()));
-        for (at, plain) in saved.registers.iter().enumerate() {
-            x.regs[at] = value(world, code, modules, plain, MAX_DEPTH)?;
-        }
         for frame in &saved.frames {
             let module = *modules.get(frame.module as usize).ok_or(Full(0))?;
             let func = code.modules[module as usize].functions + u32::from(frame.function);
@@ -312,15 +318,21 @@ impl Lane {
             x.pures += u32::from(enter == Enter::Pure);
             x.frames.push(Frame { pc, base: frame.base, func, dst: frame.dst, enter });
         }
+        for (at, plain) in saved.registers.iter().enumerate() {
+            x.regs[at] = value(world, code, modules, plain, MAX_DEPTH)?;
+        }
         let from = world.names.number(saved.machine.as_str())?;
-        x.contexts.clear();
+        let comes = machine && from != world.machine;
+        for context in x.contexts.drain(..) {
+            world.heap.release(context.input);
+        }
         for context in &saved.contexts {
             let machine = world.names.number(context.machine.as_str())?;
             x.contexts.push(Context {
                 id: context.id,
                 input: value(world, code, modules, &context.input, MAX_DEPTH)?,
                 sender: context.sender,
-                machine: if machine == from { world.machine } else { machine },
+                machine: if comes && machine == from { world.machine } else { machine },
                 entry: NO_ENTRY,
                 epoch: 0,
                 replica: context.replica,
@@ -337,39 +349,18 @@ impl Lane {
         x.named = saved.named;
         x.carried = saved.carried;
         x.finished_set(&saved.finished);
-        x.fd = saved.fd.as_ref().map(|saved| Box::new(domains(saved)));
+        if let Some(fd) = &saved.fd {
+            let refused = |refusal| ProgramError::Raised(format!("finite domains: {refusal}"));
+            x.fd = Some(Box::new(fd::Store::load(fd, fd::Limits::default()).map_err(refused)?));
+        }
+        x.decisions = saved.decisions.iter().cloned().collect();
+        (x.pinned, x.words) = (saved.pinned, saved.words);
         x.trace.take_up(saved.level, saved.trace.clone(), (saved.events, saved.lost, saved.charged));
-        if from != world.machine {
+        if comes {
             let (one, two) = (Value::word32(T_MACHINE, from), Value::word32(T_MACHINE, world.machine));
             let depth = x.contexts.len() as u32 - 1;
             x.trace.log(&mut world.heap, What::ExecutionMoved, (0, depth), 0, one, two);
         }
         Ok(())
     }
-}
-
-fn saved_domains(fd: &Store) -> SavedDomains {
-    SavedDomains {
-        vars: fd.vars().iter().map(|var| (*var, fd.domain(*var).cloned().collect())).collect(),
-        next: fd.next_var(),
-        constraints: fd.constraints().to_vec(),
-        refutations: fd.refutations().collect(),
-    }
-}
-
-/// The store again: its domains are a fixpoint, so posting its constraints changes nothing and cannot fail.
-fn domains(saved: &SavedDomains) -> Store {
-    let mut fd = Store::default();
-    for (var, values) in &saved.vars {
-        fd.skip_ids(*var);
-        let _made = fd.new_var(values);
-    }
-    fd.skip_ids(saved.next);
-    for constraint in &saved.constraints {
-        let _posted = fd.post(constraint.clone());
-    }
-    for combination in &saved.refutations {
-        let _refuted = fd.refute(combination);
-    }
-    fd
 }

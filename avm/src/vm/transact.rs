@@ -279,6 +279,12 @@ impl World {
         if !x.terms.is_empty() {
             self.forget_terms(x);
         }
+        if !x.shadows.is_empty() {
+            if !undone {
+                self.tell_shadows(x);
+            }
+            self.drop_shadows(x, |_| true);
+        }
         for (_, _, state, _) in &x.replicas {
             self.heap.release(*state);
         }

@@ -82,7 +82,7 @@ pub fn plan(rng: &mut Rng, shape: &Shape, next: &mut i64) -> Vec<Planned> {
 }
 
 /// The program: `main(objects, plan)` answers for each transaction `[committed, refused, outputs]`.
-fn module() -> avm::code::Verified {
+pub fn module() -> avm::code::Verified {
     let access = |objects: &Code, op: &Code| {
         let object = objects.at(op.item(0));
         let read = || call(&object, list(["read"]));
@@ -156,16 +156,10 @@ pub fn concurrent(seed: u64, shape: &Shape) -> (Vec<Observed>, BTreeMap<u64, Vec
     let objects: Vec<ObjectId> = Vec::from_val(&made).unwrap();
     let mut next = 0;
     let plans: Vec<_> = (0..shape.sessions).map(|_| plan(&mut rng, shape, &mut next)).collect();
-    let to_val = |(kind, ops): &Planned| {
-        let op = |(key, value): &(u64, Option<i64>)| {
-            Val::List(vec![Val::from(*key as i64), value.map_or(Val::Nothing, Val::from)])
-        };
-        Val::List(vec![Val::from(*kind), Val::List(ops.iter().map(op).collect())])
-    };
     let started: Vec<_> = plans
         .iter()
         .map(|plan| {
-            let args = vec![made.clone(), Val::List(plan.iter().map(to_val).collect())];
+            let args = vec![made.clone(), Val::List(plan.iter().map(planned).collect())];
             solo.lane.start(&Start { args, ..Start::new("iso", "main") }).unwrap()
         })
         .collect();
@@ -187,7 +181,16 @@ pub fn concurrent(seed: u64, shape: &Shape) -> (Vec<Observed>, BTreeMap<u64, Vec
     (history, last.collect())
 }
 
-fn observed(session: u64, ops: &[(u64, Option<i64>)], answer: &Val) -> Observed {
+/// A planned transaction as the program takes it.
+pub fn planned((kind, ops): &Planned) -> Val {
+    let op = |(key, value): &(u64, Option<i64>)| {
+        Val::List(vec![Val::from(*key as i64), value.map_or(Val::Nothing, Val::from)])
+    };
+    Val::List(vec![Val::from(*kind), Val::List(ops.iter().map(op).collect())])
+}
+
+/// What a transaction says it saw.
+pub fn observed(session: u64, ops: &[(u64, Option<i64>)], answer: &Val) -> Observed {
     let Val::List(parts) = answer else { panic!("{answer}") };
     let outs: Vec<Val> = Vec::from_val(&parts[2]).unwrap();
     let op = |((key, value), out): (&(u64, Option<i64>), &Val)| match value {
@@ -202,6 +205,7 @@ fn observed(session: u64, ops: &[(u64, Option<i64>)], answer: &Val) -> Observed 
     }
 }
 
-fn numbers(list: &Val) -> Vec<i64> {
+/// A list of numbers.
+pub fn numbers(list: &Val) -> Vec<i64> {
     Vec::from_val(list).unwrap()
 }

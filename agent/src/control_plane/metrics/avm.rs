@@ -43,6 +43,7 @@ const LANE_TOTALS: &[Lane] = &[
     ("quanta", "Quanta executed", |lane| lane.quanta),
     ("executions_moved_in", "Executions that came from other tori", |lane| lane.moved_in),
     ("executions_moved_out", "Executions given to other tori", |lane| lane.moved_out),
+    ("messages_lost", "Messages to tori that were not reached", |lane| lane.lost),
 ];
 
 /// Registers everything the programs say.

@@ -57,6 +57,8 @@ pub struct Desk {
     questions: VecDeque<(Asks, Box<Ir>, Limits)>,
     /// Envelopes for which their way had no room, by torus, the oldest first.
     letters: BTreeMap<u8, VecDeque<Envelope>>,
+    /// Envelopes to which no way leads, or none any more.
+    lost: Vec<(u8, Envelope)>,
 }
 
 impl Desk {
@@ -71,7 +73,7 @@ impl Desk {
         bell: Bell,
     ) -> Self {
         let (sent, questions, letters) = (BTreeSet::new(), VecDeque::new(), BTreeMap::new());
-        Self { jobs, asker, envelopes, clock, own_limit, bell, sent, questions, letters }
+        Self { jobs, asker, envelopes, clock, own_limit, bell, sent, questions, letters, lost: Vec::new() }
     }
 
     fn take_jobs(&mut self, avm: &mut Avm<LaneMachine>) -> bool {
@@ -119,7 +121,7 @@ impl Desk {
         }
     }
 
-    /// Sends to a torus, after what waits for it already; what no way leads to is gone.
+    /// Sends to a torus, after what waits for it already; what no way leads to goes back to the lane.
     fn post(&mut self, to: u8, envelope: Envelope) {
         let line = self.letters.entry(to).or_default();
         line.push_back(envelope);
@@ -127,8 +129,10 @@ impl Desk {
             if let Err(envelope) = self.envelopes.send(to, envelope) {
                 if self.envelopes.reaches(to) {
                     line.push_front(envelope);
+                    return;
                 }
-                return;
+                self.lost.push((to, envelope));
+                continue;
             }
             self.sent.insert(to);
         }
@@ -173,6 +177,12 @@ impl Desk {
         while let Some(to) = self.sent.pop_first() {
             (self.bell)(to);
         }
+        any |= !self.lost.is_empty();
+        for (to, envelope) in self.lost.drain(..) {
+            // Nobody waits for ever: the lane counts it, and who waits for an answer fails.
+            let _ = avm.machine_mut().lane.input(LaneInput::Undeliverable { to, envelope });
+        }
+        avm.settle();
         any || self.letters.values().any(|line| !line.is_empty())
     }
 

@@ -132,3 +132,32 @@ fn a_message_that_finds_no_mailbox_is_counted() {
         assert_eq!(torus.reactor().machine().tally.lost_messages, 1);
     });
 }
+
+// avm:10.1: a torus that has ended, and one to which there never was a way: who asks it fails, and it is counted.
+#[test]
+fn who_asks_a_torus_that_is_not_reached_gets_an_error() {
+    let source = avm::lang::Source::new("m.avm", "module m\nfn main(o: object) { getMachine(o) }");
+    let module = avm::lang::compile(&[source], &|_| None).unwrap_or_else(|why| panic!("{why}"));
+    let module = avm::code::verify(module).expect("it is sound");
+    let mut bytes = vec![0; CAPACITIES.bytes()];
+    let config = Config { homes: vec![0, 1, 2, 3], heap_bytes: 1 << 20, executions: 64, ..Config::default() };
+    let mut lane = Lane::new(config);
+    lane.load(&module).expect("it fits");
+    let avm = Avm::new(LaneMachine::new(lane, "A", 8), Ports::none(), 192, 7);
+    let mut torus = Torus::new(&CAPACITIES, &mut Carver::new(&mut bytes), avm, None).expect("sized");
+    let mut tested = tested();
+    tested.others.remove(0);
+    for (lost, to) in [(1, 1), (2, 3)] {
+        let machine = torus.reactor_mut().machine_mut();
+        let args = vec![Val::Object(ObjectId::new(0, to, 0))];
+        let id = machine.start(&avm::vm::Start { args, ..avm::vm::Start::new("m", "main") }, None).expect("it starts");
+        let waits = avm::vm::Quantum::Suspended(avm::vm::Why::Elsewhere);
+        assert_eq!(machine.lane.quantum(id), waits);
+        assert!(turn(&mut torus, &mut tested));
+        let machine = torus.reactor_mut().machine_mut();
+        assert_eq!(machine.lane.quantum(id), avm::vm::Quantum::Ended);
+        let failure = machine.result(id).expect("it is over").expect_err("it fails");
+        assert_eq!(failure.error.name(), "ErrMachineUnreachable");
+        assert_eq!(machine.lane.lost_envelopes(), lost);
+    }
+}

@@ -121,7 +121,7 @@ pub struct Owner {
 #[derive(Debug)]
 pub struct Parcel {
     execution: ExecutionId,
-    saved: Box<avm::vm::Saved>,
+    saved: Box<avm::vm::SavedExecution>,
     info: Info,
     place: Option<Place>,
     notes: Option<Notes>,

@@ -4,6 +4,8 @@
 //! words, and other processes may write to it), so it goes through a ring of this process, ahead of its token: who takes the token
 //! finds the execution there. A torus of another process or node has no such ring, and nothing is handed to it.
 
+use crossbeam_channel::TrySendError;
+
 use crate::runtime::ring::{Receiver, Sender, ring};
 
 /// The ends of one torus, by braid id of the other side.
@@ -48,14 +50,21 @@ impl<P> Ports<P> {
         self.to.get(usize::from(to)).is_some_and(Option::is_some)
     }
 
-    /// Sends a piece; gives it back when there is no way or no room.
+    /// Sends a piece; gives it back when there is no way or no room. Where nobody takes anything any more there is no way from then
+    /// on.
     ///
     /// # Errors
     /// The piece.
     pub fn send(&mut self, to: u8, piece: P) -> Result<(), P> {
-        match self.to.get_mut(usize::from(to)).and_then(Option::as_mut) {
-            Some(sender) => sender.try_send(piece).map_err(crossbeam_channel::TrySendError::into_inner),
-            None => Err(piece),
+        let Some(end) = self.to.get_mut(usize::from(to)) else { return Err(piece) };
+        let Some(sender) = end else { return Err(piece) };
+        match sender.try_send(piece) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(piece)) => Err(piece),
+            Err(TrySendError::Disconnected(piece)) => {
+                *end = None;
+                Err(piece)
+            }
         }
     }
 

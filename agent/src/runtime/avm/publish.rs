@@ -37,6 +37,7 @@ struct Told {
     objects: Vec<avm::vm::ObjectSummary>,
     object_count: u64,
     live_bytes: u64,
+    lost: u64,
     tally: Tally,
     counts: Counts,
 }
@@ -68,6 +69,7 @@ impl Manager {
                 objects: lane.objects(first, HEAD_ROWS),
                 object_count: lane.object_count(),
                 live_bytes: 8 * lane.live_words() as u64,
+                lost: lane.lost_envelopes(),
                 tally: machine.tally,
                 counts: avm.counts(),
                 census,
@@ -133,6 +135,7 @@ impl Manager {
             operations: told.tally.operations,
             moved_in: told.counts.moved_in,
             moved_out: told.counts.moved_out,
+            lost: told.lost,
             heap_bytes: told.live_bytes,
             heap_limit_bytes: self.config.heap_bytes as u64,
             ..LaneSnapshot::default()
@@ -162,6 +165,10 @@ impl Manager {
         totals.aborts_error += tally.errors;
         totals.trace_entries += tally.events;
         totals.trace_dropped += tally.lost;
+        if lane.lost > 0 {
+            let (torus, lost) = (&lane.torus, lane.lost);
+            shown.notes.push(format!("{lost} messages of {torus} were lost: they went to tori that are not reached"));
+        }
         totals.running += lane.running;
         totals.suspended += lane.suspended;
         totals.started += told.tally.started;

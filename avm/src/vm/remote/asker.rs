@@ -80,6 +80,8 @@ impl World {
             let key = Key { execution: x.id, attempt: self.remotes.attempts };
             x.attempt = key.attempt;
             self.say(torus, About::Fetch { key, object, snapshot: x.tx.snapshot });
+        } else if let Some(Wanted::Look(_)) = x.wanted {
+            self.look(x);
         }
         Self::park(x, Why::Elsewhere)
     }
@@ -99,6 +101,11 @@ impl World {
                 return;
             }
         };
+        if let Err(full) = self.shadow(x, object, &shipped.replicas) {
+            self.heap.release(version.state);
+            x.wanted = Some(Wanted::Failed(Box::new(ProgramError::Memory(full.0).into())));
+            return;
+        }
         if x.tx.lookup(object).is_none() {
             let mut entry = Entry::of(object, &version);
             entry.flags |= ELSEWHERE;
@@ -191,7 +198,8 @@ impl World {
                         joint.asked = true;
                         let (reads, writes) = Self::part(x, torus);
                         let writes = writes.iter().map(|entry| (entry.id, self.written(code, entry))).collect();
-                        self.say(torus, About::Prepare { key, reads, writes });
+                        let frozen = self.frozen_at(x, torus);
+                        self.say(torus, About::Prepare { key, reads, writes, frozen });
                         return Ok(Step::Wait);
                     }
                     None => return Ok(Step::Wait),
@@ -356,6 +364,7 @@ impl Lane {
                     self.ready_unless_waiting(key.execution);
                 }
             }
+            About::Looked { key, rows } => self.rows(key, rows),
             About::Prepared { key, refused } => {
                 let answer = refused.map_or(Answer::Placed, |(object, by)| Answer::Changed(object, by));
                 self.prepared(key, answer);

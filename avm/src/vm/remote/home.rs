@@ -21,7 +21,7 @@ pub(super) enum Placed {
 
 impl World {
     /// Says something to another torus.
-    pub(super) fn say(&mut self, to: u8, about: About) {
+    pub(in crate::vm) fn say(&mut self, to: u8, about: About) {
         let envelope = Envelope::Remote(Box::new(Remote { clock: self.store.clock, about }));
         self.outputs.push(Output::Send { to, envelope });
     }
@@ -39,7 +39,12 @@ impl World {
             current: self.names.option(version.current),
             exists: version.exists,
             damaged: version.damaged,
+            replicas: Vec::new(),
         }
+    }
+
+    fn ship_all(&self, code: &Code, object: ObjectId, version: &Version) -> Shipped {
+        Shipped { replicas: self.replicas_for(object), ..self.ship(code, version) }
     }
 
     fn nothing(&self) -> Shipped {
@@ -52,6 +57,7 @@ impl World {
             current: None,
             exists: false,
             damaged: false,
+            replicas: Vec::new(),
         }
     }
 
@@ -91,14 +97,26 @@ impl World {
         match about {
             About::Fetch { key, object, snapshot } => self.fetch_for(code, from, key, object, snapshot),
             About::Check { key, reads, snapshot } => self.check_for(from, key, reads, snapshot),
-            About::Prepare { key, reads, writes } => {
-                self.prepare_for(code, WaitingPrepare { from, key, reads, writes });
+            About::Look { key, object, from: first } => self.look_for(code, from, key, object, first),
+            About::Replicate { object, machine } => {
+                if let Ok(machine) = self.names.number(machine.as_str()) {
+                    self.replicate(object, machine);
+                }
+            }
+            About::Replayed { object, replica } => {
+                // A heap that is full keeps the replica as it was.
+                if self.replica_took(object, &replica).is_err() {
+                    self.remotes.lost += 1;
+                }
+            }
+            About::Prepare { key, reads, writes, frozen } => {
+                self.prepare_for(code, WaitingPrepare { from, key, reads, writes, frozen });
             }
             About::Decide { key, stamp } => {
                 self.decided(key, stamp);
                 self.record_part(code, key.execution);
             }
-            About::Fetched { .. } | About::Checked { .. } | About::Prepared { .. } | About::Registry(_) => {}
+            About::Fetched { .. } | About::Checked { .. } | About::Looked { .. } | About::Prepared { .. } | About::Registry(_) => {}
         }
     }
 
@@ -109,7 +127,7 @@ impl World {
         let (exact, older) = match self.store.find(object, snapshot) {
             Found::Here(version) if version.stamp == newest.stamp => (true, None),
             // That it was not there yet is nothing to go on with.
-            Found::Here(version) if version.exists => (false, Some(Box::new(self.ship(code, &version)))),
+            Found::Here(version) if version.exists => (false, Some(Box::new(self.ship_all(code, object, &version)))),
             Found::Elsewhere(_) => (true, None),
             Found::Here(_) | Found::Evicted => (false, None),
         };
@@ -118,8 +136,11 @@ impl World {
             self.remotes.fetches.push_back((from, key, object, snapshot));
             return;
         }
-        let shipped =
-            if newest.exists { self.ship(code, &newest) } else { Shipped { stamp: newest.stamp, ..self.nothing() } };
+        let shipped = if newest.exists {
+            self.ship_all(code, object, &newest)
+        } else {
+            Shipped { stamp: newest.stamp, ..self.nothing() }
+        };
         self.say(from, About::Fetched { key, object, shipped: Box::new(shipped), exact, older });
     }
 
@@ -146,13 +167,17 @@ impl World {
 
     fn prepare_for(&mut self, code: &Code, asked: WaitingPrepare) {
         let written: Vec<ObjectId> = asked.writes.iter().map(|(object, _)| *object).collect();
-        let refused = match self.place(asked.key, &asked.reads, &written) {
+        let changed =
+            asked.frozen.iter().find(|(object, seen)| !self.as_frozen(*object, seen)).map(|(object, _)| *object);
+        let placed = changed.map_or_else(|| self.place(asked.key, &asked.reads, &written), Placed::Changed);
+        let refused = match placed {
             Placed::Wait => {
                 self.remotes.prepares.push_back(asked);
                 return;
             }
             Placed::Changed(object) => Some((object, self.store.writer(object))),
             Placed::Yes => {
+                let frozen = asked.frozen.iter().map(|(object, _)| (*object, self.freezing(*object))).collect();
                 let mut versions = Vec::with_capacity(asked.writes.len());
                 let mut missing = None;
                 for (object, shipped) in &asked.writes {
@@ -163,6 +188,7 @@ impl World {
                 }
                 if let Some(held) = self.remotes.held.get_mut(&asked.key) {
                     held.writes = versions;
+                    held.frozen = frozen;
                 }
                 if let Some(object) = missing {
                     self.decided(asked.key, None);
@@ -201,6 +227,7 @@ impl World {
         let held = Held {
             reads: reads.iter().map(|(object, _)| *object).collect(),
             writes: writes.iter().map(|object| (*object, None)).collect(),
+            frozen: Vec::new(),
         };
         self.remotes.held.insert(key, held);
         Placed::Yes
@@ -231,6 +258,9 @@ impl World {
                 }
                 None => self.heap.release(version.state),
             }
+        }
+        for (object, replicas) in held.frozen.into_iter().filter(|_| stamp.is_some()) {
+            self.freeze_some(object, &replicas);
         }
         self.store.tidy(&mut self.heap);
     }

@@ -22,13 +22,16 @@ impl Lane {
         self.world.remotes.lost += 1;
         let Envelope::Remote(remote) = envelope else { return };
         match remote.about {
-            About::Fetch { key, .. } | About::Check { key, .. } => self.nothing_comes(key, to),
+            About::Fetch { key, .. } | About::Check { key, .. } | About::Look { key, .. } => {
+                self.nothing_comes(key, to)
+            }
             About::Prepare { key, .. } => self.prepared(key, Answer::Lost),
             About::Prepared { key, refused: None } => {
                 self.world.decided(key, None);
                 self.stir();
             }
-            About::Prepared { .. } | About::Fetched { .. } | About::Checked { .. } | About::Decide { .. } => {}
+            // Answers of which nobody learns, and orders to a home that is gone.
+            _ => {}
         }
     }
 
@@ -36,7 +39,7 @@ impl Lane {
     fn nothing_comes(&mut self, key: Key, torus: u8) {
         if let Some(x) = self.execs.get_mut(&key.execution)
             && x.attempt == key.attempt
-            && matches!(x.wanted, Some(Wanted::Object(..) | Wanted::Snapshot(_)))
+            && matches!(x.wanted, Some(Wanted::Object(..) | Wanted::Snapshot(_) | Wanted::Look(_)))
         {
             x.wanted = Some(Wanted::Failed(World::lost_torus(torus)));
             self.ready(key.execution);

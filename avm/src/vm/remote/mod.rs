@@ -14,8 +14,10 @@
 
 mod asker;
 mod home;
+mod look;
 mod lost;
 mod registry;
+mod replicas;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,9 @@ use crate::code::ContentHash;
 use crate::error::AvmError;
 use crate::id::{ControllerId, ExecutionId, MachineId, ObjectId};
 use crate::value::Val;
+
+pub use look::Row;
+pub use replicas::Replicated;
 
 pub(super) use asker::{Joint, Step};
 pub(super) use registry::Registering;
@@ -94,6 +99,36 @@ pub enum About {
         /// Whether they are.
         same: bool,
     },
+    /// To a home: rows about objects as they are now.
+    Look {
+        /// For whom.
+        key: Key,
+        /// About which; none: about all.
+        object: Option<ObjectId>,
+        /// From this counter on.
+        from: u64,
+    },
+    /// Answer to a look: a page of rows, ascending.
+    Looked {
+        /// For whom.
+        key: Key,
+        /// The rows, or what is wrong with the store.
+        rows: Result<Vec<Row>, Box<AvmError>>,
+    },
+    /// To a home: make or refresh the replica of a machine.
+    Replicate {
+        /// Of which object.
+        object: ObjectId,
+        /// For which machine.
+        machine: MachineId,
+    },
+    /// To a home: what a replica has taken.
+    Replayed {
+        /// Of which object.
+        object: ObjectId,
+        /// The replica as it is now, with its new messages.
+        replica: Box<Replicated>,
+    },
     /// To a home: validate and leave intents.
     Prepare {
         /// Of which transaction.
@@ -102,6 +137,8 @@ pub enum About {
         reads: Vec<(ObjectId, u64)>,
         /// What is to be written.
         writes: Vec<(ObjectId, Shipped)>,
+        /// Objects that are frozen, with the replicas they were frozen from: machine and stamp.
+        frozen: Vec<(ObjectId, Vec<(MachineId, u64)>)>,
     },
     /// Answer to prepare: the object that is no longer what was read, if any.
     Prepared {
@@ -140,6 +177,8 @@ pub struct Shipped {
     pub exists: bool,
     /// Metadata was lost.
     pub damaged: bool,
+    /// Its replicas, for who asks for it from another torus.
+    pub replicas: Vec<Replicated>,
 }
 
 /// What an execution waits for, or has been refused.
@@ -151,6 +190,8 @@ pub(super) enum Wanted {
     Decision,
     /// Its snapshot is to move on.
     Snapshot(Box<Moving>),
+    /// Metadata of other tori.
+    Look(Box<look::Looking>),
     /// Nothing any more: this is what came of it.
     Failed(Box<AvmError>),
 }
@@ -180,6 +221,8 @@ struct Intent {
 struct Held {
     reads: Vec<ObjectId>,
     writes: Vec<(ObjectId, Option<Version>)>,
+    /// Frozen objects with their replicas: machine, and how many messages it had.
+    frozen: Vec<(ObjectId, Vec<(u32, usize)>)>,
 }
 
 /// A prepare that waits for decisions.
@@ -189,6 +232,7 @@ struct WaitingPrepare {
     key: Key,
     reads: Vec<(ObjectId, u64)>,
     writes: Vec<(ObjectId, Shipped)>,
+    frozen: Vec<(ObjectId, Vec<(MachineId, u64)>)>,
 }
 
 /// What a lane knows of transactions over several tori.

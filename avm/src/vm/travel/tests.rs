@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::code::{Verified, verify};
+use crate::event::LogEntry;
 use crate::lang::{Source, compile};
+use crate::value::Val;
 use crate::vm::{Config, Input, Output, Quantum, Start};
 
 const PROGRAM: &str = "
@@ -17,7 +19,8 @@ fn main(n: int) -> list {
     post q > 1
     note(\"start\")
     let words = [\"a\", (n, just 2), {x: 1}]
-    let sum = count(n, 0)
+    let more = |m| n + m
+    let sum = more(count(n, 0)) - n
     let t = beginTx(nothing)
     let a = label(q)
     let done = commitTx(t)

@@ -1,7 +1,7 @@
 //! What is written down, and what is lost on the way.
 
 use super::*;
-use crate::vm::Why;
+use crate::vm::{Composition, Segment, Why};
 
 impl Lanes {
     /// As `finish`, where there is no way to a torus: what goes there comes back.
@@ -62,25 +62,21 @@ fn avm_10_1_a_home_forgets_a_transaction_whose_maker_is_not_reached() {
     lanes.close();
 }
 
-/// Lanes that write down; an execution that commits with its last operation.
-fn written_down(entry: &str) -> (Lanes, ExecutionId, u64) {
+/// Lanes that write down; an execution that has committed with its last operation, and the number of its record.
+fn written_down() -> (Lanes, ExecutionId, u64) {
     let mut lanes = Lanes::new(2, 1000);
     let a = lanes.account(0, 10);
     lanes.lanes[0].keep_records();
-    let args: Vec<Val> = match entry {
-        "deposits" => vec![object(a), Val::from(1)],
-        _ => vec![object(a)],
-    };
-    let id = lanes.start(0, entry, &args);
+    let part = Segment { module: "lanes".into(), entry: "deposits".into(), args: vec![object(a), Val::from(1)] };
+    let common = Start::new("", "");
+    let id = lanes.lanes[0].compose(&[part], Composition::Sequential, &common).expect("it starts");
+    assert_eq!(lanes.lanes[0].quantum(id), Quantum::Suspended(Why::Recording));
     let mut last = 0;
-    for _ in 0..20 {
-        lanes.lanes[0].quantum(id);
-        for output in lanes.lanes[0].outputs().collect::<Vec<_>>() {
-            match output {
-                Output::Record(record) => last = record.number,
-                Output::Ended(_) => panic!("it ended before its record was written down"),
-                _ => {}
-            }
+    for output in lanes.lanes[0].outputs() {
+        match output {
+            Output::Record(record) => last = record.number,
+            Output::Ended(_) => panic!("it ended before its record was written down"),
+            _ => {}
         }
     }
     (lanes, id, last)
@@ -89,24 +85,52 @@ fn written_down(entry: &str) -> (Lanes, ExecutionId, u64) {
 // The end of an execution is said once its last record is written down, and so is its result (`decisions:AVM-14`).
 #[test]
 fn avm_14_an_execution_ends_when_its_last_record_is_written_down() {
-    for how in ["runs out", "is terminated"] {
-        let (mut lanes, id, last) = written_down("deposits");
-        assert_eq!(last, 1);
-        let lane = &mut lanes.lanes[0];
-        if how == "is terminated" {
-            assert!(lane.terminate(id));
-            assert!(!lane.terminate(id), "it is over but for its record");
-        }
-        assert_eq!(lane.status(id), Some(Status::Suspended(Why::Recording)), "{how}");
-        assert!(lane.result(id).is_none() && !lane.forget(id), "{how}");
-        lane.input(Input::Recorded { number: last }).expect("taken");
-        if how == "runs out" {
-            assert_eq!(lane.quantum(id), Quantum::Ended);
-        }
-        let ended = lane.outputs().filter(|output| *output == Output::Ended(id)).count();
-        assert_eq!(ended, 1, "{how}");
-        assert_eq!(lane.status(id), Some(Status::Terminated));
-        assert_eq!(lane.result(id).expect("it is over").is_ok(), how == "runs out");
-        lanes.close();
+    let (mut lanes, id, last) = written_down();
+    assert_eq!(last, 1);
+    let lane = &mut lanes.lanes[0];
+    assert_eq!(lane.quantum(id), Quantum::Suspended(Why::Recording));
+    assert!(!lane.terminate(id), "it is over but for its record");
+    assert_eq!(lane.status(id), Some(Status::Suspended(Why::Recording)));
+    assert!(lane.result(id).is_none() && !lane.forget(id));
+    lane.input(Input::Recorded { number: last }).expect("taken");
+    assert_eq!(lane.outputs().collect::<Vec<_>>(), [Output::Ended(id)]);
+    assert_eq!((lane.status(id), lane.quantum(id)), (Some(Status::Terminated), Quantum::Ended));
+    assert!(lane.result(id).expect("it is over").is_ok());
+    lanes.close();
+}
+
+// So is that of one that is ended by hand: what it has committed stands.
+#[test]
+fn avm_14_a_terminated_execution_ends_when_its_last_record_is_written_down() {
+    let mut lanes = Lanes::new(2, 1000);
+    let a = lanes.account(0, 10);
+    lanes.lanes[0].keep_records();
+    let id = lanes.start(0, "deposits", &[object(a), Val::from(9)]);
+    let lane = &mut lanes.lanes[0];
+    assert_eq!(lane.quantum(id), Quantum::Suspended(Why::Recording));
+    assert!(lane.terminate(id));
+    assert_eq!(lane.status(id), Some(Status::Suspended(Why::Recording)));
+    assert!(!lane.outputs().any(|output| output == Output::Ended(id)));
+    lane.input(Input::Recorded { number: 1 }).expect("taken");
+    assert_eq!(lane.outputs().collect::<Vec<_>>(), [Output::Ended(id)]);
+    assert!(lane.result(id).expect("it is over").is_err());
+    lanes.close();
+}
+
+// An acknowledgement that comes while its execution sleeps is not waited for afterwards.
+#[test]
+fn avm_14_an_acknowledgement_that_comes_during_a_sleep_counts() {
+    let mut lanes = Lanes::new(2, 1000);
+    let a = lanes.account(0, 10);
+    lanes.lanes[0].keep_records();
+    let id = lanes.start(0, "naps", &[object(a)]);
+    let lane = &mut lanes.lanes[0];
+    while lane.quantum(id) != Quantum::Suspended(Why::Sleeping) {
+        lane.input(Input::Recorded { number: 1 }).expect("taken");
     }
+    lane.input(Input::Recorded { number: 2 }).expect("taken");
+    lane.input(Input::Woken { execution: id, now_ns: 1 }).expect("taken");
+    lanes.finish(|_| 0);
+    let _ = lanes.value(0, id);
+    lanes.close();
 }

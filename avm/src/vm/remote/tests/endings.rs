@@ -23,7 +23,7 @@ impl Lanes {
 
 // A torus that is not reached: who asks for its objects gets an error and nobody waits for ever (`avm:10.1`).
 #[test]
-fn avm_10_1_who_asks_an_unreachable_torus_gets_an_error() {
+fn who_asks_an_unreachable_torus_gets_an_error() {
     let mut lanes = Lanes::new(3, 10_000);
     let [a, b, c] = [0, 1, 2].map(|lane| lanes.account(lane, 5));
     let asks = lanes.start(0, "broken", &[object(c)]);
@@ -49,7 +49,7 @@ fn avm_10_1_who_asks_an_unreachable_torus_gets_an_error() {
 
 // The answer to a prepare finds no way: its maker cannot have decided, so the home forgets it.
 #[test]
-fn avm_10_1_a_home_forgets_a_transaction_whose_maker_is_not_reached() {
+fn a_home_forgets_a_transaction_whose_maker_is_not_reached() {
     let mut lanes = Lanes::new(2, 10_000);
     let [a, b] = [0, 1].map(|lane| lanes.account(lane, 5));
     lanes.start(0, "transfers", &[object(a), object(b), Val::from(1), Val::from(1)]);

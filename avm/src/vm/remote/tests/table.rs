@@ -173,7 +173,7 @@ fn outcome(home: usize, make: &str, entries: &[&str]) -> String {
 }
 
 #[test]
-fn avm_4_every_instruction_is_the_same_on_an_object_elsewhere() {
+fn every_instruction_is_the_same_on_an_object_elsewhere() {
     for make in ["made", "plain"] {
         for entry in ENTRIES {
             assert_eq!(outcome(1, make, &[entry]), outcome(0, make, &[entry]), "{make} {entry}");
@@ -204,7 +204,7 @@ fn avm_4_every_instruction_is_the_same_on_an_object_elsewhere() {
 
 // A replica belongs to its machine, wherever its executions run: what one has fetched another calls from its own torus.
 #[test]
-fn avm_10_4_a_replica_is_of_its_machine_and_not_of_a_torus() {
+fn a_replica_is_of_its_machine_and_not_of_a_torus() {
     let mut lanes = lanes();
     let made = lanes.entry(1, "made", &[]);
     let o = lanes.value(1, made);
@@ -253,7 +253,7 @@ fn avm_19_replicas_lose_no_message_under_any_order() {
 
 // Reflection sees the objects of all tori of the node, ascending, and nothing is observed (`avm:4.3`).
 #[test]
-fn avm_4_3_scans_see_the_objects_of_all_tori() {
+fn avm_19_scans_see_the_objects_of_all_tori() {
     let mut seen = Vec::new();
     for homes in [[0, 0, 0], [0, 1, 1], [1, 1, 1]] {
         let mut lanes = lanes();

@@ -89,6 +89,10 @@ impl World {
         if x.tx.explicit() || primary == machine || x.tx.frozen(id) {
             return Ok(false);
         }
+        if !self.remotes.idle() && self.undecided_write(id, u64::MAX) {
+            // It may be frozen, and then gives up what it has taken until now.
+            return Err(Self::want_decision(x));
+        }
         let Some(replica) = Self::replica(&mut self.store, x, (id, machine)) else { return Ok(false) };
         let (state, inputs) = (replica.state, replica.inputs.len());
         if inputs >= self.config.mailbox as usize {
@@ -102,7 +106,9 @@ impl World {
 
     /// Ends a behaviour with its list of outputs; takes over the reference.
     pub(super) fn call_returned(&mut self, code: &Code, x: &mut Exec, value: Value) -> Result<Flow, Fault> {
-        let jointly = x.contexts.len() == 2 && x.tx.mode == Mode::Implicit && self.jointly(x);
+        // A message that is taken again is a part of its freeze, which commits.
+        let outermost = x.contexts.len() == 2 && x.frame().enter != Enter::Replay;
+        let jointly = outermost && x.tx.mode == Mode::Implicit && self.jointly(x);
         if !jointly
             && x.contexts.len() == 2
             && x.tx.mode == Mode::Implicit

@@ -150,7 +150,9 @@ fn who_asks_a_torus_that_is_not_reached_gets_an_error() {
     for (lost, to) in [(1, 1), (2, 3)] {
         let machine = torus.reactor_mut().machine_mut();
         let args = vec![Val::Object(ObjectId::new(0, to, 0))];
-        let id = machine.start(&avm::vm::Start { args, ..avm::vm::Start::new("m", "main") }, Default::default()).expect("it starts");
+        let id = machine
+            .start(&avm::vm::Start { args, ..avm::vm::Start::new("m", "main") }, Default::default())
+            .expect("it starts");
         let waits = avm::vm::Quantum::Suspended(avm::vm::Why::Elsewhere);
         assert_eq!(machine.lane.quantum(id), waits);
         assert!(turn(&mut torus, &mut tested));

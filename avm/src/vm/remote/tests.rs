@@ -440,7 +440,7 @@ proptest! {
 #[test]
 fn avm_2_write_skew_is_impossible_in_every_order() {
     let mut took_one = 0;
-    let orders = every_order(4000, |choose| {
+    let orders = every_order(1000, |choose| {
         let mut lanes = Lanes::new(2, 10_000);
         let (a, b) = (lanes.account(0, 1), lanes.account(1, 1));
         let one = lanes.start(0, "careful", &[object(a), object(b)]);
@@ -459,7 +459,7 @@ fn avm_2_write_skew_is_impossible_in_every_order() {
 // Two increments of one object from two other tori, in every order: both count.
 #[test]
 fn avm_2_two_increments_count_in_every_order() {
-    let orders = every_order(4000, |choose| {
+    let orders = every_order(1000, |choose| {
         let mut lanes = Lanes::new(3, 10_000);
         let account = lanes.account(0, 0);
         lanes.start(1, "deposits", &[object(account), Val::from(1)]);

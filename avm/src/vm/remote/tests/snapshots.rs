@@ -50,7 +50,7 @@ proptest! {
 fn avm_2_no_program_sees_a_mix_of_two_states_in_every_order() {
     for (versions, watcher) in [(64, "watches"), (1, "watches"), (1, "audits")] {
         for seed in 0..12 {
-            let orders = every_order(200, |choose| {
+            let orders = every_order(40, |choose| {
                 let mut lanes = Lanes::with(3, 10_000, versions);
                 let [a, b] = [0, 1].map(|lane| lanes.account(lane, 10));
                 lanes.start(0, "transfers", &[object(a), object(b), Val::from(1), Val::from(2)]);
@@ -61,7 +61,7 @@ fn avm_2_no_program_sees_a_mix_of_two_states_in_every_order() {
                 }
                 lanes.close();
             });
-            assert!(orders > 100, "{orders} orders");
+            assert!(orders >= 40, "{orders} orders");
         }
     }
 }

@@ -116,7 +116,11 @@ impl World {
                 self.decided(key, stamp);
                 self.record_part(code, key.execution);
             }
-            About::Fetched { .. } | About::Checked { .. } | About::Looked { .. } | About::Prepared { .. } | About::Registry(_) => {}
+            About::Fetched { .. }
+            | About::Checked { .. }
+            | About::Looked { .. }
+            | About::Prepared { .. }
+            | About::Registry(_) => {}
         }
     }
 

@@ -266,6 +266,11 @@ impl Remotes {
 
     /// Intents, transactions prepared here, questions that wait and pure functions that change: none when all is decided.
     pub(super) fn open(&self) -> usize {
-        self.intents.len() + self.held.len() + self.fetches.len() + self.checks.len() + self.prepares.len() + self.updates.open()
+        self.intents.len()
+            + self.held.len()
+            + self.fetches.len()
+            + self.checks.len()
+            + self.prepares.len()
+            + self.updates.open()
     }
 }

@@ -6,8 +6,7 @@ mod common;
 use common::{TempDir, config, guard};
 use control::api::{Refusal, RefusalKind};
 use control::avm::{
-    AvmReply, AvmRequest, ExecutionSnapshot, ExecutionState, Query, Segment, Source, StartRequest, TransactionSnapshot,
-    TransactionState,
+    AvmReply, AvmRequest, ExecutionSnapshot, ExecutionState, Query, Segment, Source, StartRequest, TransactionState,
 };
 
 /// Three tori that run programs; `avm` goes into the table.
@@ -254,73 +253,6 @@ fn transfers_between_objects_of_three_threads_keep_the_sum() {
         }
     };
     assert_eq!(accounts.iter().map(balance).sum::<u64>(), 3000);
-    running.end();
-}
-
-fn transaction(running: &Running, id: &str) -> TransactionSnapshot {
-    match running.ask(&AvmRequest::Show { id: id.to_owned() }) {
-        AvmReply::Transaction(row) => *row,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn transactions(running: &Running, filter: &str) -> Vec<TransactionSnapshot> {
-    match running.ask(&AvmRequest::Tx { query: Query { filter: filter.to_owned(), ..Query::default() } }) {
-        AvmReply::Transactions(listing) => listing.rows,
-        other => panic!("{other:?}"),
-    }
-}
-
-// decisions:AVM-23: of a transaction it is told what it read and wrote, what it collided with and who won; of an object its
-// versions and who wrote them; of an execution what it waits for.
-#[test]
-fn conflicts_versions_and_mailboxes_are_told() {
-    let running = Running::start("avm-told", "quantum_ops = 16\n");
-    running.load_text(0, "bank", BANK).expect("it is a program");
-    let accounts = [0, 1].map(|_| running.result(&running.begin("bank", "open", &["1000"], Some("A"))));
-    let storm: Vec<String> =
-        (0..8).map(|_| running.begin("bank", "move", &[&accounts[0], &accounts[1], "40"], Some("A"))).collect();
-    storm.iter().for_each(|mover| assert_eq!(running.result(mover), "40"));
-    let refused = transactions(&running, "conflict");
-    let row = transaction(&running, &refused.first().expect("eight that write the same collide").id);
-    let conflict = row.conflicts.first().expect("it says with what");
-    assert!(accounts.contains(&conflict.object) && storm.contains(&conflict.changed_by), "{row:?}");
-    assert!(conflict.read.is_some() && conflict.found > conflict.read, "{conflict:?}");
-    assert!(row.why.contains(&conflict.changed_by) && row.began_unix_ns > 0 && row.ended_unix_ns > 0, "{row:?}");
-    let committed = transactions(&running, "committed");
-    let row = committed.iter().find(|row| row.writes == 2).expect("both accounts change");
-    assert_eq!((row.reads, row.read_set.len(), row.write_set.len(), row.controller.as_str()), (2, 2, 2, "bank"));
-    assert!(row.write_set.iter().all(|write| write.what == "state"), "{row:?}");
-    let totals = running.node.handle().avm().expect("it runs programs").snapshot().expect("all answer").totals;
-    assert_eq!((totals.commits, totals.aborts), (320, totals.aborts_conflict), "{totals:?}");
-    assert!(totals.aborts_conflict >= refused.len() as u64, "{totals:?}");
-    let AvmReply::Object(detail) = running.ask(&AvmRequest::Show { id: accounts[1].clone() }) else {
-        panic!("no object")
-    };
-    assert_eq!((detail.history.len(), detail.row.version), (32, detail.history[0].version));
-    assert_eq!(detail.row.last_writer, detail.history[0].execution);
-    assert!(storm.contains(&detail.row.last_writer) && detail.row.changed_unix_ns > 0, "{detail:?}");
-    assert!(detail.history.iter().all(|version| version.transaction.starts_with('t') && version.what == "state"));
-    let (object, message) = (accounts[1].clone(), "[\"deposit\", 5]".to_owned());
-    running.ask(&AvmRequest::Send { object, message });
-    let AvmReply::Object(detail) = running.ask(&AvmRequest::Show { id: accounts[1].clone() }) else {
-        panic!("no object")
-    };
-    assert_eq!(detail.messages, ["[\"deposit\", 5]"]);
-    let chart = AvmRequest::Trace {
-        id: storm[0].clone(),
-        from: Some(0),
-        count: 40,
-        object: String::new(),
-        event: String::new(),
-        since: 0,
-        width: 100,
-    };
-    let AvmReply::Text(chart) = running.ask(&chart) else { panic!("no chart") };
-    assert!(chart.contains("main") && chart.contains("beginTx") && chart.contains("│── "), "{chart}");
-    assert!(chart.lines().all(|line| line.chars().count() <= 100), "{chart}");
-    let AvmReply::Execution(detail) = running.ask(&AvmRequest::Show { id: storm[0].clone() }) else { panic!("none") };
-    assert_eq!((detail.trace_level.as_str(), detail.row.memory_limit_bytes), ("default", 32 << 20));
     running.end();
 }
 

@@ -156,3 +156,36 @@ fn avm_9_a_terminated_maker_leaves_one_registry() {
         lanes.close();
     }
 }
+
+// Stopped after any number of steps: who asks after somebody has seen the new function sees it too, on whichever torus.
+#[test]
+fn avm_9_nobody_sees_the_old_function_after_the_new_one_was_seen() {
+    let mut news = 0;
+    for seed in 0..300 {
+        let mut choose = seeded(seed);
+        let mut lanes = Lanes::new(3, 10_000);
+        lanes.start(1, "updates", &[Val::from(10), Val::Nothing]);
+        for _ in 0..seed % 13 {
+            if lanes.choices() > 0 {
+                let which = choose(lanes.choices());
+                lanes.step(which);
+            }
+        }
+        let mut seen = Vec::new();
+        for lane in [seed as usize % 3, (seed as usize + 1) % 3] {
+            let asks = lanes.start(lane, "asks", &[Val::from(1)]);
+            // It alone goes on, unless it has to wait.
+            while lanes.lanes[lane].status(asks) != Some(Status::Terminated) {
+                let own = lanes.runnable().iter().position(|(_, id)| *id == asks);
+                let which = own.unwrap_or_else(|| choose(lanes.choices()));
+                lanes.step(which);
+            }
+            seen.push(lanes.value(lane, asks));
+        }
+        assert!(seen != [10, 2].map(Val::from), "{seed}");
+        news += u32::from(seen == [10, 10].map(Val::from));
+        lanes.finish(choose);
+        lanes.close();
+    }
+    assert!(news > 0, "some see the new one");
+}

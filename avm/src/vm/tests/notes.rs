@@ -79,6 +79,7 @@ fn main() -> int {
     5
 }"#;
     let (notes, lost, result) = noted(config(), functions, TraceLevel::Default);
-    assert_eq!((notes.len(), lost, result), (4097, 5904, Ok(Val::Int(5))));
-    assert_eq!((&notes[4095], &notes[4096]), (&Val::Int(4095), &Val::text("after")));
+    // What comes behind a lost one in the same quantum is lost too: those that come out have no gap between them.
+    assert_eq!((notes.len(), lost, result), (4096, 5905, Ok(Val::Int(5))));
+    assert_eq!(notes[4095], Val::Int(4095));
 }

@@ -160,11 +160,7 @@ impl World {
         let what = if none { What::CalledWithoutOutput } else { What::Called };
         self.log(x, what, context.id.0, context.input, output);
         if context.replica {
-            let stamp = self.store.replica_stamp();
-            if let Some(replica) = Self::replica(&mut self.store, x, (context.id, context.machine)) {
-                replica.inputs.push(self.heap.retain(context.input));
-                replica.stamp = stamp;
-            }
+            self.log_input(x, &context);
         }
         if x.tx.explicit() {
             x.tx.log.push((context.id, context.input));
@@ -176,6 +172,15 @@ impl World {
             self.publish(code, x)?;
         }
         Ok(Flow::Next)
+    }
+
+    /// A replica remembers what it was asked, for the freeze that reconciles it (`avm:10.4`).
+    fn log_input(&mut self, x: &Exec, context: &Context) {
+        let stamp = self.store.replica_stamp();
+        if let Some(replica) = Self::replica(&mut self.store, x, (context.id, context.machine)) {
+            replica.inputs.push(self.heap.retain(context.input));
+            replica.stamp = stamp;
+        }
     }
 
     /// receive (`avm:4.1`, `decisions:AVM-13`).

@@ -372,8 +372,9 @@ impl Lane {
     #[must_use]
     pub fn messages(&self, object: ObjectId, most: usize) -> Vec<Val> {
         let world = &self.world;
-        let waiting = world.store.mailboxes.get(&object).into_iter().flatten();
-        waiting.take(most).map(|message| to_val(&world.heap, &world.names, *message)).collect()
+        let inside = world.store.mailboxes.get(&object).into_iter().flatten();
+        let coming = world.letters.iter().filter(|letter| letter.to == object).map(|letter| &letter.message);
+        inside.chain(coming).take(most).map(|message| to_val(&world.heap, &world.names, *message)).collect()
     }
 
     /// Decided transactions that are remembered with their sets, in no order: plain commits, and the others.

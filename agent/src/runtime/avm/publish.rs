@@ -144,36 +144,14 @@ impl Manager {
         lane.operations += census.operations;
         lane.running = census.running;
         lane.suspended = census.suspended;
-        totals.suspended_by_hand += census.by_hand;
-        totals.failed += census.failed;
-        totals.ended += census.ended;
-        totals.open += census.open;
-        totals.commits += census.committed;
-        totals.aborts_conflict += census.refused;
-        totals.aborts_program += census.aborted;
-        totals.trace_entries += census.events;
-        totals.aborts_unsatisfiable += census.unsatisfiable;
-        totals.aborts_unknown += census.undecided;
-        totals.aborts_error += census.errors;
-        totals.trace_dropped += census.lost;
+        add_counts(totals, told);
         let tally = &told.tally;
-        totals.commits += tally.commits;
-        totals.aborts_conflict += tally.refused;
-        totals.aborts_program += tally.aborted;
-        totals.aborts_unsatisfiable += tally.unsatisfiable;
-        totals.aborts_unknown += tally.undecided;
-        totals.aborts_error += tally.errors;
-        totals.trace_entries += tally.events;
-        totals.trace_dropped += tally.lost;
         if lane.lost > 0 {
             let (torus, lost) = (&lane.torus, lane.lost);
             shown.notes.push(format!("{lost} messages of {torus} were lost: they went to tori that are not reached"));
         }
         totals.running += lane.running;
         totals.suspended += lane.suspended;
-        totals.started += told.tally.started;
-        totals.failures += told.tally.failures;
-        totals.failed_unix_ns = totals.failed_unix_ns.max(told.tally.failed_unix_ns);
         totals.objects += lane.objects;
         totals.operations += lane.operations;
         totals.moves += lane.moved_out;
@@ -199,4 +177,24 @@ impl Manager {
         shown.capacities.push(capacity(MAILBOXES, 0, mailbox, "messages", told.tally.lost_messages));
         shown.lanes.push(lane);
     }
+}
+
+/// What the executions of a torus have counted: those that are here still, and those that are gone.
+fn add_counts(totals: &mut Totals, told: &Told) {
+    let (census, tally) = (&told.census, &told.tally);
+    totals.suspended_by_hand += census.by_hand;
+    totals.failed += census.failed;
+    totals.ended += census.ended;
+    totals.open += census.open;
+    totals.commits += census.committed + tally.commits;
+    totals.aborts_conflict += census.refused + tally.refused;
+    totals.aborts_program += census.aborted + tally.aborted;
+    totals.aborts_unsatisfiable += census.unsatisfiable + tally.unsatisfiable;
+    totals.aborts_unknown += census.undecided + tally.undecided;
+    totals.aborts_error += census.errors + tally.errors;
+    totals.trace_entries += census.events + tally.events;
+    totals.trace_dropped += census.lost + tally.lost;
+    totals.started += tally.started;
+    totals.failures += tally.failures;
+    totals.failed_unix_ns = totals.failed_unix_ns.max(tally.failed_unix_ns);
 }

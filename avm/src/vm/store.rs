@@ -216,8 +216,8 @@ impl Store {
     #[inline]
     pub(super) fn renew(&mut self, heap: &mut Heap, id: ObjectId, state: Value, by: ExecutionId) {
         let stamp = self.clock;
-        // What is remembered of changes is remembered in one place.
-        let alone = self.open.is_empty() && self.past.is_none();
+        // What is remembered of changes is remembered in one place; what lingers for other tori has no gaps.
+        let alone = self.open.is_empty() && self.linger == 0 && self.past.is_none();
         let writer = self.compact(by);
         let Some(slot) = self.slot_mut(id) else { return };
         if alone {

@@ -142,7 +142,7 @@ fn audits(a: object, b: object, sum: int, times: int) -> int {
 }
 
 // Both are read in one transaction, one of them again in the next.
-fn keeps(a: object, b: object) -> bool {
+fn reads_both(a: object, b: object) -> bool {
     atomic %bank {
         let _ = a.balance()
         note "read"

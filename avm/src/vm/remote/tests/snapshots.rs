@@ -99,7 +99,7 @@ fn avm_2_an_object_of_a_torus_that_is_ahead_is_found() {
 fn avm_2_an_evicted_snapshot_ends_the_transaction_by_name() {
     let mut lanes = Lanes::with(3, 10_000, 1);
     let [b, c] = [1, 2].map(|lane| lanes.account(lane, 1));
-    let reader = lanes.start(0, "keeps", &[object(b), object(c)]);
+    let reader = lanes.start(0, "reads_both", &[object(b), object(c)]);
     let noted = |lanes: &Lanes| lanes.lanes[0].trace(reader).iter().any(|entry| entry.to_string().contains("read"));
     while !noted(&lanes) {
         lanes.step(0);
@@ -122,7 +122,7 @@ fn avm_23_the_writer_of_a_conflicting_change_is_named() {
     for (home, writes_from) in [(0, 0), (0, 2), (1, 1), (1, 0), (1, 2)] {
         let mut lanes = Lanes::new(3, 10_000);
         let [a, b] = [home, 2].map(|lane| lanes.account(lane, 1));
-        let reader = lanes.start(0, "keeps", &[object(a), object(b)]);
+        let reader = lanes.start(0, "reads_both", &[object(a), object(b)]);
         let noted = |lanes: &Lanes| lanes.lanes[0].trace(reader).iter().any(|entry| entry.to_string().contains("read"));
         while !noted(&lanes) {
             lanes.step(0);

@@ -166,7 +166,7 @@ fn outcome(home: usize, make: &str, entries: &[&str]) -> String {
     }
     let state = lanes.lanes[home].state(o);
     let meta = lanes.lanes[home].objects(o, 1).into_iter().next().filter(|summary| summary.id == o);
-    let meta = meta.map(|summary| (summary.machine, summary.creating_controller, summary.controller, summary.mailbox));
+    let meta = meta.map(|summary| (summary.machine, summary.creating_controller, summary.controller));
     lanes.close();
     shown.push_str(&format!("{state:?} {meta:?}"));
     shown.replace(&o.to_string(), "OBJECT")

@@ -175,7 +175,7 @@ impl World {
     }
 
     /// A replica remembers what it was asked, for the freeze that reconciles it (`avm:10.4`).
-    fn log_input(&mut self, x: &Exec, context: &Context) {
+    fn log_input(&mut self, x: &mut Exec, context: &Context) {
         let stamp = self.store.replica_stamp();
         if let Some(replica) = Self::replica(&mut self.store, x, (context.id, context.machine)) {
             replica.inputs.push(self.heap.retain(context.input));

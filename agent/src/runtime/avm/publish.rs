@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use avm::id::ExecutionId;
 use avm::vm::Census;
 use control::api::Refusal;
-use control::avm::{AvmSnapshot, Capacity, HEAD_ROWS, LaneSnapshot, Listing};
+use control::avm::{AvmSnapshot, Capacity, HEAD_ROWS, LaneSnapshot, Listing, Totals};
 
 use super::machine::Tally;
 use super::manager::Manager;

@@ -16,7 +16,7 @@ const CHOICES: &str = "module choices\n\nfn main(many: int) -> bool {\n    let t
 fn a_question_beyond_the_memory_of_the_solver_is_unknown_and_the_node_goes_on() {
     let dir = TempDir::new("solver-memory");
     let text = format!(
-        "{}[braid]\ntori = 1\n[avm]\nheap_mib = 64\nmemory_mib = 64\n[avm.solver]\nkind = \"z3\"\nmemory_mib = 16\n\
+        "{}[braid]\ntori = 1\n[avm]\nheap_mib = 64\nmemory_mib = 64\n[avm.solver]\nkind = \"z3\"\nmemory_mib = 96\n\
          nodes = 10_000_000\n[[torus]]\n[torus.capacities]\nevents = 16_384\nadmission = 1024\n[torus.workload]\nkind = \"avm\"\n",
         common::head(&dir)
     );
@@ -44,10 +44,13 @@ fn a_question_beyond_the_memory_of_the_solver_is_unknown_and_the_node_goes_on() 
         "{}",
         large.why
     );
-    let small = ended("2");
-    assert_eq!((small.state, small.why.as_str()), (ExecutionState::Ended, "true"), "{small:?}");
+    // The bound is of all engines together: until the thread that held so much has gone, others are refused as well.
+    guard("the memory is given back", || {
+        let small = ended("2");
+        small.state == ExecutionState::Ended && small.why == "true"
+    });
     let AvmReply::Solver(solver) = ask(AvmRequest::Solver {}) else { panic!("no pool") };
-    assert_eq!((solver.unknown, solver.restarts), (1, 1), "{solver:?}");
+    assert!(solver.unknown >= 1 && solver.restarts >= 1, "{solver:?}");
     assert!(solver.sat >= 1 && solver.restart_reason.contains("avm.solver.memory_mib"), "{solver:?}");
     assert!(!node.stop().failed());
 }

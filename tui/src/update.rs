@@ -262,7 +262,7 @@ fn on_prompt(state: &mut State, key: KeyEvent) -> Option<Effect> {
             if prompt.kind == PromptKind::Command && !prompt.text.trim().is_empty() {
                 return match commands::parse(&prompt.text, &tori) {
                     Ok(Asked::Request(request)) => ask(state, request),
-                    Ok(Asked::Avm(AvmAsked::Request(request))) => ask_avm(state, request),
+                    Ok(Asked::Avm(AvmAsked::Request(request))) => ask_avm(state, *request),
                     Ok(Asked::Avm(AvmAsked::Open(id))) => {
                         open_id(state, &id);
                         None

@@ -152,10 +152,10 @@ pub fn clocks(execution: ExecutionId, trace: &[LogEntry]) -> Vec<Clocked<'_>> {
 pub fn clocks_at(execution: ExecutionId, trace: &[LogEntry], wanted: impl Fn(usize) -> bool) -> Vec<Clocked<'_>> {
     let mut walk = Walk::new(execution, trace);
     let mut out = Vec::new();
-    for at in 0..trace.len() {
+    for (at, entry) in trace.iter().enumerate() {
         let line = walk.step(std::iter::empty());
         if wanted(at) {
-            out.push(Clocked { execution, line, entry: &trace[at], clock: walk.clock.clone() });
+            out.push(Clocked { execution, line, entry, clock: walk.clock.clone() });
         }
     }
     out

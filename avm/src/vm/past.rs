@@ -394,8 +394,8 @@ impl Lane {
     /// Executions that wait for the solver among the first `look`, with their open transactions, at most so many.
     #[must_use]
     pub fn solving(&self, most: usize, look: usize) -> Vec<(ExecutionId, Option<TxId>)> {
-        let solving = |x: &&Box<Exec>| x.status == super::config::Status::Suspended(super::config::Why::Solving);
-        let all = self.execs.values().take(look).filter(solving).take(most);
+        let solving = super::config::Status::Suspended(super::config::Why::Solving);
+        let all = self.execs.values().take(look).filter(|x| x.status == solving).take(most);
         all.map(|x| (x.id, x.tx.begun.first().map(|begun| begun.id))).collect()
     }
 

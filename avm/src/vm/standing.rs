@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::choose::Exploring;
 use super::convert::from_val;
 use super::exec::{Exec, Fault, Posted, Term};
 use super::loaded::Code;
@@ -232,7 +231,7 @@ impl World {
 
     /// Values decided on, ascending by variable.
     pub(super) fn witness(x: &Exec) -> Vec<(VarId, Val)> {
-        let vars = x.exploring.as_ref().map(|exploring: &Box<Exploring>| exploring.vars());
+        let vars = x.exploring.as_ref().map(|exploring| exploring.vars());
         vars.into_iter().flatten().map(|(var, value)| (*var, value.clone())).collect()
     }
 

@@ -50,7 +50,7 @@ fn what_is_no_program_is_refused_in_words() {
     avm(&["run", &empty]).with(5, &["empty.avm:1:1", "module"]);
     if !nix::unistd::geteuid().is_root() {
         let closed = scratch.file("closed.avm", "module closed\n");
-        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o0)).unwrap();
         avm(&["run", &word(&closed)]).with(2, &["closed.avm", "ermission denied"]);
     }
 }

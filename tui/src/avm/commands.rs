@@ -12,7 +12,7 @@ pub const USAGE: &str =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AvmAsked {
     /// To be asked of the agent.
-    Request(AvmRequest),
+    Request(Box<AvmRequest>),
     /// An id to open.
     Open(String),
 }
@@ -37,7 +37,7 @@ pub fn parse(rest: &str) -> Result<AvmAsked, String> {
         [object, message] if object.starts_with('o') => Ok((object.clone(), message.clone())),
         _ => Err(usage("expected an object, for example o3, and one message, in quotes when it has blanks".into())),
     };
-    Ok(AvmAsked::Request(match verb.as_str() {
+    Ok(AvmAsked::Request(Box::new(match verb.as_str() {
         "suspend" => AvmRequest::Suspend { id: execution()? },
         "resume" => AvmRequest::Resume { id: execution()? },
         "kill" => AvmRequest::Kill { id: execution()? },
@@ -54,7 +54,7 @@ pub fn parse(rest: &str) -> Result<AvmAsked, String> {
             AvmRequest::Start(StartRequest { arguments: words.collect(), ..StartRequest::new(program, entry) })
         }
         other => return Err(usage(format!("{other}: no such word"))),
-    }))
+    })))
 }
 
 /// Words of a line, single quotes kept together, as a shell does.

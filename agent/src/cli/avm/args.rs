@@ -500,7 +500,7 @@ mod tests {
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error),
         };
-        let list = Val::List(vec![Val::Int(1), Val::Text("a".into())].into());
+        let list = Val::List(vec![Val::Int(1), Val::Text("a".into())]);
         let one = |text: &str| given(&["--arg", text]).map(|all| all[0].clone());
         assert_eq!(one("5"), Ok(Val::Int(5)));
         assert_eq!(one("-5"), Ok(Val::Int(-5)));

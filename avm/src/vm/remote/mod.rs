@@ -235,6 +235,9 @@ struct WaitingPrepare {
     frozen: Vec<(ObjectId, Vec<(MachineId, u64)>)>,
 }
 
+/// A look whether what was read stands still: from which torus, of whom, objects with the stamps they were read at, the new snapshot.
+type WaitingCheck = (u8, Key, Vec<(ObjectId, u64)>, u64);
+
 /// What a lane knows of transactions over several tori.
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
@@ -242,7 +245,7 @@ pub(super) struct Remotes {
     intents: BTreeMap<ObjectId, Intent>,
     held: BTreeMap<Key, Held>,
     fetches: VecDeque<(u8, Key, ObjectId, u64)>,
-    checks: VecDeque<(u8, Key, Vec<(ObjectId, u64)>, u64)>,
+    checks: VecDeque<WaitingCheck>,
     prepares: VecDeque<WaitingPrepare>,
     /// Pure functions that change.
     pub(super) updates: registry::Updates,

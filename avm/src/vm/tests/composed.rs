@@ -68,7 +68,7 @@ fn market(solver: Box<dyn Solver>, most: i64, least: i64) -> (String, Vec<Decisi
     let made = solo.run(&Start::new("shelf", "setup")).unwrap_or_else(|error| panic!("{error}"));
     let shelf = made.result.unwrap_or_else(|failure| panic!("{failure:?}"));
     let segments = [
-        segment("baker", "bake", &[shelf.clone()]),
+        segment("baker", "bake", std::slice::from_ref(&shelf)),
         segment("dairy", "churn", &[shelf.clone(), least.into()]),
         segment("shelf", "total", &[shelf, most.into()]),
     ];

@@ -75,8 +75,8 @@ pub fn pumpkin_queens(n: i32) -> (f64, u64) {
     for slope in [0, 1, -1] {
         let tag = solver.new_constraint_tag();
         let shifted: Vec<_> = queens.iter().enumerate().map(|(i, queen)| queen.offset(slope * i as i32)).collect();
-        // That a model of queens is consistent before the search is known.
-        let _ = solver.add_constraint(pumpkin_constraints::all_different(shifted, tag)).post();
+        // A model of queens is consistent before the search.
+        solver.add_constraint(pumpkin_constraints::all_different(shifted, tag)).post();
     }
     let mut brancher = solver.default_brancher();
     let (mut resolver, mut termination) = (ResolutionResolver::default(), Indefinite);

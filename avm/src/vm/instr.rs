@@ -295,13 +295,8 @@ impl World {
 
     /// getMachine (`avm:4.7`, `decisions:AVM-19`).
     fn get_machine(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
-        let id = self.object_arg(x, target)?;
-        self.open(x);
-        let at = self.touch(x, id)?;
-        self.observe(x, at);
-        let entry = &x.tx.table[at as usize];
-        let known = id != ROOT && Self::visible(x, entry);
-        Ok(Did::Value(if known { Value::word32(T_MACHINE, entry.machine) } else { NOTHING }))
+        let entry = self.observed(x, target)?;
+        Ok(Did::Value(entry.map_or(NOTHING, |entry| Value::word32(T_MACHINE, entry.machine))))
     }
 
     /// teleport (`avm:4.7`).
@@ -350,14 +345,7 @@ impl World {
 
     /// getController (`avm:4.8`).
     fn get_controller(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
-        let id = self.object_arg(x, target)?;
-        self.open(x);
-        let at = self.touch(x, id)?;
-        self.observe(x, at);
-        let entry = x.tx.table[at as usize];
-        if id == ROOT || !Self::visible(x, &entry) {
-            return Ok(Did::Value(NOTHING));
-        }
+        let Some(entry) = self.observed(x, target)? else { return Ok(Did::Value(NOTHING)) };
         self.available(x, &entry)?;
         if x.tx.explicit() && x.tx.controller == 0 && entry.authority != 0 {
             self.resolve(x, entry.authority);

@@ -16,20 +16,14 @@ use super::tx::{Frozen, Mode, Staged};
 use super::word::{FALSE, NOTHING, T_CONTROLLER, T_MACHINE, TRUE, Value};
 use super::world::{Did, Flow, World};
 use crate::error::ControllerError;
-use crate::id::{ObjectId, ROOT};
+use crate::id::ObjectId;
 
 impl World {
     /// fetch (`avm:4.7`).
     pub(super) fn fetch(&mut self, x: &mut Exec, target: Value) -> Result<Did, Fault> {
         self.capable(Capability::Machines)?;
-        let id = self.object_arg(x, target)?;
-        self.open(x);
-        let at = self.touch(x, id)?;
-        self.observe(x, at);
-        let entry = x.tx.table[at as usize];
-        if id == ROOT || !Self::visible(x, &entry) {
-            return Ok(Did::Value(FALSE));
-        }
+        let Some(entry) = self.observed(x, target)? else { return Ok(Did::Value(FALSE)) };
+        let id = entry.id;
         let machine = x.context().machine;
         if x.tx.fetched.insert((id, machine)) {
             x.tx.staged.push(Staged::Fetch { id, machine });

@@ -105,6 +105,16 @@ impl World {
         Err(ObjError::ObjectNotFound(id).into())
     }
 
+    /// Looks for an object and observes what is found, its absence too; its entry when the transaction sees it.
+    pub(super) fn observed(&mut self, x: &mut Exec, target: Value) -> Result<Option<Entry>, Fault> {
+        let id = self.object_arg(x, target)?;
+        self.open(x);
+        let at = self.touch(x, id)?;
+        self.observe(x, at);
+        let entry = x.tx.table[at as usize];
+        Ok((id != ROOT && Self::visible(x, &entry)).then_some(entry))
+    }
+
     /// observe(o) (`avm:3`).
     #[inline]
     pub(super) fn observe(&mut self, x: &mut Exec, at: u32) {

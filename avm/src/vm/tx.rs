@@ -514,13 +514,7 @@ impl Tx {
         self.seen.drain(..).for_each(|seen| heap.release(seen.function));
         self.frozen.clear();
         self.fetched.clear();
-        self.index.clear();
-        self.ids.clear();
-        self.ids_used = 0;
-        self.elsewhere = false;
-        self.mode = Mode::None;
-        self.order = 0;
-        self.epoch += 1;
+        self.clear_quickly();
         if self.pops.is_empty() {
             return Vec::new();
         }
